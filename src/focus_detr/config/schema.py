@@ -1,0 +1,210 @@
+"""Every setting of Focus-DETR, typed: the one place where names, defaults and choices are fixed.
+
+Defaults reproduce the published weights (R50, 12 epochs). ``loading.py`` fills these classes from
+YAML and ``key=value`` overrides and refuses unknown keys and bad values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """Feature extractor. ``width_factor`` and ``depths`` make small variants for tests."""
+
+    name: Literal["resnet18", "resnet50", "resnet101", "efficientnet_lite0"] = "resnet50"
+    width_factor: float = 1.0
+    depths: tuple[int, ...] | None = None  # blocks per stage; None: the named network's own
+    freeze_at: int = 1  # 0: train all, 1: stem frozen, 2..5: stages res2..res5 too
+    weights: str | None = None  # ImageNet checkpoint in our format (scripts/convert_weights.py)
+    pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)  # RGB, 0..255
+    pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+
+
+@dataclass(frozen=True)
+class PositionConfig:
+    """Sine position embedding; must equal what a checkpoint was trained with."""
+
+    temperature: float = 10000.0  # 20 for the ResNet 24- and 36-epoch weights
+    offset: float = -0.5  # 0 for the ResNet 24- and 36-epoch weights
+
+
+@dataclass(frozen=True)
+class ForegroundSelectorConfig:
+    """Foreground token selector (FTS), section 3.2 of the paper."""
+
+    enabled: bool = True  # False: tokens are ranked by nothing, all of them are refined
+    supervised: bool = True  # False: no foreground loss (table 4)
+    modulation: Literal["none", "top_down", "bottom_up"] = "top_down"
+    # released: scales the features before the score MLP, whose LayerNorm cancels positive factors;
+    # after_norm: scales what that LayerNorm puts out, so the modulation takes effect (equation 2)
+    modulation_place: Literal["before_norm", "after_norm"] = "before_norm"
+    label_intervals: tuple[tuple[float, float], ...] = (
+        (-1, 64),
+        (64, 128),
+        (128, 256),
+        (256, 999999),
+    )  # pixels per level; the paper's method: (-1,64),(64,256),(128,512),(256,inf)
+    label_distance: Literal["sides", "centre"] = "sides"  # centre: the paper's checkerboard distance
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Dual-attention encoder, section 3.3 and algorithm 1."""
+
+    layers: int = 6
+    ffn_width: int = 2048
+    points: int = 4
+    keep_ratio: float = 0.5  # of the tokens, in the first layer; 1.0 keeps all
+    cascade: tuple[float, ...] = (1.0, 0.8, 0.6, 0.6, 0.4, 0.2)  # share of keep_ratio per layer
+    dual_attention: bool = True
+    object_tokens: int = 300
+    object_score: Literal["logits", "probabilities"] = "logits"  # probabilities: equation 3
+    category_head: Literal["encoder", "decoder_layer"] = "encoder"  # whose class head MCSP shares
+    value: Literal["backbone", "memory"] = "backbone"  # memory: updated tokens (algorithm 1)
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """DINO decoder with mixed query selection and look-forward-twice."""
+
+    layers: int = 6
+    ffn_width: int = 2048
+    points: int = 4
+    queries: int = 900
+
+
+@dataclass(frozen=True)
+class PaddingConfig:
+    """How much padded pixels may influence an image's result.
+
+    none: padding is treated as image (the reference in evaluation); partial: attention and
+    positions are masked but convolutions, norms and ranking limits see padding (the reference in
+    training); full: an image's detections do not depend on its padding or its batch.
+    All three are equal for an unpadded image.
+    """
+
+    training: Literal["none", "partial", "full"] = "partial"
+    evaluation: Literal["none", "partial", "full"] = "full"
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network."""
+
+    num_classes: int | None = None  # None: as many as the annotation file has
+    width: int = 256
+    heads: int = 8
+    levels: int = 4
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    position: PositionConfig = field(default_factory=PositionConfig)
+    foreground_selector: ForegroundSelectorConfig = field(default_factory=ForegroundSelectorConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    padding: PaddingConfig = field(default_factory=PaddingConfig)
+    max_detections: int = 300
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Matching costs and loss weights."""
+
+    class_cost: float = 2.0
+    box_cost: float = 5.0
+    giou_cost: float = 2.0
+    class_weight: float = 1.0
+    box_weight: float = 5.0
+    giou_weight: float = 2.0
+    foreground_weight: float = 1.5
+    foreground_normaliser: Literal["positives", "none"] = "positives"  # none: equation 7
+    matcher: Literal["auto", "host", "graph"] = "auto"  # auto: host on CPU, graph elsewhere
+
+
+@dataclass(frozen=True)
+class DenoisingConfig:
+    """Contrastive denoising queries."""
+
+    number: int = 100  # 0 switches denoising off
+    label_noise: float = 0.5
+    box_noise: float = 1.0
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """COCO-format data."""
+
+    train_annotations: str | None = None
+    train_images: str | None = None
+    val_annotations: str | None = None
+    val_images: str | None = None
+    filter_empty: bool = False  # True: drop training images without boxes, as the reference
+    train_short_sides: tuple[int, ...] = (480, 512, 544, 576, 608, 640, 672, 704, 736, 768, 800)
+    train_max_side: int = 1333
+    flip: float = 0.5
+    vertical_flip: float = 0.0
+    crop: float = 0.5  # probability of resize - crop - resize
+    crop_short_sides: tuple[int, ...] = (400, 500, 600)
+    crop_sides: tuple[int, int] = (384, 600)
+    test_short_side: int = 800
+    test_max_side: int = 1333
+    shape_buckets: tuple[tuple[int, int], ...] | None = None  # (H, W); None: from the size limits
+    target_buckets: tuple[int, ...] = (100, 300)  # padded number of boxes per image
+    workers: int = 2
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW."""
+
+    lr: float = 1e-4
+    backbone_lr_factor: float = 0.1
+    weight_decay: float = 1e-4
+    norm_weight_decay: float = 0.0
+    clip_norm: float = 0.1
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """Step schedule in epochs with a linear warm-up in steps."""
+
+    epochs: int = 12
+    milestones: tuple[float, ...] = (11,)
+    decay: float = 0.1
+    warmup_steps: int = 0
+    warmup_factor: float = 0.001
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The run."""
+
+    output_dir: str = "runs/focus_detr_r50"
+    init_checkpoint: str | None = None  # fine-tune from this; heads of another class count are new
+    batch_size: int = 2
+    seed: int = 0
+    log_every: int = 50
+    eval_every: int = 1  # epochs; 0: never
+    checkpoint_every: int = 0  # steps; 0: at the end of each epoch only
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+
+
+@dataclass(frozen=True)
+class EvalConfig:
+    """Evaluation."""
+
+    batch_size: int = 1
+
+
+@dataclass(frozen=True)
+class Config:
+    """All of it."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    denoising: DenoisingConfig = field(default_factory=DenoisingConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    eval: EvalConfig = field(default_factory=EvalConfig)
