@@ -1,0 +1,1 @@
+"""COCO data, transforms, buckets and loaders."""

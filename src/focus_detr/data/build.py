@@ -1,0 +1,131 @@
+"""Data loaders from the settings; nothing else in this package knows them."""
+
+from __future__ import annotations
+
+from focus_detr.config.schema import Config, DataConfig
+from focus_detr.data.buckets import ShapeBuckets, default_buckets
+from focus_detr.data.classes import ClassMap
+from focus_detr.data.coco import CocoDataset
+from focus_detr.data.loader import DataLoader
+from focus_detr.data.sampler import EvalSampler, TrainSampler
+from focus_detr.data.transforms import EvalPolicy, TrainPolicy
+from focus_detr.errors import FocusDetrError
+
+
+def build_train_loader(
+    config: Config,
+    *,
+    seed: int,
+    rank: int = 0,
+    world_size: int = 1,
+    classes: ClassMap | None = None,
+) -> DataLoader:
+    """Loader of the training images, ``train.batch_size`` to a rank.
+
+    Args:
+        config: all settings.
+        seed: of order and augmentation, not negative.
+        rank: which share of each global batch to load.
+        world_size: number of ranks.
+        classes: class map of a model that goes on training; None derives it from the file.
+
+    Raises:
+        FocusDetrError: paths are not set, the data is bad or too little for one batch.
+    """
+    data = config.data
+    if seed < 0:
+        raise FocusDetrError(f"train.seed must not be negative, but is {seed}")
+    dataset = CocoDataset.from_files(
+        _required(data.train_annotations, "data.train_annotations"),
+        _required(data.train_images, "data.train_images"),
+        classes=classes,
+        filter_empty=data.filter_empty,
+    )
+    _check_class_count(config, dataset)
+    if len(dataset) < config.train.batch_size * world_size:
+        raise FocusDetrError(
+            f"{data.train_annotations} has {len(dataset)} usable images, too few for one batch of "
+            f"{config.train.batch_size} on {world_size} rank(s)"
+        )
+    return DataLoader(
+        dataset,
+        _train_policy(data),
+        TrainSampler(config.train.batch_size, seed, rank, world_size),
+        _buckets(data, max(data.train_short_sides), data.train_max_side),
+        data.target_buckets,
+        config.model.backbone.pixel_mean,
+        config.model.backbone.pixel_std,
+        seed,
+        data.workers,
+    )
+
+
+def build_eval_loader(
+    config: Config,
+    *,
+    batch_size: int,
+    classes: ClassMap | None = None,
+    rank: int = 0,
+    world_size: int = 1,
+    round_to: int | None = None,
+) -> DataLoader:
+    """Loader of the validation images, each exactly once.
+
+    Args:
+        config: all settings.
+        batch_size: of one rank; free slots of a last batch have the image id -1.
+        classes: class map of the model; None derives it from the validation file.
+        rank: which share of each global batch to load.
+        world_size: number of ranks.
+        round_to: pad each image only to a multiple of this instead of to the shape buckets.
+
+    Raises:
+        FocusDetrError: paths are not set, or the data is bad or does not fit ``classes``.
+    """
+    data = config.data
+    dataset = CocoDataset.from_files(
+        _required(data.val_annotations, "data.val_annotations"),
+        _required(data.val_images, "data.val_images"),
+        classes=classes,
+    )
+    _check_class_count(config, dataset)
+    return DataLoader(
+        dataset,
+        EvalPolicy(data.test_short_side, data.test_max_side),
+        EvalSampler(batch_size, rank, world_size),
+        _buckets(data, data.test_short_side, data.test_max_side, round_to),
+        data.target_buckets,
+        config.model.backbone.pixel_mean,
+        config.model.backbone.pixel_std,
+        workers=data.workers,
+    )
+
+
+def _required(value: str | None, name: str) -> str:
+    if not value:
+        raise FocusDetrError(f"{name} is not set")
+    return value
+
+
+def _check_class_count(config: Config, dataset: CocoDataset) -> None:
+    wanted, found = config.model.num_classes, len(dataset.classes)
+    if wanted is not None and wanted < found:
+        raise FocusDetrError(f"model.num_classes is {wanted}, but the data has {found} classes")
+
+
+def _train_policy(data: DataConfig) -> TrainPolicy:
+    return TrainPolicy(
+        short_sides=data.train_short_sides,
+        max_side=data.train_max_side,
+        flip=data.flip,
+        vertical_flip=data.vertical_flip,
+        crop=data.crop,
+        crop_short_sides=data.crop_short_sides,
+        crop_sides=data.crop_sides,
+    )
+
+
+def _buckets(
+    data: DataConfig, short_side: int, max_side: int, round_to: int | None = None
+) -> ShapeBuckets:
+    return ShapeBuckets(data.shape_buckets or default_buckets(short_side, max_side), round_to)

@@ -1,0 +1,77 @@
+"""Reading image files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from focus_detr.errors import FocusDetrError
+
+_JPEG_START = b"\xff\xd8"
+_JPEG_SCAN = b"\xff\xda"
+_JPEG_END = b"\xff\xd9"
+_PNG_START = b"\x89PNG"
+_PNG_END = b"IEND"
+
+
+def read_image(path: str | Path, expected_size: tuple[int, int] | None = None) -> np.ndarray:
+    """Decode an image file as 8-bit RGB; grey, alpha and 16-bit files are converted.
+
+    The EXIF orientation is applied, unless the annotations were plainly made without it, that is
+    only the stored pixels have the expected size.
+
+    Args:
+        path: any format OpenCV decodes.
+        expected_size: (height, width) that the annotations give; None accepts any.
+
+    Returns:
+        [H, W, 3] uint8.
+
+    Raises:
+        FocusDetrError: the file is missing, empty, cut off or no image, or has another size.
+    """
+    path = Path(path)
+    data = _read_bytes(path)
+    image = _decode(data, path, cv2.IMREAD_COLOR)
+    if expected_size is None or image.shape[:2] == expected_size:
+        return image
+    stored = _decode(data, path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if stored.shape[:2] == expected_size:
+        return stored
+    height, width = image.shape[:2]
+    raise FocusDetrError(
+        f"image {path} is {width}x{height}, but its annotation says "
+        f"{expected_size[1]}x{expected_size[0]}"
+    )
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise FocusDetrError(f"cannot read image {path}: {error.strerror}") from error
+    if not data:
+        raise FocusDetrError(f"image {path} is empty")
+    if _is_cut_off(data):
+        raise FocusDetrError(f"image {path} is cut off: its end marker is missing")
+    return data
+
+
+def _is_cut_off(data: bytes) -> bool:
+    """Whether a JPEG or PNG lacks its end, which OpenCV would fill with grey without a word."""
+    if data.startswith(_JPEG_START):
+        # A thumbnail inside the header has an end marker too, but before the last scan begins.
+        return data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN)
+    return data.startswith(_PNG_START) and _PNG_END not in data
+
+
+def _decode(data: bytes, path: Path, flags: int) -> np.ndarray:
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise FocusDetrError(f"cannot decode image {path}: {error.err}") from error
+    if image is None:
+        raise FocusDetrError(f"cannot decode image {path}: it is broken or no image")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -1,0 +1,127 @@
+"""Batches of a dataset, epoch by epoch."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from focus_detr.data.batch import Batch
+from focus_detr.data.buckets import ShapeBuckets, fit_size
+from focus_detr.data.coco import CocoDataset
+from focus_detr.data.collate import LoadedImage, blank_image, collate
+from focus_detr.data.image_io import read_image
+from focus_detr.data.prefetch import map_in_order
+from focus_detr.data.sampler import BLANK, BatchSampler
+from focus_detr.data.target_padding import target_capacity
+from focus_detr.data.transforms import AnnotatedImage, TransformPlan, apply_plan, draw_epoch
+
+_log = logging.getLogger(__name__)
+
+
+class Policy(Protocol):
+    """Decides what happens to an image, see ``transforms``."""
+
+    def plan(self, height: int, width: int, draws: np.ndarray) -> TransformPlan:
+        """Plan for an image of this size from uniform numbers."""
+
+
+@dataclass(frozen=True)
+class DataLoader:
+    """Loads the batches of an epoch in threads.
+
+    Order and content depend on the seed and the epoch alone, not on the number of workers. After
+    each epoch one warning counts the images that had to shrink to a bucket and the boxes beyond
+    the largest target bucket.
+    """
+
+    dataset: CocoDataset
+    policy: Policy
+    sampler: BatchSampler
+    buckets: ShapeBuckets
+    target_buckets: tuple[int, ...]
+    pixel_mean: tuple[float, float, float]
+    pixel_std: tuple[float, float, float]
+    seed: int = 0
+    workers: int = 2
+
+    def __len__(self) -> int:
+        """Batches per epoch on this rank."""
+        return self._steps
+
+    @cached_property
+    def _steps(self) -> int:
+        return len(self._index_batches(self._plans(0), 0))
+
+    def epoch(self, epoch: int, start: int = 0) -> Generator[Batch, None, None]:
+        """The batches of an epoch from batch ``start`` on; closing it early is fine.
+
+        Raises:
+            FocusDetrError: an image cannot be read or contradicts its annotation.
+        """
+        if self.workers > 0:
+            cv2.setNumThreads(0)  # the workers are the threads; nested ones would only contend
+        plans = self._plans(epoch)
+        batches = self._index_batches(plans, epoch)[start:]
+        counts: Counter[str] = Counter()
+        loaded = map_in_order(lambda chosen: self._load(chosen, plans), batches, self.workers)
+        try:
+            for batch, notes in loaded:
+                counts += notes
+                yield batch
+        finally:
+            loaded.close()
+            _warn(counts, epoch)
+
+    def _plans(self, epoch: int) -> list[TransformPlan]:
+        records = self.dataset.records
+        draws = draw_epoch(self.seed, epoch, len(records))
+        return [
+            self.policy.plan(record.height, record.width, row)
+            for record, row in zip(records, draws, strict=True)
+        ]
+
+    def _index_batches(self, plans: Sequence[TransformPlan], epoch: int) -> list[tuple[int, ...]]:
+        groups = [self.buckets.bucket_for(*plan.size) for plan in plans]
+        return self.sampler.batches(groups, epoch)
+
+    def _load(
+        self, chosen: tuple[int, ...], plans: Sequence[TransformPlan]
+    ) -> tuple[Batch, Counter[str]]:
+        """Make one batch, and count what was not as it should be."""
+        bucket = self.buckets.bucket_for_all([plans[i].size for i in chosen if i != BLANK])
+        items = [
+            blank_image(bucket) if i == BLANK else self._load_image(i, plans[i], bucket)
+            for i in chosen
+        ]
+        capacity = target_capacity([len(item.content.boxes) for item in items], self.target_buckets)
+        batch, dropped = collate(items, bucket, capacity, self.pixel_mean, self.pixel_std)
+        shrunk = sum(fit_size(plans[i].size, bucket) != plans[i].size for i in chosen if i != BLANK)
+        return batch, Counter(shrunk=shrunk, dropped=dropped)
+
+    def _load_image(self, index: int, plan: TransformPlan, bucket: tuple[int, int]) -> LoadedImage:
+        record = self.dataset.records[index]
+        original_size = (record.height, record.width)
+        image = read_image(record.path, original_size)
+        item = AnnotatedImage(image, record.boxes, record.labels)
+        fitted = replace(plan, size=fit_size(plan.size, bucket))
+        return LoadedImage(apply_plan(item, fitted), record.image_id, original_size)
+
+
+def _warn(counts: Counter[str], epoch: int) -> None:
+    if counts["shrunk"]:
+        _log.warning(
+            "epoch %d: %d images were shrunk to fit a shape bucket", epoch, counts["shrunk"]
+        )
+    if counts["dropped"]:
+        _log.warning(
+            "epoch %d: %d boxes beyond the largest target bucket were dropped, smallest first",
+            epoch,
+            counts["dropped"],
+        )

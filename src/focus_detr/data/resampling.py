@@ -1,0 +1,54 @@
+"""Bilinear resizing as Pillow does it, which the published weights were trained with."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from scipy.sparse import csr_array
+
+
+def resize_bilinear_antialiased(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize with a triangle filter that widens as the image shrinks.
+
+    Equal to ``PIL.Image.resize(..., BILINEAR)`` within one grey level.
+
+    Args:
+        image: [H, W, 3] uint8.
+        size: (height, width) wanted, both at least 1.
+
+    Returns:
+        [height, width, 3] uint8; ``image`` itself when it has that size already.
+    """
+    height, width = image.shape[:2]
+    if (height, width) == size:
+        return image
+    if size[0] >= height and size[1] >= width:  # without shrinking the filter is plain bilinear
+        return cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
+    shrunk = _resample_rows(image.astype(np.float32), size[0])
+    shrunk = cv2.transpose(_resample_rows(cv2.transpose(shrunk), size[1]))
+    return np.clip(np.rint(shrunk), 0, 255).astype(np.uint8)
+
+
+def _resample_rows(image: np.ndarray, rows: int) -> np.ndarray:
+    """[H, W, 3] float32 -> [rows, W, 3]."""
+    height, width, channels = image.shape
+    flat = image.reshape(height, width * channels)  # [H, W, 3] -> [H, W*3]
+    return (_weights(height, rows) @ flat).reshape(rows, width, channels)
+
+
+@lru_cache(maxsize=64)
+def _weights(source: int, target: int) -> csr_array:
+    """[target, source] weights of the triangle filter, each row summing to one."""
+    scale = source / target
+    radius = max(scale, 1.0)
+    centres = (np.arange(target) + 0.5) * scale
+    first = np.floor(centres - radius).astype(np.int64)
+    taps = first[:, None] + np.arange(int(2 * radius) + 2)  # [target, taps]
+    values = np.maximum(1 - np.abs(taps + 0.5 - centres[:, None]) / radius, 0)
+    values[(taps < 0) | (taps >= source)] = 0
+    values /= values.sum(axis=1, keepdims=True)
+    rows, columns = np.nonzero(values)
+    entries = values[rows, columns].astype(np.float32)
+    return csr_array((entries, (rows, taps[rows, columns])), shape=(target, source))
