@@ -27,7 +27,7 @@ _PREFIXES: tuple[tuple[str, str], ...] = (
     (r"^transformer\.enc_mask_predictor\.layer2\.4\.", r"foreground_selector.score_mlp.output."),
     (r"^transformer\.enc_output\.", r"memory_projection.linear."),
     (r"^transformer\.enc_output_norm\.", r"memory_projection.norm."),
-    (r"^transformer\.tgt_embed\.weight$", r"query_embed"),
+    (r"^transformer\.tgt_embed\.weight$", r"proposals.query_embed"),
     (r"^label_enc\.weight$", r"label_embed"),
     (r"^class_embed\.", r"class_heads."),
     (r"^bbox_embed\.", r"box_heads."),

@@ -1,0 +1,119 @@
+"""EfficientNet-Lite0: inverted residuals with ReLU6, no squeeze-and-excitation; laptop size."""
+
+from __future__ import annotations
+
+from mindspore import Tensor, nn, ops
+
+from focus_detr.models.backbones.frozen_conv import FrozenConv
+from focus_detr.models.backbones.padding import mask_padding
+
+# (kernel, stride, expansion, channels) of the 16 blocks
+BLOCKS = (
+    (3, 1, 1, 16),
+    (3, 2, 6, 24),
+    (3, 1, 6, 24),
+    (5, 2, 6, 40),
+    (5, 1, 6, 40),
+    (3, 2, 6, 80),
+    (3, 1, 6, 80),
+    (3, 1, 6, 80),
+    (5, 1, 6, 112),
+    (5, 1, 6, 112),
+    (5, 1, 6, 112),
+    (5, 2, 6, 192),
+    (5, 1, 6, 192),
+    (5, 1, 6, 192),
+    (5, 1, 6, 192),
+    (3, 1, 6, 320),
+)
+STEM_WIDTH = 32
+OUTPUT_BLOCKS = (4, 10, 15)  # strides 8, 16, 32
+NORM_EPSILON = 1e-3
+
+
+def _same_padding(kernel: int, stride: int) -> tuple[int, int, int, int]:
+    """What "same" padding of an even map is, (top, bottom, left, right).
+
+    It does not depend on the size, so that an image's features do not depend on its padding.
+    """
+    before = (kernel - stride) // 2
+    after = kernel - 1 - before
+    return (before, after, before, after)
+
+
+def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> FrozenConv:
+    return FrozenConv(
+        inputs,
+        outputs,
+        kernel,
+        stride=stride,
+        groups=groups,
+        epsilon=NORM_EPSILON,
+        padding=_same_padding(kernel, stride),
+    )
+
+
+class InvertedResidual(nn.Cell):
+    """Expand 1x1, depthwise, project 1x1; residual where the shape stays."""
+
+    def __init__(
+        self, inputs: int, outputs: int, *, kernel: int, stride: int, expansion: int, at_stride: int
+    ) -> None:
+        super().__init__()
+        hidden = inputs * expansion
+        self.at_stride = at_stride
+        self.expands = expansion != 1
+        if self.expands:
+            self.expand = _conv(inputs, hidden, 1)
+        self.depthwise = _conv(hidden, hidden, kernel, stride, groups=hidden)
+        self.project = _conv(hidden, outputs, 1)
+        self.residual = stride == 1 and inputs == outputs
+
+    def construct(self, x: Tensor, image_sizes: Tensor | None) -> Tensor:
+        """[B, C_in, h, w] -> [B, C_out, h', w']."""
+        y = ops.relu6(self.expand(x)) if self.expands else x
+        y = mask_padding(y, image_sizes, self.at_stride)
+        y = self.project(ops.relu6(self.depthwise(y)))
+        return x + y if self.residual else y
+
+
+class EfficientNetLite0(nn.Cell):
+    """EfficientNet-Lite0 without its head."""
+
+    def __init__(self, *, freeze_at: int = 1) -> None:
+        super().__init__()
+        self.stem = _conv(3, STEM_WIDTH, 3, stride=2)
+        self.blocks = nn.CellList()
+        inputs, at_stride = STEM_WIDTH, 2
+        for kernel, stride, expansion, outputs in BLOCKS:
+            self.blocks.append(
+                InvertedResidual(
+                    inputs,
+                    outputs,
+                    kernel=kernel,
+                    stride=stride,
+                    expansion=expansion,
+                    at_stride=at_stride,
+                )
+            )
+            inputs, at_stride = outputs, at_stride * stride
+        self.channels = tuple(BLOCKS[index][3] for index in OUTPUT_BLOCKS)
+        self._freeze(freeze_at)
+
+    def _freeze(self, freeze_at: int) -> None:
+        """Stop training the stem (1) and all blocks of the strides below 2^freeze_at."""
+        last = (0, 0, 1, 3, 5, 16)[freeze_at]
+        frozen = ([self.stem] if freeze_at >= 1 else []) + list(self.blocks)[:last]
+        for cell in frozen:
+            for parameter in cell.get_parameters():
+                parameter.requires_grad = False
+
+    def construct(self, images: Tensor, image_sizes: Tensor | None) -> tuple[Tensor, ...]:
+        """[B, 3, H, W] -> maps of strides 8, 16, 32; ``image_sizes`` as in ``ResNet``."""
+        x = ops.relu6(self.stem(images))
+        outputs = ()
+        for index, block in enumerate(self.blocks):
+            x = block(x, image_sizes)
+            if index in OUTPUT_BLOCKS:
+                outputs += (x,)
+        return outputs

@@ -1,0 +1,69 @@
+"""Convolution followed by a batch norm that never changes."""
+
+from __future__ import annotations
+
+import mindspore as ms
+from mindspore import Parameter, Tensor, nn, ops
+from mindspore.common.initializer import HeNormal, initializer
+
+
+class FrozenBatchNorm(nn.Cell):
+    """Holder of a batch norm's four vectors, all constant.
+
+    It only tells scale and shift: y = (x - running_mean) * weight / sqrt(running_var + eps) + bias.
+    """
+
+    def __init__(self, channels: int, *, epsilon: float = 1e-5) -> None:
+        super().__init__()
+        self.epsilon = epsilon
+        self.weight = Parameter(initializer("ones", (channels,)), requires_grad=False)
+        self.bias = Parameter(initializer("zeros", (channels,)), requires_grad=False)
+        self.running_mean = Parameter(initializer("zeros", (channels,)), requires_grad=False)
+        variance = Tensor([1.0 - epsilon] * channels, ms.float32)
+        self.running_var = Parameter(variance, requires_grad=False)
+
+    def construct(self) -> tuple[Tensor, Tensor]:
+        """Scale [C] and shift [C]."""
+        scale = self.weight * ops.rsqrt(self.running_var + self.epsilon)
+        return scale, self.bias - self.running_mean * scale
+
+
+class FrozenConv(nn.Cell):
+    """Convolution and frozen batch norm as one convolution.
+
+    The norm's scale goes into the kernel and its shift becomes the bias: one pass over the map
+    instead of three, the same function and the same gradient for the kernel.
+
+    ``padding`` is (top, bottom, left, right) or None for kernel // 2 on all sides.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        epsilon: float = 1e-5,
+        padding: tuple[int, int, int, int] | None = None,
+    ) -> None:
+        super().__init__()
+        shape = (outputs, inputs // groups, kernel, kernel)
+        # He normal over the fan out, as the reference initialises convolutions before a ReLU
+        self.weight = Parameter(initializer(HeNormal(mode="fan_out"), shape))
+        self.norm = FrozenBatchNorm(outputs, epsilon=epsilon)
+        self.conv = ops.Conv2D(
+            outputs,
+            kernel,
+            pad_mode="pad",
+            pad=padding if padding is not None else (kernel // 2,) * 4,
+            stride=stride,
+            group=groups,
+        )
+        self.bias_add = ops.BiasAdd()
+
+    def construct(self, x: Tensor) -> Tensor:
+        """[B, C_in, h, w] -> [B, C_out, h', w']."""
+        scale, shift = self.norm()
+        return self.bias_add(self.conv(x, self.weight * scale.reshape(-1, 1, 1, 1)), shift)

@@ -1,0 +1,60 @@
+"""From the network's output to detections."""
+
+from __future__ import annotations
+
+import mindspore as ms
+from mindspore import Tensor, nn, ops
+
+from focus_detr.models.focus_detr import FocusDETR
+
+NOT_A_DETECTION = -1.0
+
+
+class Detector(nn.Cell):
+    """Focus-DETR plus post-processing: the best (query, class) pairs of the last decoder layer."""
+
+    def __init__(self, model: FocusDETR, *, max_detections: int = 300) -> None:
+        super().__init__(auto_prefix=False)
+        self.model = model
+        self.max_detections = max_detections
+
+    def construct(self, images: Tensor, image_sizes: Tensor) -> tuple[Tensor, ...]:
+        """Detect.
+
+        Args:
+            images: [B, 3, H, W] float32, normalised and padded.
+            image_sizes: [B, 2] int32.
+
+        Returns:
+            scores [B, R] (-1: not a detection); labels [B, R] int32; boxes [B, R, 4] x1 y1 x2 y2 in
+            units of the image; ranked tokens [B, K] int32; refined counts [B, layers] int32.
+        """
+        outputs = self.model(images, image_sizes)
+        scores, labels, boxes = self.best(outputs[0][-1], outputs[1][-1], outputs[5])
+        return scores, labels, boxes, outputs[6], outputs[7]
+
+    def best(self, logits: Tensor, boxes: Tensor, is_real: Tensor) -> tuple[Tensor, ...]:
+        """Rank (query, class) pairs.
+
+        Args:
+            logits: [B, Q, classes].
+            boxes: [B, Q, 4] cx cy w h.
+            is_real: [B, Q] slot validity.
+
+        Returns:
+            [B, R] scores, [B, R] int32 labels, [B, R, 4] x1 y1 x2 y2.
+        """
+        batch, queries, classes = logits.shape
+        probability = ops.sigmoid(logits)
+        real = ops.broadcast_to(is_real[..., None] > 0.5, logits.shape)
+        probability = ops.select(real, probability, ops.full_like(probability, NOT_A_DETECTION))
+        flat = probability.reshape(batch, queries * classes)  # [B, Q*classes]
+        count = min(self.max_detections, queries * classes)
+        scores, pairs = ops.topk(flat, count)
+        pairs = pairs.astype(ms.int32)
+        query = pairs // classes  # [B, R]
+        index = ops.broadcast_to(query[..., None], (batch, count, 4)).astype(ms.int64)
+        picked = ops.gather_d(boxes, 1, index)  # [B, R, 4]
+        centre, half = picked[..., :2], picked[..., 2:] * 0.5
+        corners = ops.concat((centre - half, centre + half), axis=-1)
+        return scores, pairs - query * classes, corners

@@ -1,0 +1,86 @@
+"""Dual attention, section 3.3: the best object tokens attend to each other.
+
+MCSP gives every kept token a category score; foreground x category ranks them, and the 300 best go
+through ordinary self-attention before the layer's deformable attention.
+"""
+
+from __future__ import annotations
+
+import mindspore as ms
+from mindspore import Tensor, nn, ops
+
+from focus_detr.models.layers import BLOCKED, MultiHeadAttention, layer_norm
+from focus_detr.models.tokens import gather_tokens, scatter_tokens, top_tokens
+
+UNRANKED = -3e38  # a score below every real one
+
+
+def object_scores(class_logits: Tensor, foreground: Tensor, score: str) -> Tensor:
+    """Rank of a token as an object: category x foreground.
+
+    Args:
+        class_logits: [B, K, classes] of the MCSP head.
+        foreground: [B, K] foreground logits.
+        score: "logits" multiplies the raw logits, as the released code does (two negative logits
+            give a large positive score); "probabilities" is equation 3.
+
+    Returns:
+        [B, K] float32.
+    """
+    category = class_logits.max(axis=-1)
+    if score == "probabilities":
+        return ops.sigmoid(category) * ops.sigmoid(foreground)
+    return category * foreground
+
+
+class DualAttention(nn.Cell):
+    """Self-attention among the object tokens, with residual and norm."""
+
+    def __init__(
+        self, width: int, heads: int, *, object_tokens: int = 300, score: str = "logits"
+    ) -> None:
+        super().__init__()
+        self.attention = MultiHeadAttention(width, heads)
+        self.norm = layer_norm(width)
+        self.object_tokens = object_tokens
+        self.score = score
+
+    def select(
+        self, class_logits: Tensor, foreground: Tensor, limit: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Choose the object tokens among the kept ones.
+
+        Args:
+            class_logits: [B, K, classes].
+            foreground: [B, K] logits.
+            limit: [B] int32, only this many of the K take part.
+
+        Returns:
+            [B, O] int32 positions in the list of kept tokens and [B, O] bool, False for a filler.
+        """
+        scores = object_scores(class_logits, foreground, self.score)
+        kept = scores.shape[1]
+        listed = ops.arange(kept).astype(ms.int32)[None, :] < limit[:, None]
+        scores = ops.select(listed, scores, ops.full_like(scores, UNRANKED))
+        objects = top_tokens(scores, min(self.object_tokens, kept))
+        is_object = ops.arange(objects.shape[1]).astype(ms.int32)[None, :] < limit[:, None]
+        return objects, is_object
+
+    def attend(self, tokens: Tensor, position: Tensor, is_object: Tensor) -> Tensor:
+        """Self-attention plus residual, before the norm: [B, O, C] twice -> [B, O, C]."""
+        hidden = (1.0 - is_object.astype(ms.float32)) * BLOCKED  # [B, O]
+        return tokens + self.attention(tokens, position, hidden[:, None, None, :])
+
+    def construct(
+        self,
+        query: Tensor,
+        position: Tensor,
+        class_logits: Tensor,
+        foreground: Tensor,
+        limit: Tensor,
+    ) -> Tensor:
+        """Enhance the object tokens among the kept ones: [B, K, C] -> [B, K, C]."""
+        objects, is_object = self.select(class_logits, foreground, limit)
+        tokens = gather_tokens(query, objects)  # [B, O, C]
+        enhanced = self.norm(self.attend(tokens, gather_tokens(position, objects), is_object))
+        return scatter_tokens(query, objects, enhanced, ops.logical_not(is_object))

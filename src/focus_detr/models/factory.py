@@ -1,0 +1,132 @@
+"""Builds models from the settings: the only file of this package that reads them."""
+
+from __future__ import annotations
+
+from mindspore import nn
+
+from focus_detr.config.schema import BackboneConfig, ModelConfig
+from focus_detr.models.backbones.efficientnet_lite import EfficientNetLite0
+from focus_detr.models.backbones.resnet import ResNet
+from focus_detr.models.decoder import Decoder, DecoderLayer
+from focus_detr.models.detector import Detector
+from focus_detr.models.dual_attention import DualAttention
+from focus_detr.models.encoder import Encoder, EncoderLayer
+from focus_detr.models.focus_detr import FocusDETR
+from focus_detr.models.foreground_selector import ForegroundSelector, ScoreMLP
+from focus_detr.models.heads import build_heads
+from focus_detr.models.initialisation import initialise
+from focus_detr.models.layers import FeedForward, MultiHeadAttention
+from focus_detr.models.memory_projection import MemoryProjection
+from focus_detr.models.neck import Neck
+from focus_detr.models.positions import SinePositionEmbedding
+from focus_detr.models.proposals import ProposalSelection
+from focus_detr.models.token_ranking import TokenRanking
+from focus_detr.ops.msda import MSDeformableAttention
+
+
+def build_backbone(config: BackboneConfig) -> nn.Cell:
+    """The feature extractor that the settings name."""
+    if config.name == "efficientnet_lite0":
+        return EfficientNetLite0(freeze_at=config.freeze_at)
+    return ResNet(
+        config.name,
+        width_factor=config.width_factor,
+        depths=config.depths,
+        freeze_at=config.freeze_at,
+    )
+
+
+def build_foreground_selector(config: ModelConfig) -> ForegroundSelector | None:
+    """The foreground selector, or None when it is switched off."""
+    selector = config.foreground_selector
+    if not selector.enabled:
+        return None
+    mlp = ScoreMLP(config.width, modulate_after_norm=selector.modulation_place == "after_norm")
+    return ForegroundSelector(mlp, levels=config.levels, modulation=selector.modulation)
+
+
+def build_encoder(config: ModelConfig) -> Encoder:
+    """The dual-attention encoder."""
+    encoder = config.encoder
+    layers = []
+    for _ in range(encoder.layers):
+        dual_attention = None
+        if encoder.dual_attention:
+            dual_attention = DualAttention(
+                config.width,
+                config.heads,
+                object_tokens=encoder.object_tokens,
+                score=encoder.object_score,
+            )
+        layers.append(
+            EncoderLayer(
+                dual_attention,
+                MSDeformableAttention(config.width, config.heads, config.levels, encoder.points),
+                FeedForward(config.width, encoder.ffn_width),
+                config.width,
+            )
+        )
+    return Encoder(layers, value=encoder.value)
+
+
+def build_decoder(config: ModelConfig) -> Decoder:
+    """The decoder."""
+    decoder = config.decoder
+    layers = [
+        DecoderLayer(
+            MultiHeadAttention(config.width, config.heads),
+            MSDeformableAttention(config.width, config.heads, config.levels, decoder.points),
+            FeedForward(config.width, decoder.ffn_width),
+            config.width,
+        )
+        for _ in range(decoder.layers)
+    ]
+    return Decoder(layers, config.width)
+
+
+def build_model(config: ModelConfig, num_classes: int, *, seed: int = 0) -> FocusDETR:
+    """Focus-DETR with freshly drawn weights.
+
+    Args:
+        config: the network's settings.
+        num_classes: number of object classes.
+        seed: of the initial weights.
+    """
+    backbone = build_backbone(config.backbone)
+    class_heads, box_heads = build_heads(config.width, num_classes, config.decoder.layers)
+    model = FocusDETR(
+        backbone=backbone,
+        neck=Neck(backbone.channels, config.width, config.levels),
+        position_embedding=SinePositionEmbedding(
+            config.width,
+            temperature=config.position.temperature,
+            offset=config.position.offset,
+        ),
+        memory_projection=MemoryProjection(config.width),
+        foreground_selector=build_foreground_selector(config),
+        ranking=TokenRanking(
+            keep_ratio=config.encoder.keep_ratio,
+            cascade=config.encoder.cascade,
+            selects=config.foreground_selector.enabled,
+        ),
+        encoder=build_encoder(config),
+        proposals=ProposalSelection(config.decoder.queries, config.width),
+        decoder=build_decoder(config),
+        class_heads=class_heads,
+        box_heads=box_heads,
+        num_classes=num_classes,
+        width=config.width,
+        levels=config.levels,
+        category_head=config.encoder.category_head,
+        padding_training=config.padding.training,
+        padding_evaluation=config.padding.evaluation,
+    )
+    initialise(model, seed)
+    return model
+
+
+def build_detector(config: ModelConfig, num_classes: int) -> Detector:
+    """Focus-DETR for inference."""
+    model = build_model(config, num_classes)
+    detector = Detector(model, max_detections=config.max_detections)
+    return detector.set_train(False)

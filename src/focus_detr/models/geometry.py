@@ -1,0 +1,124 @@
+"""Where tokens lie: level grids, which cells are image and which padding, reference points.
+
+A level's padding is right and below, so "valid" separates into rows and columns; both are kept as
+float vectors (1 valid, 0 padded) and combined only where a map is needed.
+"""
+
+from __future__ import annotations
+
+import mindspore as ms
+from mindspore import Tensor, ops
+
+FIRST_STRIDE = 8
+PROPOSAL_SIZE = 0.05  # side of a stride-8 proposal box in units of the image, doubled per level
+
+
+def level_shapes(height: int, width: int, levels: int = 4) -> tuple[tuple[int, int], ...]:
+    """Grid (rows, columns) of each level for an image of height x width pixels.
+
+    Every stage of the backbone halves and rounds up, so level l has ceil(size / (8 * 2^l)) cells.
+    """
+    shapes = ()
+    for level in range(levels):
+        stride = FIRST_STRIDE * 2**level
+        shapes += ((-(-height // stride), -(-width // stride)),)
+    return shapes
+
+
+def cell_validity(sizes: Tensor, padded: int, cells: int, stride: int, padding: str) -> Tensor:
+    """Which cells along one axis of a level belong to the image.
+
+    Args:
+        sizes: [B] int32, real extent of each image along the axis, pixels.
+        padded: extent of the padded batch, pixels.
+        cells: number of cells of the level along the axis.
+        stride: pixels per cell.
+        padding: "none": all are valid; "partial": the reference's nearest resize of the pixel mask
+            (cell i looks at pixel floor(i * padded / cells)); "full": the cells that the image
+            would have without padding.
+
+    Returns:
+        [B, cells] float32.
+    """
+    batch = sizes.shape[0]
+    if padding == "none":
+        return ops.ones((batch, cells), ms.float32)
+    index = ops.arange(cells)
+    first_pixel = index * padded // cells if padding == "partial" else index * stride
+    return (first_pixel[None, :] < sizes[:, None]).astype(ms.float32)
+
+
+def level_validity(
+    image_sizes: Tensor, padded_shape: tuple[int, int], levels: int, padding: str
+) -> tuple[tuple[Tensor, Tensor], ...]:
+    """Row and column validity of every level: ([B, h], [B, w]) float32 each."""
+    height, width = padded_shape
+    validity = ()
+    for level, (rows, columns) in enumerate(level_shapes(height, width, levels)):
+        stride = FIRST_STRIDE * 2**level
+        row_valid = cell_validity(image_sizes[:, 0], height, rows, stride, padding)
+        column_valid = cell_validity(image_sizes[:, 1], width, columns, stride, padding)
+        validity += ((row_valid, column_valid),)
+    return validity
+
+
+def flatten_validity(validity: tuple[tuple[Tensor, Tensor], ...]) -> Tensor:
+    """Validity of all tokens, level-major and row-major: [B, N] float32."""
+    maps = ()
+    for row_valid, column_valid in validity:
+        grid = row_valid[:, :, None] * column_valid[:, None, :]  # [B, h, w]
+        maps += (grid.reshape(grid.shape[0], -1),)  # [B, h*w]
+    return ops.concat(maps, axis=1)
+
+
+def valid_ratios(validity: tuple[tuple[Tensor, Tensor], ...]) -> Tensor:
+    """Share of each level that is image, as (width, height): [B, L, 2] float32."""
+    ratios = ()
+    for row_valid, column_valid in validity:
+        width_ratio = column_valid.sum(axis=1) / column_valid.shape[1]
+        height_ratio = row_valid.sum(axis=1) / row_valid.shape[1]
+        ratios += (ops.stack((width_ratio, height_ratio), axis=-1),)
+    return ops.stack(ratios, axis=1)
+
+
+def _grid_centres(row_valid: Tensor, column_valid: Tensor) -> Tensor:
+    """Cell centres (x, y) of one level over its valid extent: [B, h*w, 2]."""
+    batch, rows = row_valid.shape
+    columns = column_valid.shape[1]
+    x = (ops.arange(columns).astype(ms.float32) + 0.5) / column_valid.sum(axis=1, keepdims=True)
+    y = (ops.arange(rows).astype(ms.float32) + 0.5) / row_valid.sum(axis=1, keepdims=True)
+    x = ops.broadcast_to(x[:, None, :], (batch, rows, columns))
+    y = ops.broadcast_to(y[:, :, None], (batch, rows, columns))
+    return ops.stack((x, y), axis=-1).reshape(batch, rows * columns, 2)  # [B, h*w, 2]
+
+
+def token_reference_points(validity: tuple[tuple[Tensor, Tensor], ...]) -> Tensor:
+    """Where each token looks first on every level: [B, N, L, 2] float32, (x, y) of the padded map.
+
+    The centre relative to the token's own valid extent times the valid ratio of the target level.
+    """
+    centres = ()
+    for row_valid, column_valid in validity:
+        centres += (_grid_centres(row_valid, column_valid),)
+    points = ops.concat(centres, axis=1)  # [B, N, 2]
+    return points[:, :, None, :] * valid_ratios(validity)[:, None, :, :]
+
+
+def token_proposals(validity: tuple[tuple[Tensor, Tensor], ...]) -> tuple[Tensor, Tensor]:
+    """The box that each token proposes before refinement (Deformable-DETR two-stage).
+
+    Returns:
+        boxes [B, N, 4] (cx, cy, w, h) over the valid extent, and [B, N] float32: 1 where the token
+        is image and all four numbers lie strictly inside (0.01, 0.99).
+    """
+    boxes = ()
+    for level, (row_valid, column_valid) in enumerate(validity):
+        centre = _grid_centres(row_valid, column_valid)
+        size = ops.full_like(centre, PROPOSAL_SIZE * 2.0**level)
+        boxes += (ops.concat((centre, size), axis=-1),)
+    proposals = ops.concat(boxes, axis=1)  # [B, N, 4]
+    inside = ops.logical_and(proposals > 0.01, proposals < 0.99)
+    usable = inside[..., 0]
+    for coordinate in range(1, 4):
+        usable = ops.logical_and(usable, inside[..., coordinate])
+    return proposals, usable.astype(ms.float32) * flatten_validity(validity)

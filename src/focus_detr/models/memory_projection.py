@@ -1,0 +1,24 @@
+"""The projection of tokens that the foreground selector and the two-stage proposals share."""
+
+from __future__ import annotations
+
+from mindspore import Tensor, nn
+
+from focus_detr.models.layers import layer_norm
+
+
+class MemoryProjection(nn.Cell):
+    """Linear and LayerNorm over tokens whose unusable rows were set to zero.
+
+    Unusable rows (padding, or a proposal too near the border) all become one constant, the
+    projection of zero; they are not removed.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Dense(width, width)
+        self.norm = layer_norm(width)
+
+    def construct(self, tokens: Tensor, usable: Tensor) -> Tensor:
+        """[B, N, C] tokens and [B, N] (1 usable) -> [B, N, C]."""
+        return self.norm(self.linear(tokens * usable[..., None]))
