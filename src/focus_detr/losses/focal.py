@@ -1,0 +1,52 @@
+"""Sigmoid focal loss from logits, finite for every finite logit."""
+
+from __future__ import annotations
+
+from mindspore import Tensor, nn, ops
+
+
+def _softplus(value: Tensor) -> Tensor:
+    return ops.relu(value) + ops.log1p(ops.exp(-ops.abs(value)))
+
+
+class SigmoidFocalLoss(nn.Cell):
+    """Focal loss with exponent 2 (Lin et al. 2017), element by element.
+
+    With z the logit of the wrong answer (-x at a positive, x at a negative) it is
+    ``weight * sigmoid(z)**2 * softplus(z)``. The reference takes the logarithm of a rounded
+    sigmoid, which is the same number until that sigmoid reaches 0 or 1 and infinite from there.
+    The gradient is written out because automatic differentiation of softplus is 0 at z = 0.
+    """
+
+    def __init__(self, *, alpha: float = 0.25) -> None:
+        """Build the loss.
+
+        Args:
+            alpha: weight of positives; negatives weigh 1 - alpha.
+        """
+        super().__init__()
+        self.alpha = alpha
+
+    def _weight(self, targets: Tensor) -> Tensor:
+        return (1.0 - self.alpha) + (2.0 * self.alpha - 1.0) * targets
+
+    def construct(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss per element.
+
+        Args:
+            logits: [...] float32.
+            targets: [...] float32, 0 or 1; no gradient flows to them.
+
+        Returns:
+            [...] float32.
+        """
+        wrong = logits * (1.0 - 2.0 * targets)
+        return self._weight(targets) * ops.square(ops.sigmoid(wrong)) * _softplus(wrong)
+
+    def bprop(self, logits: Tensor, targets: Tensor, out: Tensor, dout: Tensor) -> tuple:
+        """Return the gradients for logits and targets (zero)."""
+        sign = 1.0 - 2.0 * targets
+        wrong = logits * sign
+        error = ops.sigmoid(wrong)
+        slope = error * error * (2.0 * ops.sigmoid(-wrong) * _softplus(wrong) + error)
+        return dout * self._weight(targets) * slope * sign, ops.zeros_like(targets)

@@ -1,0 +1,160 @@
+"""Foreground labels of tokens and the loss of the foreground selector.
+
+A token is foreground if it lies inside some box whose extent, seen from the token, suits the
+token's level. Both tests treat rows and columns alike, so "inside and within r" is a product of a
+row mask and a column mask, and counting the boxes that pass for every token is one matrix product
+per level instead of a comparison of every token with every box.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import mindspore as ms
+from mindspore import Tensor, nn, ops
+
+from focus_detr.losses.boxes import cxcywh_to_xyxy
+from focus_detr.losses.focal import SigmoidFocalLoss
+
+Intervals = tuple[tuple[float, float], ...]
+
+_FINEST_STRIDE = 8
+
+
+def _axis_masks(
+    low: Tensor, high: Tensor, valid: Tensor, cells: int, stride: int, limit: float, centre: bool
+) -> Tensor:
+    """Cells of one axis that lie strictly inside each box and within a distance.
+
+    Args:
+        low: [B, T] start of the boxes along the axis, pixels.
+        high: [B, T] end of the boxes.
+        valid: [B, T] float32, 1 for real boxes.
+        cells: how many cells the level has along the axis.
+        stride: pixels per cell.
+        limit: largest distance, inclusive, pixels.
+        centre: distance to the box's centre instead of its farther side.
+
+    Returns:
+        [B, T, cells] float32, 0 or 1.
+    """
+    position = ops.arange(cells).astype(ms.float32) * stride + stride // 2
+    before = position - low.expand_dims(2)  # [B, T, cells]
+    after = high.expand_dims(2) - position  # [B, T, cells]
+    if centre:
+        distance = ops.abs(position - ((low + high) * 0.5).expand_dims(2))
+    else:
+        distance = ops.maximum(before, after)
+    inside = ops.logical_and(before > 0, after > 0)
+    return ops.logical_and(inside, distance <= limit).astype(ms.float32) * valid.expand_dims(2)
+
+
+def _boxes_within(
+    boxes: Tensor, valid: Tensor, shape: tuple[int, int], stride: int, limit: float, centre: bool
+) -> Tensor:
+    """Count the boxes around each token of a level that reach at most ``limit``: [B, h, w]."""
+    rows = _axis_masks(boxes[..., 1], boxes[..., 3], valid, shape[0], stride, limit, centre)
+    columns = _axis_masks(boxes[..., 0], boxes[..., 2], valid, shape[1], stride, limit, centre)
+    return ops.matmul(rows.swapaxes(1, 2), columns)
+
+
+def foreground_targets(
+    boxes: Tensor,
+    box_valid: Tensor,
+    height: int,
+    width: int,
+    intervals: Intervals,
+    *,
+    centre: bool = False,
+) -> Tensor:
+    """Label every token of every level.
+
+    A token of a level with interval (low, high] is foreground if it lies strictly inside a real
+    box and its distance is in the interval: to the box's farthest side, or to its centre (the
+    larger of the two axes) with ``centre``.
+
+    Args:
+        boxes: [B, T, 4] left, top, right, bottom in pixels.
+        box_valid: [B, T] float32, 1 for real boxes.
+        height: of the padded image, pixels.
+        width: of the padded image, pixels.
+        intervals: one per level, strides 8, 16, 32, ...
+        centre: measure to the centre.
+
+    Returns:
+        [B, N] float32, 1 for foreground; levels one after the other, row by row.
+    """
+    targets: tuple[Tensor, ...] = ()
+    for level, (low, high) in enumerate(intervals):
+        stride = _FINEST_STRIDE * 2**level
+        shape = (-(-height // stride), -(-width // stride))
+        count = _boxes_within(boxes, box_valid, shape, stride, high, centre)
+        if low >= 0:
+            count = count - _boxes_within(boxes, box_valid, shape, stride, low, centre)
+        targets += (count.reshape(count.shape[0], -1),)  # [B, h * w]
+    return (ops.concat(targets, 1) > 0.5).astype(ms.float32)
+
+
+class ForegroundLoss(nn.Cell):
+    """Focal loss of the token scores; padded tokens count as background, as in the reference."""
+
+    def __init__(
+        self,
+        *,
+        intervals: Intervals,
+        distance: Literal["sides", "centre"] = "sides",
+        normaliser: Literal["positives", "none"] = "positives",
+    ) -> None:
+        """Build the loss.
+
+        Args:
+            intervals: (low, high] in pixels per level, strides 8, 16, 32, ...
+            distance: ``sides``: farthest side of the box; ``centre``: its centre.
+            normaliser: ``positives``: an image's sum is divided by its foreground tokens (at
+                least 1); ``none``: the sum itself (equation 7 of the paper).
+        """
+        super().__init__()
+        self.intervals = intervals
+        self.centre = distance == "centre"
+        self.per_positive = normaliser == "positives"
+        self.focal = SigmoidFocalLoss()
+
+    def labels(
+        self, boxes: Tensor, box_valid: Tensor, image_sizes: Tensor, height: int, width: int
+    ) -> Tensor:
+        """Foreground labels [B, N] from normalised boxes; arguments as in ``construct``."""
+        scale = image_sizes.astype(ms.float32).flip((1,))  # [B, 2] width, height
+        scale = ops.concat((scale, scale), 1).expand_dims(1)  # [B, 1, 4]
+        corners = cxcywh_to_xyxy(boxes * scale)  # [B, T, 4] pixels
+        return foreground_targets(
+            corners, box_valid, height, width, self.intervals, centre=self.centre
+        )
+
+    def loss(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """Loss of scores [B, N] against labels [B, N]: the mean over the images, a scalar."""
+        total = self.focal(scores, targets).sum(1)  # [B]
+        if self.per_positive:
+            total = total / ops.clamp(targets.sum(1), min=1.0)
+        return total.mean()
+
+    def construct(
+        self,
+        scores: Tensor,
+        boxes: Tensor,
+        box_valid: Tensor,
+        image_sizes: Tensor,
+        height: int,
+        width: int,
+    ) -> Tensor:
+        """Return the unweighted loss.
+
+        Args:
+            scores: [B, N] logits of all levels.
+            boxes: [B, T, 4] cx, cy, w, h over each image's own size.
+            box_valid: [B, T] float32, 1 for real boxes.
+            image_sizes: [B, 2] (height, width) of each image inside the padding.
+            height: of the padded images, pixels.
+            width: of the padded images, pixels.
+        """
+        targets = self.labels(boxes, box_valid, image_sizes, height, width)
+        return self.loss(scores, ops.stop_gradient(targets))

@@ -1,0 +1,184 @@
+"""Hungarian matching of targets to queries, on the host or in the graph.
+
+Both matchers are called as ``matcher(logits, boxes, labels, target_boxes, box_valid)`` with
+logits [H, B, Q, classes], boxes [H, B, Q, 4] and target_boxes [B, T, 4] (cx, cy, w, h over the
+image), labels [B, T] int32 and box_valid [B, T] (real boxes first). They return [H, B, T] int32:
+the query of each target of each of H heads, 0 at padding, and -1 for a real target that got none
+because there are more targets than queries. No gradient flows.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Literal
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn, ops
+from mindspore.ops.operations._pyfunc_registry import add_pyfunc
+
+from focus_detr.losses.boxes import corners, generalized_iou
+from focus_detr.losses.graph_assignment import assign_rows
+from focus_detr.losses.host_assignment import COST_LIMIT, assign, matching_cost
+
+_LOG_EPS = 1e-8
+_SPARE_COST = 4 * COST_LIMIT  # of a column that means "no query"; real ones are always preferred
+
+
+class _Matcher(nn.Cell):
+    """What both kinds share: the cost weights and a gradient of zero."""
+
+    def __init__(
+        self, *, class_cost: float = 2.0, box_cost: float = 5.0, giou_cost: float = 2.0
+    ) -> None:
+        """Build the matcher from the weights of its three costs."""
+        super().__init__()
+        self.class_cost = class_cost
+        self.box_cost = box_cost
+        self.giou_cost = giou_cost
+
+    def bprop(
+        self,
+        logits: Tensor,
+        boxes: Tensor,
+        labels: Tensor,
+        target_boxes: Tensor,
+        box_valid: Tensor,
+        out: Tensor,
+        dout: Tensor,
+    ) -> tuple:
+        """Return zero gradients."""
+        return (
+            ops.zeros_like(logits),
+            ops.zeros_like(boxes),
+            ops.zeros_like(labels),
+            ops.zeros_like(target_boxes),
+            ops.zeros_like(box_valid),
+        )
+
+
+def _output_shape(logits: list, boxes: list, labels: list, targets: list, valid: list) -> tuple:
+    return logits[0], logits[1], targets[1]
+
+
+def _output_type(logits: type, boxes: type, labels: type, targets: type, valid: type) -> type:
+    return ms.int32
+
+
+class HostMatcher(_Matcher):
+    """Cost and assignment on the host, through an operator that calls Python from the graph."""
+
+    def __init__(
+        self, *, class_cost: float = 2.0, box_cost: float = 5.0, giou_cost: float = 2.0
+    ) -> None:
+        """Build the operator; its id depends on the weights only, so that compiled graphs keep."""
+        super().__init__(class_cost=class_cost, box_cost=box_cost, giou_cost=giou_cost)
+        self.weights = (class_cost, box_cost, giou_cost)
+        self.match = ops.Custom(self.match_batch, _output_shape, _output_type, func_type="pyfunc")
+        key = zlib.crc32(f"focus_detr.host_matcher{self.weights}".encode())
+        add_pyfunc(key, self.match_batch)
+        self.match.add_prim_attr("fn_id", key)
+
+    def match_batch(
+        self,
+        logits: np.ndarray,
+        boxes: np.ndarray,
+        labels: np.ndarray,
+        target_boxes: np.ndarray,
+        box_valid: np.ndarray,
+    ) -> np.ndarray:
+        """Match NumPy arrays; never raises for non-finite ones, which would break the graph."""
+        matched = np.zeros((*logits.shape[:2], labels.shape[1]), np.int32)
+        counts = np.asarray(box_valid).sum(1).astype(int)
+        with np.errstate(all="ignore"):
+            for image, count in enumerate(counts):
+                real = labels[image, :count], target_boxes[image, :count]
+                cost = matching_cost(logits[:, image], boxes[:, image], *real, self.weights)
+                for head in range(len(cost)):
+                    matched[head, image, :count] = assign(cost[head])
+        return matched
+
+    def construct(
+        self,
+        logits: Tensor,
+        boxes: Tensor,
+        labels: Tensor,
+        target_boxes: Tensor,
+        box_valid: Tensor,
+    ) -> Tensor:
+        """Match; arguments and result as in the module's description."""
+        return self.match(logits, boxes, labels, target_boxes, box_valid)
+
+
+class GraphMatcher(_Matcher):
+    """Cost and assignment as operations of the graph: nothing leaves the device."""
+
+    def _class_costs(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Focal cost of each target's label: [H, B, Q, classes], [B, T] -> [H, B, T, Q]."""
+        heads, batch, queries, _ = logits.shape
+        index = labels.reshape(1, batch, -1, 1)  # [1, B, T, 1]
+        index = ops.broadcast_to(index, (heads, batch, labels.shape[1], queries))
+        chosen = ops.gather_d(logits.swapaxes(2, 3), 2, index)  # [H, B, T, Q]
+        positive, negative = ops.sigmoid(chosen), ops.sigmoid(-chosen)
+        gain = -0.25 * ops.square(negative) * ops.log(positive + _LOG_EPS)
+        return gain + 0.75 * ops.square(positive) * ops.log(negative + _LOG_EPS)
+
+    def _costs(self, logits: Tensor, boxes: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
+        """Clean cost of every pair: [H, B, T, Q]."""
+        boxes = boxes.expand_dims(2)  # [H, B, 1, Q, 4]
+        targets = targets.expand_dims(2).expand_dims(0)  # [1, B, T, 1, 4]
+        distance = ops.abs(boxes[..., 0] - targets[..., 0])  # [H, B, T, Q]
+        for axis in range(1, 4):
+            distance = distance + ops.abs(boxes[..., axis] - targets[..., axis])
+        cost = self.class_cost * self._class_costs(logits, labels) + self.box_cost * distance
+        cost = cost - self.giou_cost * generalized_iou(corners(boxes), corners(targets))
+        cost = ops.select(ops.isnan(cost), ops.full_like(cost, COST_LIMIT), cost)
+        return ops.clamp(cost, -COST_LIMIT, COST_LIMIT)
+
+    def construct(
+        self,
+        logits: Tensor,
+        boxes: Tensor,
+        labels: Tensor,
+        target_boxes: Tensor,
+        box_valid: Tensor,
+    ) -> Tensor:
+        """Match; arguments and result as in the module's description."""
+        heads, batch, queries, _ = logits.shape
+        count = labels.shape[1]
+        cost = self._costs(logits, boxes, labels, target_boxes)
+        cost = cost.reshape(heads * batch, count, queries)  # [H*B, T, Q]
+        if count > queries:
+            spare = ops.full((heads * batch, count, count - queries), _SPARE_COST, dtype=cost.dtype)
+            cost = ops.concat((cost, spare), 2)  # [H*B, T, T]
+        rows = box_valid.sum(1).astype(ms.int32)  # [B]
+        rows = ops.broadcast_to(rows, (heads, batch)).reshape(-1)  # [H*B]
+        matched = assign_rows(cost, rows).reshape(heads, batch, count)
+        matched = ops.select(matched < queries, matched, ops.full_like(matched, -1))
+        return ops.select(box_valid > 0, matched, ops.zeros_like(matched))
+
+
+_KINDS: dict[str, type[_Matcher]] = {"host": HostMatcher, "graph": GraphMatcher}
+
+
+def build_matcher(
+    kind: Literal["auto", "host", "graph"],
+    device: str,
+    *,
+    class_cost: float = 2.0,
+    box_cost: float = 5.0,
+    giou_cost: float = 2.0,
+) -> nn.Cell:
+    """Build the matcher that suits a device.
+
+    Args:
+        kind: ``host``, ``graph``, or ``auto``: host on a CPU, graph elsewhere, where copying the
+            predictions to the host would stop the device.
+        device: MindSpore's device target, for example ``CPU``.
+        class_cost: weight of the class cost.
+        box_cost: weight of the L1 cost.
+        giou_cost: weight of the generalized IoU cost.
+    """
+    if kind == "auto":
+        kind = "host" if device == "CPU" else "graph"
+    return _KINDS[kind](class_cost=class_cost, box_cost=box_cost, giou_cost=giou_cost)
