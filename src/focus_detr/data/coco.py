@@ -195,8 +195,9 @@ def _read_box(entry: Entry, where: str) -> Corners:
 
 
 def _is_finite_number(value: object) -> bool:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return math.isfinite(value)
 
 
 def _usable_box(box: Corners, height: int, width: int) -> tuple[Corners, str]:

@@ -1,0 +1,84 @@
+"""Loaders from the settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from coco_files import MakeCoco, annotation
+
+from focus_detr.config.schema import Config, DataConfig
+from focus_detr.data.build import build_eval_loader, build_train_loader
+from focus_detr.data.classes import ClassMap
+from focus_detr.errors import FocusDetrError
+
+
+@pytest.fixture
+def config(make_coco: MakeCoco) -> Config:
+    """Five tiny images for training and validation."""
+    path = make_coco([(30, 40)] * 5, [annotation(1, 2, (0, 0, 9, 9))])
+    files = (str(path), str(path.parent))
+    data = DataConfig(
+        *files, *files, train_short_sides=(32,), train_max_side=64, test_short_side=48
+    )
+    return Config(data=replace(data, test_max_side=64, crop=0.0, workers=0))
+
+
+def test_training_loader_follows_the_settings(config: Config) -> None:
+    loader = build_train_loader(config, seed=0)
+    assert loader.dataset.classes == ClassMap(("cat", "dog"), (3, 7))
+    batches = list(loader.epoch(0))
+    assert len(batches) == len(loader) == 2
+    assert batches[0].images.shape == (2, 3, 32, 64)
+    np.testing.assert_array_equal(batches[0].image_sizes, [[32, 43]] * 2)
+    assert batches[0].boxes.shape == (2, 100, 4)
+
+
+def test_ranks_share_the_images(config: Config) -> None:
+    ids = [
+        image_id
+        for rank in (0, 1)
+        for batch in build_train_loader(config, seed=0, rank=rank, world_size=2).epoch(0)
+        for image_id in batch.image_ids
+    ]
+    assert len(ids) == len(set(ids)) == 4
+
+
+def test_evaluation_loader_follows_the_settings(config: Config) -> None:
+    batches = list(build_eval_loader(config, batch_size=2).epoch(0))
+    assert [batch.image_ids for batch in batches] == [(1, 2), (3, 4), (5, -1)]
+    np.testing.assert_array_equal(batches[0].image_sizes, [[48, 64]] * 2)
+    exact = next(build_eval_loader(config, batch_size=1, round_to=4).epoch(0))
+    assert exact.images.shape == (1, 3, 48, 64)
+
+
+def test_own_shape_buckets(config: Config) -> None:
+    config = replace(config, data=replace(config.data, shape_buckets=((96, 128),)))
+    assert next(build_train_loader(config, seed=0).epoch(0)).images.shape == (2, 3, 96, 128)
+
+
+def test_evaluation_uses_the_class_map_of_the_model(config: Config) -> None:
+    classes = ClassMap(("cow", "cat"), (1, 3))
+    loader = build_eval_loader(config, batch_size=1, classes=classes)
+    labels = {batch.image_ids[0]: batch.labels[0, 0] for batch in loader.epoch(0)}
+    assert labels[2] == 1
+
+
+def test_filtering_leaves_too_few_images(config: Config) -> None:
+    config = replace(config, data=replace(config.data, filter_empty=True))
+    with pytest.raises(FocusDetrError, match="has 1 usable images, too few for one batch of 2"):
+        build_train_loader(config, seed=0)
+
+
+def test_bad_settings_are_named(config: Config) -> None:
+    empty = replace(config, data=DataConfig())
+    with pytest.raises(FocusDetrError, match=r"data\.train_annotations is not set"):
+        build_train_loader(empty, seed=0)
+    with pytest.raises(FocusDetrError, match=r"data\.val_annotations is not set"):
+        build_eval_loader(empty, batch_size=1)
+    with pytest.raises(FocusDetrError, match=r"train\.seed must not be negative"):
+        build_train_loader(config, seed=-1)
+    few = replace(config, model=replace(config.model, num_classes=1))
+    with pytest.raises(FocusDetrError, match=r"model\.num_classes is 1, but the data has 2"):
+        build_train_loader(few, seed=0)
