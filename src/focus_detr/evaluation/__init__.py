@@ -1,1 +1,1 @@
-"""evaluation of Focus-DETR."""
+"""COCO metrics: of saved detections, or of a detector run over a data set."""

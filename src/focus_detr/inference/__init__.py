@@ -1,1 +1,1 @@
-"""inference of Focus-DETR."""
+"""Detection on image files: prediction, drawn boxes and pictures of the kept tokens."""

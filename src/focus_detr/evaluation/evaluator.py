@@ -1,0 +1,129 @@
+"""Running a detector over a data set and measuring it."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+from tqdm import tqdm
+
+from focus_detr.data.batch import Batch
+from focus_detr.data.collate import BLANK_ID
+from focus_detr.errors import FocusDetrError
+from focus_detr.evaluation.coco_metrics import CocoResult, evaluate_detections
+from focus_detr.evaluation.results_io import write_json
+from focus_detr.evaluation.speed import Speed
+from focus_detr.inference.postprocess import Detections, to_detections
+
+Detector = Callable[[ms.Tensor, ms.Tensor], Sequence[Any]]
+
+
+class Evaluator:
+    """COCO metrics and speed of a detector on a loader's images."""
+
+    def __init__(
+        self,
+        loader: Iterable[Batch],
+        detector: Detector,
+        category_ids: Sequence[int],
+        annotations: str | Path,
+    ) -> None:
+        """Keep what a run needs.
+
+        Args:
+            loader: batches of validation images; image id -1 marks a filler.
+            detector: (images [B, 3, H, W], image_sizes [B, 2]) -> scores [B, R], labels [B, R],
+                boxes [B, R, 4] in 0..1 of each image; further outputs are ignored.
+            category_ids: COCO category id of each label.
+            annotations: COCO json with the ground truth of the loader's images.
+        """
+        self._loader = loader
+        self._detector = detector
+        self._category_ids = tuple(category_ids)
+        self._annotations = annotations
+
+    def run(self, progress: bool = True, results_out: str | Path | None = None) -> CocoResult:
+        """Detect on all images and evaluate.
+
+        Args:
+            progress: show a progress bar.
+            results_out: where to save the detections (COCO results), before they are evaluated.
+
+        Raises:
+            FocusDetrError: the detector's labels or numbers make no sense, or a bad file.
+        """
+        detections, speed = self.detect(progress)
+        if results_out is not None:
+            write_json(results_out, detections)
+        result = evaluate_detections(self._annotations, detections)
+        return dataclasses.replace(result, speed=speed)
+
+    def detect(self, progress: bool = True) -> tuple[list[dict[str, Any]], Speed]:
+        """Detections of all images in the COCO results format, and where the time went."""
+        detections: list[dict[str, Any]] = []
+        speed = Speed()
+        shapes: set[tuple[int, ...]] = set()
+        batches = tqdm(self._loader, desc="evaluate", unit="batch", disable=not progress)
+        for batch, data_seconds in _timed(batches):
+            start = time.perf_counter()
+            outputs = self._forward(batch)
+            model_seconds = time.perf_counter() - start
+            detections += self._to_results(batch, outputs)
+            post_seconds = time.perf_counter() - start - model_seconds
+            images = sum(image_id != BLANK_ID for image_id in batch.image_ids)
+            if batch.images.shape in shapes:
+                speed.add(images, data_seconds, model_seconds, post_seconds)
+            else:
+                shapes.add(batch.images.shape)
+                speed.add_warmup(images, model_seconds)
+        return detections, speed
+
+    def _forward(self, batch: Batch) -> tuple[np.ndarray, ...]:
+        """Scores, labels and boxes as arrays; copying them waits for the device."""
+        outputs = self._detector(ms.Tensor(batch.images), ms.Tensor(batch.image_sizes))
+        return tuple(np.asarray(output) for output in outputs[:3])
+
+    def _to_results(self, batch: Batch, outputs: tuple[np.ndarray, ...]) -> list[dict[str, Any]]:
+        results = []
+        rows = zip(batch.image_ids, batch.original_sizes, *outputs, strict=True)
+        for image_id, (height, width), scores, labels, boxes in rows:
+            if image_id != BLANK_ID:
+                found = to_detections(scores, labels, boxes, (int(height), int(width)))
+                results += self._to_coco(image_id, found)
+        return results
+
+    def _to_coco(self, image_id: int, found: Detections) -> list[dict[str, Any]]:
+        if found.labels.size and not 0 <= found.labels.min() <= found.labels.max() < len(
+            self._category_ids
+        ):
+            raise FocusDetrError(
+                f"the detector found class {found.labels.max()}, "
+                f"but there are only {len(self._category_ids)} categories"
+            )
+        corners = found.boxes.astype(np.float64)
+        boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+        return [
+            {"image_id": int(image_id), "category_id": category, "bbox": box, "score": score}
+            for category, box, score in zip(
+                [self._category_ids[label] for label in found.labels],
+                boxes.tolist(),
+                found.scores.tolist(),
+                strict=True,
+            )
+        ]
+
+
+def _timed(batches: Iterable[Batch]) -> Iterator[tuple[Batch, float]]:
+    """Each batch with the seconds that were spent waiting for it."""
+    iterator = iter(batches)
+    while True:
+        start = time.perf_counter()
+        batch = next(iterator, None)
+        if batch is None:
+            return
+        yield batch, time.perf_counter() - start

@@ -1,0 +1,34 @@
+"""Writing pictures, whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from focus_detr.errors import FocusDetrError
+from focus_detr.evaluation.results_io import write_whole
+
+_OPTIONS = {
+    ".png": (cv2.IMWRITE_PNG_COMPRESSION, 6),
+    ".jpg": (cv2.IMWRITE_JPEG_QUALITY, 94),
+    ".jpeg": (cv2.IMWRITE_JPEG_QUALITY, 94),
+}
+
+
+def write_image(path: str | Path, image: np.ndarray) -> None:
+    """Write an RGB picture as PNG or JPEG, creating the folder.
+
+    Args:
+        path: ends in .png, .jpg or .jpeg.
+        image: [H, W, 3] uint8 RGB.
+
+    Raises:
+        FocusDetrError: another ending, or the file cannot be written.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in _OPTIONS:
+        raise FocusDetrError(f"cannot write {path}: pictures are written as .png or .jpg")
+    encoded = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _OPTIONS[suffix])[1]
+    write_whole(path, encoded.tobytes())

@@ -1,0 +1,53 @@
+"""From what the detector returns for an image to boxes in pixels of its file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from focus_detr.errors import FocusDetrError
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Detections of one image, best first."""
+
+    boxes: np.ndarray  # [D, 4] float32, x1 y1 x2 y2 in pixels of the file
+    scores: np.ndarray  # [D] float32, 0..1
+    labels: np.ndarray  # [D] int, contiguous class index
+
+    def above(self, threshold: float) -> Detections:
+        """The detections whose score is at least ``threshold``."""
+        return self._select(self.scores >= threshold)
+
+    def _select(self, keep: np.ndarray) -> Detections:
+        return Detections(self.boxes[keep], self.scores[keep], self.labels[keep])
+
+
+def to_detections(
+    scores: np.ndarray, labels: np.ndarray, boxes: np.ndarray, size: tuple[int, int]
+) -> Detections:
+    """Map one image's rows to its file, clip them, drop fillers and boxes without area.
+
+    Args:
+        scores: [R]; a negative score marks a filler row.
+        labels: [R].
+        boxes: [R, 4] x1 y1 x2 y2 in 0..1 of the image's own size.
+        size: (height, width) of the file in pixels.
+
+    Raises:
+        FocusDetrError: a score or box is not finite, as from a diverged checkpoint.
+    """
+    if not (np.isfinite(scores).all() and np.isfinite(boxes).all()):
+        raise FocusDetrError(
+            "the detector returned scores or boxes that are not finite numbers; "
+            "the checkpoint is broken or its training diverged"
+        )
+    height, width = size
+    extent = np.array([width, height, width, height], np.float32)
+    pixels = np.clip(boxes.astype(np.float32) * extent, 0, extent)
+    sides = pixels[:, 2:] - pixels[:, :2]
+    keep = (scores >= 0) & (sides > 0).all(axis=1)
+    order = np.argsort(-scores[keep], kind="stable")
+    return Detections(pixels[keep][order], scores[keep][order], labels[keep][order])
