@@ -6,7 +6,8 @@ from mindspore import Tensor, nn, ops
 
 
 def _softplus(value: Tensor) -> Tensor:
-    return ops.relu(value) + ops.log1p(ops.exp(-ops.abs(value)))
+    magnitude = ops.abs(value)
+    return 0.5 * (value + magnitude) + ops.log1p(ops.exp(-magnitude))
 
 
 class SigmoidFocalLoss(nn.Cell):
@@ -26,6 +27,8 @@ class SigmoidFocalLoss(nn.Cell):
         """
         super().__init__()
         self.alpha = alpha
+        # the primitive: in a bprop, ops.zeros_like fails from the second compilation on (2.10)
+        self.zeros = ops.ZerosLike()
 
     def _weight(self, targets: Tensor) -> Tensor:
         return (1.0 - self.alpha) + (2.0 * self.alpha - 1.0) * targets
@@ -49,4 +52,4 @@ class SigmoidFocalLoss(nn.Cell):
         wrong = logits * sign
         error = ops.sigmoid(wrong)
         slope = error * error * (2.0 * ops.sigmoid(-wrong) * _softplus(wrong) + error)
-        return dout * self._weight(targets) * slope * sign, ops.zeros_like(targets)
+        return dout * self._weight(targets) * slope * sign, self.zeros(targets)

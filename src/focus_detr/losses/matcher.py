@@ -36,6 +36,8 @@ class _Matcher(nn.Cell):
         self.class_cost = class_cost
         self.box_cost = box_cost
         self.giou_cost = giou_cost
+        # the primitive: in a bprop, ops.zeros_like fails from the second compilation on (2.10)
+        self.zeros = ops.ZerosLike()
 
     def bprop(
         self,
@@ -49,11 +51,11 @@ class _Matcher(nn.Cell):
     ) -> tuple:
         """Return zero gradients."""
         return (
-            ops.zeros_like(logits),
-            ops.zeros_like(boxes),
-            ops.zeros_like(labels),
-            ops.zeros_like(target_boxes),
-            ops.zeros_like(box_valid),
+            self.zeros(logits),
+            self.zeros(boxes),
+            self.zeros(labels),
+            self.zeros(target_boxes),
+            self.zeros(box_valid),
         )
 
 

@@ -1,0 +1,143 @@
+"""Both matchers against scipy, the golden assignments and bad predictions."""
+
+from __future__ import annotations
+
+import mindspore as ms
+import numpy as np
+import pytest
+from golden_data import load
+from golden_draws import golden_targets
+from loss_cases import Case, random_case
+from mindspore import Tensor, nn
+from scipy.optimize import linear_sum_assignment
+
+from focus_detr.losses.host_assignment import matching_cost
+from focus_detr.losses.matcher import GraphMatcher, HostMatcher, build_matcher
+
+HEADS = ("aux0", "aux1", "aux2", "aux3", "aux4", "last", "enc")
+KINDS = ("host", "graph")
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def matcher(request: pytest.FixtureRequest) -> nn.Cell:
+    """One cell of each kind; equal shapes reuse its compiled graph."""
+    return build_matcher(request.param, "CPU")
+
+
+def _match(matcher: nn.Cell, case: Case) -> np.ndarray:
+    return matcher(*(Tensor(part) for part in case)).asnumpy()
+
+
+def _golden_case() -> tuple[dict, Case]:
+    golden = load("match_loss")
+    targets = np.tile(np.array([0.5, 0.5, 1.0, 1.0], np.float32), (2, 6, 1))
+    labels, valid = np.zeros((2, 6), np.int32), np.zeros((2, 6), np.float32)
+    for image in range(2):
+        count = len(golden[f"tgt_labels{image}"])
+        targets[image, :count] = golden[f"tgt_boxes{image}"]
+        labels[image, :count] = golden[f"tgt_labels{image}"]
+        valid[image, :count] = 1.0
+    return golden, Case(golden["logits"][None], golden["boxes"][None], labels, targets, valid)
+
+
+def _costs(case: Case, image: int) -> np.ndarray:
+    """[H, Q, n] float64 for the real boxes of one image."""
+    count = int(case.box_valid[image].sum())
+    real = case.labels[image, :count], case.target_boxes[image, :count]
+    cost = matching_cost(case.logits[:, image], case.boxes[:, image], *real, (2.0, 5.0, 2.0))
+    return cost.astype(np.float64)
+
+
+def _check_optimal(case: Case, matched: np.ndarray) -> None:
+    queries = case.logits.shape[2]
+    for image, valid in enumerate(case.box_valid):
+        count = int(valid.sum())
+        assert (matched[:, image, count:] == 0).all()
+        for cost, ours in zip(_costs(case, image), matched[:, image, :count], strict=True):
+            used = np.flatnonzero(ours >= 0)
+            assert len(used) == len(set(ours[used].tolist())) == min(count, queries)
+            best = cost[linear_sum_assignment(cost)].sum()
+            assert cost[ours[used], used].sum() - best <= 1e-6 * max(1.0, abs(best))
+
+
+def test_cost_equals_golden() -> None:
+    golden, case = _golden_case()
+    ours = np.concatenate([_costs(case, image)[0] for image in range(2)], 1)  # [Q, 8]
+    pairs = golden["pair_cost"].reshape(2, 60, 8)
+    expected = np.concatenate([pairs[0, :, :5], pairs[1, :, 5:]], 1)
+    np.testing.assert_allclose(ours, expected, atol=2e-5)
+
+
+def test_assignment_equals_golden(matcher: nn.Cell) -> None:
+    golden, case = _golden_case()
+    matched = _match(matcher, case)
+    for image in range(2):
+        expected = golden[f"src{image}"]
+        np.testing.assert_array_equal(matched[0, image, golden[f"tgt{image}"]], expected)
+
+
+@pytest.mark.parametrize("name", ["train_r50_q100", "train_r50_empty1_q100"])
+def test_assignments_of_all_heads_equal_golden(matcher: nn.Cell, name: str) -> None:
+    golden = load(name)
+    keys = (*(f"aux{layer}_{{}}" for layer in range(5)), "pred_{}", "enc_out_{}")
+    logits, boxes = (
+        np.stack([golden[key.format(part)] for key in keys]) for part in ("logits", "boxes")
+    )
+    targets = golden_targets(golden, padded=8)
+    case = Case(logits, boxes, targets.labels, targets.boxes, targets.box_valid)
+    matched = _match(matcher, case)
+    for head, key in enumerate(HEADS):
+        for image in range(2):
+            pairs = f"match/{key}/src{image}", f"match/{key}/tgt{image}"
+            np.testing.assert_array_equal(matched[head, image, golden[pairs[1]]], golden[pairs[0]])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_predictions(matcher: nn.Cell, seed: int) -> None:
+    case = random_case(seed, heads=3, queries=40, classes=5, counts=(12, seed, 0), padded=12)
+    _check_optimal(case, _match(matcher, case))
+
+
+def test_equal_predictions_and_duplicate_targets(matcher: nn.Cell) -> None:
+    case = random_case(1, heads=3, queries=40, classes=5, counts=(12, 9, 1), padded=12)
+    case.logits[:] = -1.0
+    case.boxes[:] = 0.4
+    case.target_boxes[:, 1:4] = case.target_boxes[:, :1]
+    _check_optimal(case, _match(matcher, case))
+
+
+def test_more_targets_than_queries(matcher: nn.Cell) -> None:
+    case = random_case(2, heads=2, queries=6, classes=5, counts=(11, 6, 3), padded=11)
+    matched = _match(matcher, case)
+    _check_optimal(case, matched)
+    assert ((matched[:, 0] == -1).sum(1) == 5).all()
+    assert (matched[:, 1:] >= 0).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_broken_predictions_still_give_distinct_queries(matcher: nn.Cell, bad: float) -> None:
+    case = random_case(3, heads=3, queries=40, classes=5, counts=(12, 4, 2), padded=12)
+    case.logits[0] = bad
+    case.boxes[1, 0, :20] = bad
+    matched = _match(matcher, case)
+    for image, count in enumerate((12, 4, 2)):
+        for head in matched[:, image, :count]:
+            assert len(set(head.tolist())) == count and head.min() >= 0 and head.max() < 40
+
+
+def test_no_gradient_flows(matcher: nn.Cell) -> None:
+    case = random_case(4, heads=1, queries=10, classes=3, counts=(2,), padded=4)
+    logits, boxes, *rest = (Tensor(part) for part in case)
+
+    def total(scores: Tensor, places: Tensor) -> Tensor:
+        return (matcher(scores, places, *rest) * places.sum()).sum() + scores.sum()
+
+    by_scores, _ = ms.grad(total, (0, 1))(logits, boxes)
+    np.testing.assert_array_equal(by_scores.asnumpy(), 1.0)
+
+
+def test_choice_by_device() -> None:
+    assert isinstance(build_matcher("auto", "CPU"), HostMatcher)
+    assert isinstance(build_matcher("auto", "Ascend"), GraphMatcher)
+    assert isinstance(build_matcher("host", "GPU"), HostMatcher)
+    assert build_matcher("graph", "CPU", class_cost=3.0).class_cost == 3.0
