@@ -79,6 +79,7 @@ class Decoder(nn.Cell):
         shapes: tuple[tuple[int, int], ...],
         ratios: Tensor,
         box_heads: nn.CellList,
+        embeds_padded: bool,
     ) -> tuple[Tensor, Tensor]:
         """Decode.
 
@@ -91,6 +92,8 @@ class Decoder(nn.Cell):
             shapes: grid of each level.
             ratios: [B, L, 2] valid ratios (width, height).
             box_heads: one head per layer.
+            embeds_padded: embed boxes in units of the padded map, as the reference does, instead
+                of units of the image.
 
         Returns:
             [layers, B, Q, C] normed states and [layers, B, Q, 4] the reference that each layer's
@@ -102,7 +105,8 @@ class Decoder(nn.Cell):
         for index, layer in enumerate(self.layers):
             starts += (start,)
             scaled = boxes[:, :, None, :] * scale  # [B, Q, L, 4]
-            position = self.reference_head(self.box_embedding(scaled[:, :, 0]))
+            embedded = self.box_embedding(scaled[:, :, 0] if embeds_padded else boxes)
+            position = self.reference_head(embedded)
             query = layer(query, position, bias, memory, valid, shapes, scaled)
             start = ops.sigmoid(box_heads[index](query) + inverse_sigmoid(boxes))
             boxes = ops.stop_gradient(start)

@@ -218,6 +218,7 @@ class FocusDETR(nn.Cell):
             shapes,
             valid_ratios(validity),
             self.box_heads,
+            self.padding() != "full",
         )
         return predict(states, starts, self.class_heads, self.box_heads)
 

@@ -28,7 +28,7 @@ def resize_matrix(source_valid: Tensor, target_valid: Tensor) -> Tensor:
     """
     source = source_valid.sum(axis=1, keepdims=True)  # [B, 1]
     target = target_valid.sum(axis=1, keepdims=True)  # [B, 1]
-    step = (source - 1.0) / ops.maximum(target - 1.0, Tensor(1.0, ms.float32))
+    step = (source - 1.0) / ops.maximum(target - 1.0, 1.0)
     position = ops.arange(target_valid.shape[1]).astype(ms.float32)[None, :] * step
     position = ops.minimum(position, source - 1.0)  # [B, n]
     cell = ops.arange(source_valid.shape[1]).astype(ms.float32)

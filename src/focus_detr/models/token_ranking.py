@@ -72,6 +72,6 @@ class TokenRanking(nn.Cell):
         kept = ops.minimum(ops.floor(count * self.keep_ratio) + 1.0, count)  # [B]
         listed = kept if padding == "full" else ops.broadcast_to(kept.max(), kept.shape)
         limits = ops.floor(listed[:, None] * self.shares[None, :])  # [B, layers]
-        limits = ops.maximum(limits, Tensor(1.0, ms.float32))
+        limits = ops.maximum(limits, 1.0)
         written = ops.minimum(limits, kept[:, None])
         return ranked, limits.astype(ms.int32), written.astype(ms.int32)

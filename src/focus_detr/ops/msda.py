@@ -10,6 +10,25 @@ from __future__ import annotations
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
+from mindspore.ops import constexpr
+
+
+@constexpr
+def sample_constants(shapes: tuple[tuple[int, int], ...], points: int) -> tuple[Tensor, ...]:
+    """Columns, rows and first token of the level that each of the L*P samples reads: [L*P] each.
+
+    Worked out while the graph is compiled; loops and lists inside a graph cost seconds there.
+    """
+    sizes = np.repeat(np.array(shapes, np.float32), points, axis=0)
+    tokens = np.cumsum([0] + [rows * columns for rows, columns in shapes[:-1]])
+    start = np.repeat(tokens.astype(np.float32), points)
+    return Tensor(sizes[:, 1]), Tensor(sizes[:, 0]), Tensor(start)
+
+
+@constexpr
+def level_sizes(shapes: tuple[tuple[int, int], ...]) -> Tensor:
+    """(columns, rows) of each level, shaped [1, 1, 1, L, 1, 2] for offsets."""
+    return Tensor(np.array(shapes, np.float32)[:, ::-1].reshape(1, 1, 1, -1, 1, 2).copy())
 
 
 class MSDeformableSampling(nn.Cell):
@@ -58,7 +77,7 @@ class MSDeformableSampling(nn.Cell):
         """Row number and weight of the four neighbours of every sample: [B, Q, M, 4, L*P] each."""
         batch, queries, heads, levels, points, _ = locations.shape
         flat = (batch, queries, heads, levels * points)
-        width, height, start = self._level_constants(shapes, points)
+        width, height, start = sample_constants(shapes, points)
         x = locations[..., 0].reshape(flat) * width - 0.5  # [B, Q, M, L*P]
         y = locations[..., 1].reshape(flat) * height - 0.5  # [B, Q, M, L*P]
         attention = weights.reshape(flat)  # [B, Q, M, L*P]
@@ -78,23 +97,6 @@ class MSDeformableSampling(nn.Cell):
                 indices += ((line + x_cells[column].astype(ms.int32)) * heads + head,)
                 shares += (weighted * x_shares[column],)
         return ops.stack(indices, axis=3), ops.stack(shares, axis=3)
-
-    def _level_constants(
-        self, shapes: tuple[tuple[int, int], ...], points: int
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Columns, rows and first token of the level that each of the L*P samples reads: [L*P]."""
-        width, height, start, tokens = [], [], [], 0
-        for rows, columns in shapes:
-            for _ in range(points):
-                width.append(float(columns))
-                height.append(float(rows))
-                start.append(float(tokens))
-            tokens += rows * columns
-        return (
-            Tensor(width, ms.float32),
-            Tensor(height, ms.float32),
-            Tensor(start, ms.float32),
-        )
 
     def _axis_shares(self, fraction: Tensor, first: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
         """Bilinear weights of the lower and the upper neighbour, 0 for one outside the map."""
@@ -152,8 +154,7 @@ class MSDeformableAttention(nn.Cell):
         logits = logits.reshape(batch, queries, self.heads, -1)  # [B, Q, M, L*P]
         weights = ops.softmax(logits, -1).reshape(layout)  # [B, Q, M, L, P]
         if references.shape[-1] == 2:
-            sizes = Tensor([[float(w), float(h)] for h, w in shapes], ms.float32)  # [L, 2]
-            scaled = offsets / sizes.reshape(1, 1, 1, self.levels, 1, 2)
+            scaled = offsets / level_sizes(shapes)
         else:
             box = references[:, :, None, :, None, 2:]  # [B, Q, 1, L, 1, 2]
             scaled = offsets * (0.5 / self.points) * box
