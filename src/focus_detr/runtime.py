@@ -1,0 +1,81 @@
+"""Where a program meets its surroundings: the device it runs on and the way it ends."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+# Read when MindSpore loads; 3 keeps errors only. A user's own value wins.
+os.environ.setdefault("GLOG_v", "3")
+
+import mindspore as ms
+
+from focus_detr.errors import FocusDetrError
+
+DEVICE_VARIABLE = "FOCUS_DETR_DEVICE"
+DEVICES = ("CPU", "GPU", "Ascend")
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
+
+Main = Callable[[Sequence[str] | None], int | None]
+
+
+def prepare_runtime(device: str | None = None) -> str:
+    """Choose the device and graph mode, before anything is built.
+
+    Args:
+        device: CPU, GPU or Ascend in any case; None: the environment variable
+            ``FOCUS_DETR_DEVICE``, or else the best device that MindSpore found when it loaded.
+
+    Returns:
+        The device's name as MindSpore spells it.
+
+    Raises:
+        FocusDetrError: no such device here, or this process already uses another.
+    """
+    wanted = device or os.environ.get(DEVICE_VARIABLE) or ms.get_context("device_target")
+    name = {known.lower(): known for known in DEVICES}.get(wanted.lower())
+    if name is None:
+        raise FocusDetrError(f"unknown device {wanted}, expected one of {', '.join(DEVICES)}")
+    try:
+        ms.set_device(name)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise FocusDetrError(f"device {name} cannot be used: {reason}") from error
+    ms.set_context(mode=ms.GRAPH_MODE)
+    return name
+
+
+def command(main: Main) -> Callable[[Sequence[str] | None], int]:
+    """Make a command out of ``main``: what the user can mend becomes one sentence.
+
+    Bad input and a full disk print it to standard error and give status 2, Ctrl-C gives 130.
+    Anything else is a defect and keeps its traceback.
+
+    Args:
+        main: takes the arguments (None: those of the process), returns a status or None for 0.
+    """
+
+    @functools.wraps(main)
+    def run(argv: Sequence[str] | None = None) -> int:
+        try:
+            return main(argv) or 0
+        except FocusDetrError as error:
+            return _refuse(str(error))
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            return _refuse(f"no space left on the disk to write {error.filename or 'a file'}")
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return EXIT_INTERRUPTED
+
+    return run
+
+
+def _refuse(sentence: str) -> int:
+    print(f"error: {sentence}", file=sys.stderr)
+    return EXIT_BAD_INPUT

@@ -1,0 +1,183 @@
+"""Settings from files and overrides, and what a user is told about a mistake."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from focus_detr.config.loading import (
+    config_from_dict,
+    config_hash,
+    dump_yaml,
+    load_config,
+    to_dict,
+)
+from focus_detr.config.schema import Config
+from focus_detr.config.values import full_keys
+from focus_detr.errors import FocusDetrError
+
+CONFIG_DIR = Path(__file__).parents[2] / "config"
+SHIPPED = sorted(CONFIG_DIR.rglob("*.yaml"))
+
+
+def _write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def _keys(plain: dict[str, Any], prefix: str = "") -> list[str]:
+    keys = []
+    for name, value in plain.items():
+        inner = _keys(value, f"{prefix}{name}.") if isinstance(value, dict) else [prefix + name]
+        keys += inner
+    return keys
+
+
+def test_without_a_file_the_defaults_hold() -> None:
+    assert load_config(None) == Config()
+
+
+def test_base_yaml_names_every_setting_once_with_its_default() -> None:
+    plain = yaml.safe_load((CONFIG_DIR / "base.yaml").read_text())
+    assert _keys(plain) == list(full_keys(Config))  # the loader refuses a key written twice
+    assert load_config(CONFIG_DIR / "base.yaml") == Config()
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_file_loads(path: Path) -> None:
+    load_config(path)
+
+
+def test_ablations_differ_from_the_recipe_and_from_each_other() -> None:
+    recipe = load_config(CONFIG_DIR / "focus_detr_r50.yaml")
+    models = [load_config(path).model for path in sorted((CONFIG_DIR / "ablations").glob("*"))]
+    assert len({recipe.model, *models}) == len(models) + 1
+
+
+def test_long_schedules_carry_the_positions_of_the_published_weights() -> None:
+    config = load_config(CONFIG_DIR / "focus_detr_r50_36ep.yaml")
+    assert (config.model.position.temperature, config.model.position.offset) == (20, 0)
+    assert config.train.schedule.epochs == 36
+    iterations = [round(milestone * 7500) for milestone in config.train.schedule.milestones]
+    assert iterations == pytest.approx([210_000, 250_000], abs=1)
+
+
+def test_a_file_is_merged_over_its_bases_in_order(tmp_path: Path) -> None:
+    (tmp_path / "common").mkdir()
+    _write(tmp_path, "common/a.yaml", "train: {seed: 1, log_every: 7, batch_size: 3}")
+    _write(tmp_path, "common/b.yaml", "base: a.yaml\ntrain: {seed: 2}")
+    _write(tmp_path, "c.yaml", "train: {batch_size: 9}")
+    top = _write(tmp_path, "d.yaml", "base: [common/b.yaml, c.yaml]\neval: {batch_size: 4}")
+    config = load_config(top, ["eval.batch_size=5"])
+    assert (config.train.seed, config.train.log_every) == (2, 7)
+    assert (config.train.batch_size, config.eval.batch_size) == (9, 5)
+
+
+@pytest.mark.parametrize(
+    ("override", "read", "value"),
+    [
+        ("train.optimizer.lr=1e-4", lambda c: c.train.optimizer.lr, 1e-4),
+        ("train.optimizer.lr=1", lambda c: c.train.optimizer.lr, 1.0),
+        ("train.schedule.milestones=[3, 5.5]", lambda c: c.train.schedule.milestones, (3.0, 5.5)),
+        ("data.shape_buckets=[[64, 96]]", lambda c: c.data.shape_buckets, ((64, 96),)),
+        ("model.backbone.depths=None", lambda c: c.model.backbone.depths, None),
+        ("model.backbone.weights=null", lambda c: c.model.backbone.weights, None),
+        ("train.output_dir=runs/a=b", lambda c: c.train.output_dir, "runs/a=b"),
+        ("train={seed: 3}", lambda c: c.train.seed, 3),
+    ],
+)
+def test_overrides_take_the_declared_type(override: str, read: Any, value: Any) -> None:
+    got = read(load_config(None, [override]))
+    assert got == value
+    assert type(got) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("train.optimzer.lr=1", ["train.optimzer", "output_dir", "did you mean train.optimizer?"]),
+        ("lr=1", ["unknown setting lr", "did you mean train.optimizer.lr?"]),
+        ("train.optimizer.lr=true", ["train.optimizer.lr is True", "a number"]),
+        ("train.seed=1.5", ["train.seed is 1.5", "a whole number"]),
+        ("train.seed=true", ["train.seed is True", "a whole number"]),
+        ("data.flip=.nan", ["data.flip is nan", "a number"]),
+        ("data.filter_empty=1", ["data.filter_empty is 1", "true or false"]),
+        ("train.output_dir=3", ["train.output_dir is 3", "text"]),
+        ("model.backbone.name=vgg", ["'vgg'", "one of resnet18, resnet50"]),
+        ("data.crop_sides=[1, 2, 3]", ["data.crop_sides", "a list of 2 items"]),
+        ("model.encoder.cascade=1", ["model.encoder.cascade is 1", "a list, each item a number"]),
+        ("model.backbone.depths=3", ["a list, each item a whole number or null"]),
+        ("model=3", ["model is 3", "a mapping"]),
+        ("train.seed", ["'train.seed'", "key=value"]),
+        ("train.seed=[", ["not valid YAML"]),
+    ],
+)
+def test_a_bad_override_is_named(override: str, words: list[str]) -> None:
+    with pytest.raises(FocusDetrError) as caught:
+        load_config(None, [override])
+    assert [word for word in words if word not in str(caught.value)] == []
+    assert override in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("train: {sed: 1}", ["unknown setting train.sed", "did you mean train.seed?"]),
+        ("train: {seed: a}", ["train.seed is 'a'"]),
+        ("train: {seed: 1\n", ["not valid YAML", "line"]),
+        ("train: {seed: 1, seed: 2}", ["a key appears twice", "line 1"]),
+        ("- 1", ["the top level is [1]"]),
+        ("base: 3", ["base is 3"]),
+        ("base: absent.yaml", ["cannot read", "absent.yaml"]),
+        ("base: file.yaml", ["cycle", "file.yaml -> file.yaml"]),
+        ("eval: {batch_size: 0}", ["eval.batch_size is 0", "at least 1"]),
+    ],
+)
+def test_a_bad_file_is_named(tmp_path: Path, text: str, words: list[str]) -> None:
+    path = _write(tmp_path, "file.yaml", text)
+    with pytest.raises(FocusDetrError) as caught:
+        load_config(path)
+    assert [word for word in ["file.yaml", *words] if word not in str(caught.value)] == []
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "photo.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(FocusDetrError, match=r"photo\.yaml is not UTF-8 text"):
+        load_config(path)
+
+
+def test_empty_files_and_sections_change_nothing(tmp_path: Path) -> None:
+    assert load_config(_write(tmp_path, "empty.yaml", "")) == Config()
+    assert load_config(_write(tmp_path, "section.yaml", "model:\n")) == Config()
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_settings_survive_a_dict_and_yaml(path: Path, tmp_path: Path) -> None:
+    config = load_config(path)
+    assert config_from_dict(to_dict(config)) == config
+    assert load_config(_write(tmp_path, "dump.yaml", dump_yaml(config))) == config
+
+
+def test_stored_settings_with_an_unknown_key_name_their_source() -> None:
+    with pytest.raises(FocusDetrError, match=r"model\.ckpt: unknown setting model\.depth"):
+        config_from_dict({"model": {"depth": 3}}, "model.ckpt")
+
+
+@given(lr=st.floats(1e-9, 1e3), seed=st.integers(0, 2**31), empty=st.booleans())
+def test_any_numbers_survive_yaml_and_the_hash_follows_them(
+    lr: float, seed: int, empty: bool
+) -> None:
+    overrides = [f"train.optimizer.lr={lr!r}", f"train.seed={seed}", f"data.filter_empty={empty}"]
+    config = load_config(None, overrides)
+    assert (config.train.optimizer.lr, config.train.seed) == (lr, seed)
+    assert config_hash(config_from_dict(to_dict(config))) == config_hash(config)
+    other = dataclasses.replace(config, train=dataclasses.replace(config.train, seed=seed + 1))
+    assert config_hash(other) != config_hash(config)

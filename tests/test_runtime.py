@@ -1,0 +1,103 @@
+"""The device and the way a command ends."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import mindspore as ms
+import pytest
+
+from focus_detr.errors import FocusDetrError
+from focus_detr.runtime import command, prepare_runtime
+
+
+@pytest.mark.parametrize("name", ["CPU", "cpu"])
+def test_the_argument_wins_over_the_environment(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOCUS_DETR_DEVICE", "nonsense")
+    assert prepare_runtime(name) == "CPU"
+    assert ms.get_context("device_target") == "CPU"
+    assert ms.get_context("mode") == ms.GRAPH_MODE
+
+
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOCUS_DETR_DEVICE", "abacus")
+    with pytest.raises(FocusDetrError, match="unknown device abacus, expected one of CPU"):
+        prepare_runtime()
+
+
+def test_without_a_wish_there_is_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FOCUS_DETR_DEVICE", raising=False)
+    assert prepare_runtime() == ms.get_context("device_target")
+
+
+def test_a_device_that_mindspore_refuses_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str) -> None:
+        raise RuntimeError(f"\nUnsupported device target {name}.\nlong explanation")
+
+    monkeypatch.setattr(ms, "set_device", refuse)
+    with pytest.raises(FocusDetrError) as caught:
+        prepare_runtime("ascend")
+    assert str(caught.value) == ("device Ascend cannot be used: Unsupported device target Ascend.")
+
+
+@pytest.mark.parametrize(("returned", "status"), [(None, 0), (0, 0), (3, 3)])
+def test_a_command_returns_its_status(returned: int | None, status: int) -> None:
+    seen: list[Sequence[str] | None] = []
+
+    @command
+    def main(argv: Sequence[str] | None = None) -> int | None:
+        seen.append(argv)
+        return returned
+
+    assert main(["a"]) == status
+    assert main() == status
+    assert seen == [["a"], None]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "printed"),
+    [
+        (FocusDetrError("a.json: no images"), 2, "error: a.json: no images\n"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "x.ckpt"),
+            2,
+            "error: no space left on the disk to write x.ckpt\n",
+        ),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_what_a_user_can_mend_is_one_sentence(
+    error: BaseException, status: int, printed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(_raising(error))([]) == status
+    assert capsys.readouterr() == ("", printed)
+
+
+@pytest.mark.parametrize("error", [ValueError("defect"), OSError(errno.EIO, "broken disk")])
+def test_defects_keep_their_traceback(error: Exception) -> None:
+    with pytest.raises(type(error)) as caught:
+        command(_raising(error))([])
+    assert caught.value is error
+
+
+def _raising(error: BaseException):  # type: ignore[no-untyped-def]
+    def main(argv: Sequence[str] | None = None) -> int | None:
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(("own", "level"), [(None, "3"), ("1", "1")])
+def test_mindspore_is_quiet_unless_the_user_asks(own: str | None, level: str) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "GLOG_v"}
+    if own is not None:
+        environment["GLOG_v"] = own
+    code = "import os, focus_detr.runtime; print(os.environ['GLOG_v'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[-1] == level
