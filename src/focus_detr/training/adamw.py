@@ -34,7 +34,7 @@ _update = ops.MultitypeFuncGraph("adamw_update")
     *("Float", "Float", "Tensor", "Tensor", "Tensor", "Tensor"),
     *("Float", "Float", "Tensor", "Tensor", "Tensor", "Tensor"),
 )
-def _update_one(  # type: ignore[no-untyped-def]  # compiled: the types are those registered above
+def _update_one(
     beta1, beta2, epsilon, lr, step_scale, decay_scale, lr_factor, decay, parameter, gradient, m, v
 ):
     rate = lr * lr_factor * step_scale

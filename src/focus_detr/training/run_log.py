@@ -1,0 +1,257 @@
+"""What a run says while it trains: a line for people, records for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Protocol, TextIO
+
+from tensorboardX import SummaryWriter
+from tqdm import tqdm
+
+_MAIN_PARTS = ("loss_class", "loss_bbox", "loss_giou", "select_loss")  # last layer, foreground
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One step in numbers."""
+
+    epoch: int  # from 0
+    step: int  # updates done, this one included
+    total_steps: int
+    total: float
+    parts: Mapping[str, float]  # weighted losses by name
+    lr: float
+    gradient_norm: float  # before clipping
+    data_ms: float
+    step_ms: float
+
+
+@dataclass(frozen=True)
+class Smoothed:
+    """Means over the latest steps."""
+
+    total: float
+    data_ms: float
+    step_ms: float
+    eta_s: float
+
+
+class Sink(Protocol):
+    """Something that reports go to."""
+
+    def step(self, report: StepReport, smoothed: Smoothed) -> None:
+        """One step that is due for logging."""
+
+    def evaluation(self, epoch: int, step: int, metrics: Mapping[str, float]) -> None:
+        """Metrics after an epoch."""
+
+    def message(self, text: str) -> None:
+        """A sentence."""
+
+    def close(self) -> None:
+        """Nothing more will come."""
+
+
+class RunLog:
+    """Smooths the numbers and passes them on; with no sinks it is silent."""
+
+    def __init__(self, sinks: Sequence[Sink], log_every: int) -> None:
+        """Build the log.
+
+        Args:
+            sinks: where to report.
+            log_every: steps between two reports, and the number of steps that are averaged.
+        """
+        self._sinks = sinks
+        self._log_every = max(1, log_every)
+        self._recent: deque[StepReport] = deque(maxlen=self._log_every)
+
+    def step(self, report: StepReport) -> None:
+        """Take in a step; every ``log_every``-th one and the last are reported."""
+        self._recent.append(report)
+        if report.step % self._log_every == 0 or report.step == report.total_steps:
+            smoothed = self._smooth(report)
+            for sink in self._sinks:
+                sink.step(report, smoothed)
+
+    def evaluation(self, epoch: int, step: int, metrics: Mapping[str, float]) -> None:
+        """Report metrics after ``epoch`` (from 0)."""
+        for sink in self._sinks:
+            sink.evaluation(epoch, step, metrics)
+
+    def message(self, text: str) -> None:
+        """Report a sentence."""
+        for sink in self._sinks:
+            sink.message(text)
+
+    def close(self) -> None:
+        """Close the sinks."""
+        for sink in self._sinks:
+            sink.close()
+
+    def _smooth(self, report: StepReport) -> Smoothed:
+        data_ms = fmean(r.data_ms for r in self._recent)
+        step_ms = fmean(r.step_ms for r in self._recent)
+        eta_s = (report.total_steps - report.step) * (data_ms + step_ms) / 1000
+        return Smoothed(fmean(r.total for r in self._recent), data_ms, step_ms, eta_s)
+
+
+class ConsoleSink:
+    """A line per report; with a progress bar when asked for."""
+
+    def __init__(self, stream: TextIO | None = None, progress: bool | None = None) -> None:
+        """Choose where to write.
+
+        Args:
+            stream: None for standard output.
+            progress: whether to draw a bar; None: only if the stream is a terminal.
+        """
+        self._stream = stream or sys.stdout
+        self._progress = self._stream.isatty() if progress is None else progress
+        self._bar: Any = None
+
+    def step(self, report: StepReport, smoothed: Smoothed) -> None:
+        """Write the line and move the bar."""
+        self.message(console_line(report, smoothed))
+        if self._progress:
+            self._move_bar(report, smoothed)
+
+    def evaluation(self, epoch: int, step: int, metrics: Mapping[str, float]) -> None:
+        """Write the metrics."""
+        numbers = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+        self.message(f"epoch {epoch + 1} evaluation  {numbers}")
+
+    def message(self, text: str) -> None:
+        """Write a line without tearing the bar."""
+        tqdm.write(text, file=self._stream)
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Finish the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _move_bar(self, report: StepReport, smoothed: Smoothed) -> None:
+        if self._bar is None:
+            self._bar = tqdm(total=report.total_steps, unit="step", file=self._stream)
+        self._bar.update(report.step - self._bar.n)
+        self._bar.set_postfix(loss=f"{smoothed.total:.3f}", refresh=False)
+
+
+class JsonLinesSink:
+    """``metrics.jsonl``: one JSON object per line.
+
+    A resumed run appends; of lines with the same step the last counts.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the file for appending."""
+        self._file = path.open("a", encoding="utf-8")
+
+    def step(self, report: StepReport, smoothed: Smoothed) -> None:
+        """Write one line of kind ``train``."""
+        numbers = {"loss": report.total, "loss_smoothed": smoothed.total, "lr": report.lr}
+        times = {"data_ms": smoothed.data_ms, "step_ms": smoothed.step_ms}
+        place = {"epoch": report.epoch + 1, "step": report.step}
+        norm = {"gradient_norm": report.gradient_norm}
+        parts = {"parts": dict(report.parts)}
+        self._write({"kind": "train", **place, **numbers, **norm, **times, **parts})
+
+    def evaluation(self, epoch: int, step: int, metrics: Mapping[str, float]) -> None:
+        """Write one line of kind ``evaluation``."""
+        place = {"epoch": epoch + 1, "step": step}
+        self._write({"kind": "evaluation", **place, "metrics": dict(metrics)})
+
+    def message(self, text: str) -> None:
+        """Write one line of kind ``message``."""
+        self._write({"kind": "message", "text": text})
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _write(self, record: Mapping[str, object]) -> None:
+        self._file.write(json.dumps(record) + "\n")
+        self._file.flush()
+
+
+class TensorBoardSink:
+    """Scalars for TensorBoard."""
+
+    def __init__(self, folder: Path, first_step: int = 0) -> None:
+        """Open the writer.
+
+        Args:
+            folder: where the event files go.
+            first_step: what an earlier run logged after this step is hidden.
+        """
+        self._writer = SummaryWriter(str(folder), purge_step=first_step)
+
+    def step(self, report: StepReport, smoothed: Smoothed) -> None:
+        """Write the losses, rate, norm and times."""
+        scalars = {"total": report.total, **report.parts}
+        for name, value in scalars.items():
+            self._writer.add_scalar(f"loss/{name}", value, report.step)
+        self._writer.add_scalar("lr", report.lr, report.step)
+        self._writer.add_scalar("gradient_norm", report.gradient_norm, report.step)
+        self._writer.add_scalar("time/data_ms", smoothed.data_ms, report.step)
+        self._writer.add_scalar("time/step_ms", smoothed.step_ms, report.step)
+
+    def evaluation(self, epoch: int, step: int, metrics: Mapping[str, float]) -> None:
+        """Write the metrics."""
+        for name, value in metrics.items():
+            self._writer.add_scalar(f"evaluation/{name}", value, step)
+
+    def message(self, text: str) -> None:
+        """Sentences are not for plots."""
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._writer.close()
+
+
+def console_line(report: StepReport, smoothed: Smoothed) -> str:
+    """One step in one line."""
+    parts = "  ".join(
+        f"{name.removeprefix('loss_').removesuffix('_loss')} {report.parts[name]:.3f}"
+        for name in _MAIN_PARTS
+        if name in report.parts
+    )
+    place = f"epoch {report.epoch + 1}  step {report.step}/{report.total_steps}"
+    losses = f"loss {report.total:.3f} (mean {smoothed.total:.3f})  {parts}"
+    times = f"data {smoothed.data_ms:.0f} ms  step {smoothed.step_ms:.0f} ms"
+    return f"{place}  {losses}  lr {report.lr:.2e}  {times}  ETA {duration(smoothed.eta_s)}"
+
+
+def duration(seconds: float) -> str:
+    """Days, hours, minutes and seconds: ``1d 02:03:04``, days only if there are any."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    clock = f"{hour:02d}:{minute:02d}:{second:02d}"
+    return f"{days}d {clock}" if days else clock
+
+
+def open_run_log(
+    folder: Path, log_every: int, first_step: int = 0, progress: bool | None = None
+) -> RunLog:
+    """Console, ``metrics.jsonl`` and TensorBoard in ``folder``.
+
+    Args:
+        folder: of the run; it exists.
+        log_every: steps between two reports.
+        first_step: updates that an earlier part of the run has done.
+        progress: as for ``ConsoleSink``.
+    """
+    sinks = (
+        ConsoleSink(progress=progress),
+        JsonLinesSink(folder / "metrics.jsonl"),
+        TensorBoardSink(folder / "tensorboard", first_step),
+    )
+    return RunLog(sinks, log_every)

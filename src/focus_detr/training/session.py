@@ -1,0 +1,120 @@
+"""Puts a training run together from the settings."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from mindspore import nn
+
+from focus_detr.config.loading import dump_yaml, to_dict
+from focus_detr.config.schema import Config
+from focus_detr.data.build import build_eval_loader, build_train_loader
+from focus_detr.data.classes import ClassMap
+from focus_detr.errors import FocusDetrError
+from focus_detr.evaluation.evaluator import Evaluator
+from focus_detr.evaluation.results_io import write_whole
+from focus_detr.models.detector import Detector
+from focus_detr.models.factory import build_training_loss
+from focus_detr.training.adamw import AdamW
+from focus_detr.training.fine_tune import initialise_from
+from focus_detr.training.inputs import StepInputs
+from focus_detr.training.parameter_groups import trained_parameters
+from focus_detr.training.run_log import open_run_log
+from focus_detr.training.state import RunFolder, TrainingState, load_state
+from focus_detr.training.train_step import TrainStep
+from focus_detr.training.trainer import Trainer, TrainerParts
+
+
+def open_session(config: Config, *, resume: bool = False, progress: bool | None = None) -> Trainer:
+    """Build model, data and outputs, and restore the state of an earlier part of the run.
+
+    Args:
+        config: all settings.
+        resume: go on from the output folder's state, if there is one.
+        progress: whether to draw progress bars; None: only on a terminal.
+
+    Raises:
+        FocusDetrError: bad data or settings, or the output folder holds a run and ``resume`` is
+            false.
+    """
+    folder = RunFolder(Path(config.train.output_dir))
+    _refuse_overwriting(folder, resume)
+    progress = sys.stdout.isatty() if progress is None else progress
+    loader = build_train_loader(config, seed=config.train.seed)
+    classes = loader.dataset.classes
+    num_classes = config.model.num_classes or len(classes)
+    config = replace(config, model=replace(config.model, num_classes=num_classes))
+    loss = build_training_loss(config, num_classes)
+    evaluate = _evaluation(config, loss.model, classes, progress)
+    optimizer = AdamW(trained_parameters(loss.model.get_parameters(), config.train.optimizer))
+    description = describe(config, classes)
+    if resume and folder.last.exists():
+        state = load_state(folder.last, loss.model, optimizer, description)
+        note = f"resuming {folder.last} after step {state.step}"
+    else:
+        state = TrainingState(config.train.seed, len(loader))
+        note = _begin(config, loss.model)
+        note = f"nothing to resume in {folder.path}; {note}" if resume else note
+    write_whole(folder.config, dump_yaml(config).encode())
+    log = open_run_log(folder.path, config.train.log_every, state.step, progress)
+    log.message(note)
+    parts = TrainerParts(
+        model=loss.model,
+        step=TrainStep(loss, optimizer, config.train.optimizer.clip_norm),
+        loss_names=loss.loss_names,
+        loader=loader,
+        inputs=StepInputs(config.train.seed, config.denoising.number, num_classes),
+        evaluate=evaluate,
+        log=log,
+        folder=folder,
+        description=description,
+    )
+    return Trainer(config.train, parts, state)
+
+
+def describe(config: Config, classes: ClassMap) -> dict[str, object]:
+    """What a checkpoint says about its model: classes and network settings."""
+    return {
+        "class_names": list(classes.names),
+        "category_ids": list(classes.category_ids),
+        "model": to_dict(config)["model"],
+    }
+
+
+def _refuse_overwriting(folder: RunFolder, resume: bool) -> None:
+    if folder.has_run() and not resume:
+        raise FocusDetrError(
+            f"{folder.path} already holds a run; add --resume to go on with it or set another "
+            "train.output_dir"
+        )
+
+
+def _begin(config: Config, model: nn.Cell) -> str:
+    """Fill a fresh model; returns a sentence about it."""
+    source = config.train.init_checkpoint
+    if source is None:
+        return "starting from freshly drawn weights"
+    fresh = initialise_from(source, model)
+    if not fresh:
+        return f"starting from {source}"
+    return f"starting from {source}; another class count, hence new: {', '.join(fresh)}"
+
+
+def _evaluation(
+    config: Config, model: nn.Cell, classes: ClassMap, progress: bool
+) -> Callable[[], Mapping[str, float]] | None:
+    if config.train.eval_every == 0:
+        return None
+    loader = build_eval_loader(config, batch_size=config.eval.batch_size, classes=classes)
+    annotations = str(config.data.val_annotations)
+    detector = Detector(model, max_detections=config.model.max_detections)
+
+    def evaluate() -> Mapping[str, float]:
+        detector.set_train(False)  # a bucket seen for the first time compiles as it stands now
+        evaluator = Evaluator(loader.epoch(0), detector, classes.category_ids, annotations)
+        return evaluator.run(progress=progress).metrics
+
+    return evaluate

@@ -1,0 +1,150 @@
+"""What a run leaves on disk: the state to go on from, and the best weights.
+
+``last.safetensors`` holds the model's tensors, the optimiser's (``optimizer.*``) and, as metadata,
+where the run stands. Order, augmentation and noise are functions of the seed and the position, so
+these numbers are the whole random state. ``best.safetensors`` holds the model's tensors alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from mindspore import nn
+
+from focus_detr.errors import FocusDetrError
+from focus_detr.training.adamw import AdamW
+from focus_detr.weights.checkpoint import Checkpoint, load_checkpoint, load_into, save_checkpoint
+
+OPTIMIZER_PREFIX = "optimizer."
+_STATE_KEY = "training_state"
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """Where a run stands between two steps."""
+
+    seed: int
+    batches_per_epoch: int
+    epoch: int = 0  # the one under way, from 0
+    batch: int = 0  # batches of it that are done
+    best: float | None = None  # AP of best.safetensors
+
+    @property
+    def step(self) -> int:
+        """Updates done."""
+        return self.epoch * self.batches_per_epoch + self.batch
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of a run."""
+
+    path: Path
+
+    @property
+    def last(self) -> Path:
+        """The state to go on from."""
+        return self.path / "last.safetensors"
+
+    @property
+    def best(self) -> Path:
+        """The weights with the highest AP so far."""
+        return self.path / "best.safetensors"
+
+    @property
+    def config(self) -> Path:
+        """The settings of the run."""
+        return self.path / "config.yaml"
+
+    def has_run(self) -> bool:
+        """Whether a run has saved anything here."""
+        return self.last.exists() or self.best.exists()
+
+
+def model_tensors(model: nn.Cell) -> dict[str, np.ndarray]:
+    """All parameters of a model by name, frozen ones included."""
+    return {p.name: p.asnumpy() for p in model.get_parameters()}
+
+
+def save_weights(
+    path: Path, model: nn.Cell, description: Mapping[str, object], state: TrainingState
+) -> None:
+    """Write the model's tensors alone.
+
+    Args:
+        path: file to write; it is replaced whole or not at all.
+        model: whose tensors to write.
+        description: further metadata: class names, category ids, model settings.
+        state: where the run stands, for the record.
+    """
+    save_checkpoint(path, model_tensors(model), _metadata(description, state))
+
+
+def save_state(
+    path: Path,
+    model: nn.Cell,
+    optimizer: AdamW,
+    description: Mapping[str, object],
+    state: TrainingState,
+) -> None:
+    """Write everything a run needs to go on; arguments as for ``save_weights``."""
+    tensors = {**model_tensors(model), **optimizer.state()}
+    save_checkpoint(path, tensors, _metadata(description, state))
+
+
+def load_state(
+    path: Path, model: nn.Cell, optimizer: AdamW, description: Mapping[str, object]
+) -> TrainingState:
+    """Restore model and optimiser from ``save_state``'s file.
+
+    Args:
+        path: file to read.
+        model: to fill.
+        optimizer: to fill.
+        description: what would be saved now; the classes must be those of the file.
+
+    Raises:
+        FocusDetrError: the file is missing, damaged, without a state, or from another model or
+            other classes.
+    """
+    checkpoint = load_checkpoint(path)
+    state = _parse_state(path, checkpoint.metadata)
+    if checkpoint.metadata.get("class_names") != description.get("class_names"):
+        raise FocusDetrError(
+            f"{path} was trained with the class names {checkpoint.metadata.get('class_names')}, "
+            f"but the training file now has {description.get('class_names')}"
+        )
+    load_into(model, model_part(checkpoint))
+    optimizer.load_state(checkpoint.tensors)
+    return state
+
+
+def model_part(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint without the optimiser's tensors."""
+    weights = {
+        name: tensor
+        for name, tensor in checkpoint.tensors.items()
+        if not name.startswith(OPTIMIZER_PREFIX)
+    }
+    return Checkpoint(weights, checkpoint.metadata)
+
+
+def _metadata(description: Mapping[str, object], state: TrainingState) -> dict[str, object]:
+    return {**description, _STATE_KEY: asdict(state)}
+
+
+def _parse_state(path: Path, metadata: Mapping[str, object]) -> TrainingState:
+    stored = metadata.get(_STATE_KEY)
+    if isinstance(stored, str):
+        stored = json.loads(stored)
+    names = {field.name for field in fields(TrainingState)}
+    if not isinstance(stored, Mapping) or set(stored) != names:
+        raise FocusDetrError(
+            f"{path} has no {_STATE_KEY} that training could go on from; to start from its weights "
+            "set train.init_checkpoint"
+        )
+    return TrainingState(**stored)

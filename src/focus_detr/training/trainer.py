@@ -1,0 +1,192 @@
+"""The loop over epochs and steps."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import mindspore as ms
+import numpy as np
+from mindspore import nn
+
+from focus_detr.config.schema import TrainConfig
+from focus_detr.data.batch import Batch
+from focus_detr.errors import FocusDetrError
+from focus_detr.training.run_log import RunLog, StepReport
+from focus_detr.training.schedule import learning_rate
+from focus_detr.training.state import RunFolder, TrainingState, save_state, save_weights
+from focus_detr.training.stop_signal import StopSignal, TrainingStopped
+from focus_detr.training.train_step import TrainStep
+
+BEST_METRIC = "AP"
+
+
+class TrainLoader(Protocol):
+    """Batches as a function of the epoch."""
+
+    def __len__(self) -> int:
+        """Batches per epoch."""
+
+    def epoch(self, epoch: int, start: int = 0) -> Generator[Batch, None, None]:
+        """The batches of an epoch from batch ``start`` on."""
+
+
+@dataclass(frozen=True)
+class TrainerParts:
+    """What the trainer puts together."""
+
+    model: nn.Cell  # saved and evaluated
+    step: TrainStep
+    loss_names: tuple[str, ...]  # of the loss's parts, in order
+    loader: TrainLoader
+    inputs: Callable[[Batch, int], tuple[ms.Tensor, ...]]  # (batch, step) -> loss arguments
+    evaluate: Callable[[], Mapping[str, float]] | None  # metrics of the model as it is; None: never
+    log: RunLog
+    folder: RunFolder
+    description: Mapping[str, object]  # class names, category ids, model settings
+    writes: bool = True  # False for all workers but the first
+
+
+class Trainer:
+    """Trains from a state to the last epoch, saving on the way."""
+
+    def __init__(self, config: TrainConfig, parts: TrainerParts, state: TrainingState) -> None:
+        """Build the trainer.
+
+        Args:
+            config: of the run.
+            parts: model, data and outputs.
+            state: where to start.
+
+        Raises:
+            FocusDetrError: the state belongs to a run over other data or with another seed.
+        """
+        self.config = config
+        self.parts = parts
+        self.state = state
+        self.total_steps = config.schedule.epochs * len(parts.loader)
+        self._check_state()
+
+    def run(self) -> TrainingState:
+        """Train to the end.
+
+        Raises:
+            TrainingStopped: SIGINT or SIGTERM came; the state is saved.
+            FocusDetrError: the loss or the gradient is not finite; the last saved state remains.
+        """
+        with StopSignal() as stop:
+            while self.state.epoch < self.config.schedule.epochs:
+                self._train_epoch(stop)
+                self._finish_epoch()
+                self._stop_if_asked(stop)
+        return self.state
+
+    def _check_state(self) -> None:
+        wanted = TrainingState(self.config.seed, len(self.parts.loader))
+        for name in ("seed", "batches_per_epoch"):
+            old, new = getattr(self.state, name), getattr(wanted, name)
+            if old != new:
+                raise FocusDetrError(
+                    f"{self.parts.folder.last} was trained with {name} {old}, but the settings and "
+                    f"data now give {new}; go on with the old ones or start in another output_dir"
+                )
+
+    def _train_epoch(self, stop: StopSignal) -> None:
+        if self.state.batch >= len(self.parts.loader):  # stopped between training and evaluation
+            return
+        self.parts.step.set_train(True)
+        batches = self.parts.loader.epoch(self.state.epoch, self.state.batch)
+        try:
+            for batch, data_ms in _timed(batches):
+                self._train_batch(batch, data_ms)
+                self._stop_if_asked(stop)
+                self._save_if_due()
+        finally:
+            batches.close()
+
+    def _train_batch(self, batch: Batch, data_ms: float) -> None:
+        start = time.perf_counter()
+        step = self.state.step
+        schedule = self.config.schedule
+        lr = learning_rate(step, self.config.optimizer.lr, len(self.parts.loader), schedule)
+        inputs = self.parts.inputs(batch, step)
+        outputs = self.parts.step(ms.Tensor(lr, ms.float32), *inputs)
+        total, parts, norm, finite = (output.asnumpy() for output in outputs)
+        names = self.parts.loss_names
+        report = StepReport(
+            epoch=self.state.epoch,
+            step=step + 1,
+            total_steps=self.total_steps,
+            total=float(total),
+            parts=dict(zip(names, map(float, parts), strict=True)),
+            lr=lr,
+            gradient_norm=float(norm),
+            data_ms=data_ms,
+            step_ms=(time.perf_counter() - start) * 1000,
+        )
+        if not np.all(finite):
+            raise FocusDetrError(_not_finite(report, batch))
+        self.state = replace(self.state, batch=self.state.batch + 1)
+        self.parts.log.step(report)
+
+    def _finish_epoch(self) -> None:
+        epoch, every = self.state.epoch, self.config.eval_every
+        if self.parts.evaluate is not None and every > 0 and (epoch + 1) % every == 0:
+            self._save()  # if the evaluation fails, only the evaluation has to be repeated
+            self._evaluate(self.parts.evaluate)
+        self.state = replace(self.state, epoch=epoch + 1, batch=0)
+        self._save()
+
+    def _evaluate(self, evaluate: Callable[[], Mapping[str, float]]) -> None:
+        metrics = evaluate()
+        self.parts.log.evaluation(self.state.epoch, self.state.step, metrics)
+        score = metrics[BEST_METRIC]
+        if not math.isfinite(score) or (self.state.best is not None and score <= self.state.best):
+            return
+        self.state = replace(self.state, best=score)
+        if self.parts.writes:
+            parts = self.parts
+            save_weights(parts.folder.best, parts.model, parts.description, self.state)
+
+    def _save_if_due(self) -> None:
+        every = self.config.checkpoint_every
+        if every > 0 and self.state.step % every == 0:
+            self._save()
+
+    def _save(self) -> None:
+        if self.parts.writes:
+            parts = self.parts
+            optimizer = parts.step.optimizer
+            save_state(parts.folder.last, parts.model, optimizer, parts.description, self.state)
+
+    def _stop_if_asked(self, stop: StopSignal) -> None:
+        if stop.requested is None or self.state.epoch >= self.config.schedule.epochs:
+            return
+        self._save()
+        raise TrainingStopped(
+            f"stopped by {stop.requested} after step {self.state.step} of {self.total_steps}; the "
+            f"state is in {self.parts.folder.last}, the same command with --resume goes on from it"
+        )
+
+
+def _timed(batches: Iterator[Batch]) -> Iterator[tuple[Batch, float]]:
+    """Each batch with the milliseconds spent waiting for it."""
+    while True:
+        start = time.perf_counter()
+        batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch, (time.perf_counter() - start) * 1000
+
+
+def _not_finite(report: StepReport, batch: Batch) -> str:
+    parts = ", ".join(f"{name} {value:.4g}" for name, value in report.parts.items())
+    images = ", ".join(map(str, batch.image_ids))
+    return (
+        f"training diverged at step {report.step}: loss {report.total:.4g}, gradient norm "
+        f"{report.gradient_norm:.4g}, learning rate {report.lr:.3g}, images {images}; the update "
+        f"was not made; parts: {parts}"
+    )

@@ -1,0 +1,150 @@
+"""A training set-up that compiles in a second: three weights, made-up batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+
+from focus_detr.config.schema import OptimizerConfig, ScheduleConfig, TrainConfig
+from focus_detr.data.batch import Batch
+from focus_detr.training.adamw import AdamW
+from focus_detr.training.inputs import StepInputs
+from focus_detr.training.parameter_groups import trained_parameters
+from focus_detr.training.run_log import RunLog, Sink
+from focus_detr.training.state import RunFolder, TrainingState
+from focus_detr.training.train_step import TrainStep
+from focus_detr.training.trainer import Trainer, TrainerParts
+
+DESCRIPTION = {"class_names": ["cat", "dog"], "category_ids": [1, 2], "model": {"width": 8}}
+BATCHES = 3
+
+
+class TinyModel(nn.Cell):
+    """Weights named as in the detector: a backbone, a norm, a class head."""
+
+    def __init__(self, seed: int = 0, classes: int = 2) -> None:
+        """Draw the weights."""
+        super().__init__()
+        rng = np.random.default_rng(seed)
+
+        def parameter(name: str, *shape: int) -> Parameter:
+            return Parameter(Tensor(rng.normal(size=shape).astype(np.float32)), name=name)
+
+        self.kernel = parameter("backbone.kernel", 3)
+        self.gamma = parameter("neck.norm.gamma", 3)
+        self.head = parameter("class_heads.0.weight", classes, 3)
+        self.table = parameter("label_embed", classes, 4)
+
+    def construct(self, images: Tensor) -> Tensor:
+        """Logits [B, classes]."""
+        feature = images.mean((2, 3)) * self.kernel * self.gamma  # [B, 3]
+        return ops.matmul(feature, self.head.T)  # [B, classes]
+
+
+class TinyLoss(nn.Cell):
+    """Two parts, one of which depends on the noise."""
+
+    loss_names = ("loss_class", "loss_bbox")
+
+    def __init__(self, model: TinyModel) -> None:
+        """Wrap the model."""
+        super().__init__(auto_prefix=False)
+        self.model = model
+
+    def construct(
+        self,
+        images: Tensor,
+        image_sizes: Tensor,
+        boxes: Tensor,
+        labels: Tensor,
+        box_valid: Tensor,
+        dn_uniform: Tensor,
+        dn_label: Tensor,
+        dn_sign: Tensor,
+        dn_part: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Total and parts."""
+        classification = ops.square(self.model(images) - 1.0).mean()
+        noise = (dn_sign * dn_part).mean() + dn_uniform.mean()
+        regression = ops.square(self.model.table.sum() - noise)
+        parts = ops.stack((classification, regression))
+        return parts.sum(), parts
+
+
+@dataclass
+class TinyLoader:
+    """Batches that depend on seed, epoch and place alone."""
+
+    seed: int = 0
+    poison: tuple[int, int] | None = None  # (epoch, batch) whose images are NaN
+    before: Callable[[int, int], None] = lambda epoch, batch: None  # called ahead of each batch
+    closed: int = 0
+
+    def __len__(self) -> int:
+        """Batches per epoch."""
+        return BATCHES
+
+    def epoch(self, epoch: int, start: int = 0) -> Generator[Batch, None, None]:
+        """The batches from ``start`` on."""
+        try:
+            for index in range(start, BATCHES):
+                self.before(epoch, index)
+                yield self._batch(epoch, index)
+        finally:
+            self.closed += 1
+
+    def _batch(self, epoch: int, index: int) -> Batch:
+        rng = np.random.default_rng((self.seed, epoch, index))
+        images = rng.normal(size=(2, 3, 4, 4)).astype(np.float32)
+        if (epoch, index) == self.poison:
+            images[0] = np.nan
+        sizes = np.full((2, 2), 4, np.int32)
+        return Batch(
+            images=images,
+            image_sizes=sizes,
+            boxes=np.full((2, 1, 4), 0.5, np.float32),
+            labels=np.zeros((2, 1), np.int32),
+            box_valid=np.ones((2, 1), np.float32),
+            image_ids=(100 * epoch + 2 * index, 100 * epoch + 2 * index + 1),
+            original_sizes=sizes,
+        )
+
+
+@dataclass
+class TinyRun:
+    """What tests set and look at."""
+
+    folder: Path
+    epochs: int = 2
+    checkpoint_every: int = 0
+    loader: TinyLoader = field(default_factory=TinyLoader)
+    evaluate: Callable[[], Mapping[str, float]] | None = None
+    sinks: tuple[Sink, ...] = ()
+    model_seed: int = 0
+
+    def trainer(self, state: TrainingState | None = None) -> Trainer:
+        """A trainer at ``state``, or at the start."""
+        config = TrainConfig(
+            output_dir=str(self.folder),
+            checkpoint_every=self.checkpoint_every,
+            optimizer=OptimizerConfig(lr=0.01, clip_norm=10.0),
+            schedule=ScheduleConfig(epochs=self.epochs, milestones=(1,)),
+        )
+        loss = TinyLoss(TinyModel(self.model_seed))
+        optimizer = AdamW(trained_parameters(loss.model.get_parameters(), config.optimizer))
+        parts = TrainerParts(
+            model=loss.model,
+            step=TrainStep(loss, optimizer, config.optimizer.clip_norm),
+            loss_names=loss.loss_names,
+            loader=self.loader,
+            inputs=StepInputs(0, 1, 2),
+            evaluate=self.evaluate,
+            log=RunLog(self.sinks, 1),
+            folder=RunFolder(self.folder),
+            description=DESCRIPTION,
+        )
+        return Trainer(config, parts, state or TrainingState(0, BATCHES))

@@ -1,0 +1,47 @@
+"""Starting from weights of another class count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_training import DESCRIPTION, TinyModel, TinyRun
+
+from focus_detr.errors import FocusDetrError
+from focus_detr.training.fine_tune import initialise_from
+from focus_detr.training.state import TrainingState, model_tensors, save_state
+from focus_detr.weights.checkpoint import load_checkpoint, save_checkpoint
+
+
+def _checkpoint(folder: Path) -> Path:
+    parts = TinyRun(folder).trainer().parts
+    path = folder / "last.safetensors"
+    save_state(path, parts.model, parts.step.optimizer, DESCRIPTION, TrainingState(0, 3))
+    return path
+
+
+def test_everything_fits_the_same_classes(tmp_path: Path) -> None:
+    model = TinyModel(seed=5)
+    assert initialise_from(_checkpoint(tmp_path), model) == ()
+    expected = model_tensors(TinyModel(seed=0))
+    for name, value in model_tensors(model).items():
+        np.testing.assert_array_equal(value, expected[name])
+
+
+def test_heads_of_another_class_count_stay_fresh(tmp_path: Path) -> None:
+    model = TinyModel(seed=5, classes=7)
+    assert initialise_from(_checkpoint(tmp_path), model) == ("class_heads.0.weight", "label_embed")
+    tensors, source = model_tensors(model), model_tensors(TinyModel(seed=0))
+    fresh = model_tensors(TinyModel(seed=5, classes=7))
+    np.testing.assert_array_equal(tensors["backbone.kernel"], source["backbone.kernel"])
+    np.testing.assert_array_equal(tensors["label_embed"], fresh["label_embed"])
+
+
+def test_another_misfit_is_an_error(tmp_path: Path) -> None:
+    checkpoint = load_checkpoint(_checkpoint(tmp_path))
+    damaged = {**checkpoint.tensors, "backbone.kernel": np.zeros(4, np.float32)}
+    path = tmp_path / "damaged.safetensors"
+    save_checkpoint(path, damaged, checkpoint.metadata)
+    with pytest.raises(FocusDetrError, match=r"backbone\.kernel"):
+        initialise_from(path, TinyModel())

@@ -1,0 +1,33 @@
+"""The loss's arguments are a function of batch, seed, worker and step."""
+
+from __future__ import annotations
+
+import numpy as np
+from tiny_training import TinyLoader
+
+from focus_detr.training.inputs import StepInputs
+
+BATCH = next(TinyLoader().epoch(0))
+
+
+def _noise(inputs: StepInputs, step: int) -> list[np.ndarray]:
+    return [tensor.asnumpy() for tensor in inputs(BATCH, step)[5:]]
+
+
+def test_shapes_and_order() -> None:
+    shapes = [tensor.shape for tensor in StepInputs(0, 3, 2)(BATCH, 0)]
+    targets = [(2, 1, 4), (2, 1), (2, 1)]
+    assert shapes == [(2, 3, 4, 4), (2, 2), *targets, (2, 6), (2, 6), (2, 6, 4), (2, 6, 4)]
+
+
+def test_noise_repeats_for_a_step_and_differs_otherwise() -> None:
+    reference = _noise(StepInputs(1, 50, 80), 7)
+    for ours, again in zip(reference, _noise(StepInputs(1, 50, 80), 7), strict=True):
+        np.testing.assert_array_equal(ours, again)
+    others = (
+        _noise(StepInputs(1, 50, 80), 8),
+        _noise(StepInputs(2, 50, 80), 7),
+        _noise(StepInputs(1, 50, 80, rank=1), 7),
+    )
+    for other in others:
+        assert all((a != b).any() for a, b in zip(reference, other, strict=True))

@@ -1,0 +1,120 @@
+"""Lines, records and scalars of a run."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+from tensorboardX.proto.event_pb2 import Event
+
+from focus_detr.training.run_log import (
+    ConsoleSink,
+    JsonLinesSink,
+    RunLog,
+    StepReport,
+    TensorBoardSink,
+    duration,
+)
+
+
+def _report(step: int, total: float = 1.0) -> StepReport:
+    return StepReport(
+        epoch=1,
+        step=step,
+        total_steps=100,
+        total=total,
+        parts={"loss_class": 0.25, "loss_class_0": 0.5, "select_loss": 0.125},
+        lr=1e-4,
+        gradient_norm=3.0,
+        data_ms=10.0 * step,
+        step_ms=1000.0,
+    )
+
+
+def _events(folder: Path) -> dict[str, dict[int, float]]:
+    """Scalars of all event files, by tag and step; records carry length, crc, data, crc."""
+    scalars: dict[str, dict[int, float]] = {}
+    for path in folder.iterdir():
+        content = path.read_bytes()
+        while content:
+            length = int.from_bytes(content[:8], "little")
+            data, content = content[12 : 12 + length], content[16 + length :]
+            event = Event.FromString(data)
+            for value in event.summary.value:
+                scalars.setdefault(value.tag, {})[event.step] = value.simple_value
+    return scalars
+
+
+def test_the_line_has_the_numbers_averaged_since_the_last_one() -> None:
+    stream = io.StringIO()
+    log = RunLog([ConsoleSink(stream)], log_every=2)
+    log.step(_report(9, total=8.0))
+    log.step(_report(10, total=6.0))
+    line = stream.getvalue()
+    assert line.count("\n") == 1
+    for piece in (
+        "epoch 2  step 10/100",
+        "loss 6.000 (mean 7.000)",
+        "class 0.250  select 0.125",
+        "lr 1.00e-04",
+        "data 95 ms  step 1000 ms",
+        f"ETA {duration(90 * 1.095)}",
+    ):
+        assert piece in line
+    assert "class_0" not in line
+
+
+def test_the_last_step_is_always_reported() -> None:
+    stream = io.StringIO()
+    log = RunLog([ConsoleSink(stream)], log_every=30)
+    for step in range(1, 101):
+        log.step(_report(step))
+    assert re.findall(r"step (\d+)/", stream.getvalue()) == ["30", "60", "90", "100"]
+
+
+def test_the_bar_appears_only_when_asked_for() -> None:
+    for progress, bars in ((True, True), (False, False), (None, False)):
+        stream = io.StringIO()
+        log = RunLog([ConsoleSink(stream, progress)], log_every=1)
+        log.step(_report(50))
+        log.close()
+        assert ("50/100 [" in stream.getvalue()) is bars
+
+
+def test_records_are_appended_as_json_lines(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    for step in (1, 2):
+        log = RunLog([JsonLinesSink(path)], log_every=1)
+        log.step(_report(step))
+        log.evaluation(1, step, {"AP": 0.5})
+        log.message("half way")
+        log.close()
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [r["kind"] for r in records] == ["train", "evaluation", "message"] * 2
+    assert records[3]["step"] == 2
+    assert records[3]["epoch"] == 2
+    assert records[3]["parts"]["loss_class_0"] == 0.5
+    assert records[3]["data_ms"] == 20.0
+    assert records[4]["metrics"] == {"AP": 0.5}
+
+
+def test_scalars_reach_tensorboard(tmp_path: Path) -> None:
+    log = RunLog([TensorBoardSink(tmp_path)], log_every=1)
+    log.step(_report(3, total=7.5))
+    log.evaluation(0, 3, {"AP": 0.25})
+    log.close()
+    scalars = _events(tmp_path)
+    assert scalars["loss/total"] == {3: 7.5}
+    assert scalars["loss/loss_class_0"] == {3: 0.5}
+    assert scalars["evaluation/AP"] == {3: 0.25}
+    assert scalars["time/step_ms"] == {3: 1000.0}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "00:00:00"), (3723, "01:02:03"), (90061, "1d 01:01:01")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
