@@ -110,10 +110,14 @@ def test_empty_loader_is_zero(annotations: Path) -> None:
     assert result.metrics["AP"] == 0
 
 
-def test_too_many_classes_is_one_sentence(annotations: Path) -> None:
-    evaluator = Evaluator([make_batch([12])], perfect_detector, (4,), annotations)
-    with pytest.raises(FocusDetrError, match="class 1, but there are only 1 categories"):
-        evaluator.run(progress=False)
+@pytest.mark.parametrize("category_ids", [(4,), (4, 77)])
+def test_classes_without_ground_truth_are_left_out(
+    annotations: Path, category_ids: tuple[int, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    evaluator = Evaluator([make_batch([31, 12])], perfect_detector, category_ids, annotations)
+    found, _ = evaluator.detect(progress=False)
+    assert [entry["image_id"] for entry in found] == [31]
+    assert "1 of 2 detections are left out" in caplog.text
 
 
 def test_nan_scores_are_one_sentence(annotations: Path) -> None:

@@ -22,19 +22,19 @@ def test_round_trip_creates_the_folder(tmp_path: Path) -> None:
 def test_bad_results_name_the_file(tmp_path: Path, content: str) -> None:
     path = tmp_path / "results.json"
     path.write_text(content)
-    with pytest.raises(FocusDetrError, match="results.json"):
+    with pytest.raises(FocusDetrError, match=r"results\.json"):
         read_results(path)
 
 
 def test_binary_results_name_the_file(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(FocusDetrError, match="results.json"):
+    with pytest.raises(FocusDetrError, match=r"results\.json"):
         read_results(path)
 
 
 def test_missing_results_name_the_file(tmp_path: Path) -> None:
-    with pytest.raises(FocusDetrError, match="cannot read .*absent.json"):
+    with pytest.raises(FocusDetrError, match=r"cannot read .*absent\.json"):
         read_results(tmp_path / "absent.json")
 
 
@@ -49,6 +49,6 @@ def test_refused_value_leaves_the_old_file(tmp_path: Path) -> None:
 def test_unwritable_target_is_named_and_leaves_no_part(tmp_path: Path) -> None:
     target = tmp_path / "folder"
     (target / "inside").mkdir(parents=True)
-    with pytest.raises(FocusDetrError, match="cannot write .*folder"):
+    with pytest.raises(FocusDetrError, match=r"cannot write .*folder"):
         write_whole(target, b"x")
     assert [file.name for file in tmp_path.iterdir()] == ["folder"]

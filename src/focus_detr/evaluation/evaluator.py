@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,11 +15,13 @@ from tqdm import tqdm
 
 from focus_detr.data.batch import Batch
 from focus_detr.data.collate import BLANK_ID
-from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.coco_metrics import CocoResult, evaluate_detections
+from focus_detr.evaluation.ground_truth import read_ground_truth
 from focus_detr.evaluation.results_io import write_json
 from focus_detr.evaluation.speed import Speed
 from focus_detr.inference.postprocess import Detections, to_detections
+
+_log = logging.getLogger(__name__)
 
 Detector = Callable[[ms.Tensor, ms.Tensor], Sequence[Any]]
 
@@ -32,6 +35,7 @@ class Evaluator:
         detector: Detector,
         category_ids: Sequence[int],
         annotations: str | Path,
+        batches: int | None = None,
     ) -> None:
         """Keep what a run needs.
 
@@ -40,12 +44,21 @@ class Evaluator:
             detector: (images [B, 3, H, W], image_sizes [B, 2]) -> scores [B, R], labels [B, R],
                 boxes [B, R, 4] in 0..1 of each image; further outputs are ignored.
             category_ids: COCO category id of each label.
-            annotations: COCO json with the ground truth of the loader's images.
+            annotations: COCO json with the ground truth of the loader's images. Detections of
+                categories that it lacks are left out, with one warning that counts them.
+            batches: how many the loader gives, for the progress bar.
+
+        Raises:
+            FocusDetrError: the annotation file is malformed.
         """
         self._loader = loader
         self._detector = detector
-        self._category_ids = tuple(category_ids)
         self._annotations = annotations
+        self._batches = batches
+        known = {category["id"] for category in read_ground_truth(annotations)["categories"]}
+        self._categories = {
+            label: category for label, category in enumerate(category_ids) if category in known
+        }
 
     def run(self, progress: bool = True, results_out: str | Path | None = None) -> CocoResult:
         """Detect on all images and evaluate.
@@ -55,7 +68,7 @@ class Evaluator:
             results_out: where to save the detections (COCO results), before they are evaluated.
 
         Raises:
-            FocusDetrError: the detector's labels or numbers make no sense, or a bad file.
+            FocusDetrError: the detector's numbers are not finite, or a file cannot be written.
         """
         detections, speed = self.detect(progress)
         if results_out is not None:
@@ -68,7 +81,7 @@ class Evaluator:
         detections: list[dict[str, Any]] = []
         speed = Speed()
         shapes: set[tuple[int, ...]] = set()
-        batches = tqdm(self._loader, desc="evaluate", unit="batch", disable=not progress)
+        batches = tqdm(self._loader, "evaluate", self._batches, unit="batch", disable=not progress)
         for batch, data_seconds in _timed(batches):
             start = time.perf_counter()
             outputs = self._forward(batch)
@@ -81,7 +94,7 @@ class Evaluator:
             else:
                 shapes.add(batch.images.shape)
                 speed.add_warmup(images, model_seconds)
-        return detections, speed
+        return self._known(detections), speed
 
     def _forward(self, batch: Batch) -> tuple[np.ndarray, ...]:
         """Scores, labels and boxes as arrays; copying them waits for the device."""
@@ -98,24 +111,25 @@ class Evaluator:
         return results
 
     def _to_coco(self, image_id: int, found: Detections) -> list[dict[str, Any]]:
-        if found.labels.size and not 0 <= found.labels.min() <= found.labels.max() < len(
-            self._category_ids
-        ):
-            raise FocusDetrError(
-                f"the detector found class {found.labels.max()}, "
-                f"but there are only {len(self._category_ids)} categories"
-            )
         corners = found.boxes.astype(np.float64)
         boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+        categories = [self._categories.get(int(label)) for label in found.labels]
         return [
             {"image_id": int(image_id), "category_id": category, "bbox": box, "score": score}
             for category, box, score in zip(
-                [self._category_ids[label] for label in found.labels],
-                boxes.tolist(),
-                found.scores.tolist(),
-                strict=True,
+                categories, boxes.tolist(), found.scores.tolist(), strict=True
             )
         ]
+
+    def _known(self, detections: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Leave out, and count, what the annotation file cannot judge."""
+        known = [detection for detection in detections if detection["category_id"] is not None]
+        if len(known) < len(detections):
+            _log.warning(
+                "%d of %d detections are left out: %s does not have their class",
+                *(len(detections) - len(known), len(detections), self._annotations),
+            )
+        return known
 
 
 def _timed(batches: Iterable[Batch]) -> Iterator[tuple[Batch, float]]:

@@ -39,15 +39,13 @@ def drawing_scale(height: int, width: int) -> int:
     return max(1, -(-_READABLE_SIDE // max(height, width)))
 
 
-def draw_detections(
-    image: np.ndarray, detections: Detections, class_names: Sequence[str]
-) -> np.ndarray:
+def draw_detections(image: np.ndarray, detections: Detections, names: Sequence[str]) -> np.ndarray:
     """Draw boxes with class name and score; labels keep out of each other's way where they can.
 
     Args:
         image: [H, W, 3] uint8 RGB; it stays as it is.
         detections: in pixels of ``image``, best first; the best are drawn on top.
-        class_names: name of each label.
+        names: class name of each detection.
 
     Returns:
         [s*H, s*W, 3] uint8 RGB with s = ``drawing_scale``, 1 except for small pictures.
@@ -60,10 +58,8 @@ def draw_detections(
     colours = [class_colour(int(label)) for label in detections.labels]
     for box, colour in reversed(list(zip(boxes, colours, strict=True))):
         _draw_box(canvas, box, colour, style)
-    texts = [
-        f"{class_names[label]} {score:.2f}"
-        for label, score in zip(detections.labels, detections.scores, strict=True)
-    ]
+    scores = detections.scores.tolist()
+    texts = [f"{name} {score:.2f}" for name, score in zip(names, scores, strict=True)]
     _draw_labels(canvas, boxes, texts, colours, style)
     return canvas
 
@@ -90,9 +86,10 @@ def _draw_labels(
     style: _Style,
 ) -> None:
     """Place the best detections' labels first, draw them last."""
+    height, width = canvas.shape[:2]
     taken: list[Box] = []
     for box, text in zip(boxes, texts, strict=True):
-        taken.append(_place_label(box, text, canvas.shape[:2], taken, style))
+        taken.append(_place_label(box, text, (height, width), taken, style))
     for plate, text, colour in reversed(list(zip(taken, texts, colours, strict=True))):
         cv2.rectangle(canvas, plate[:2], plate[2:], colour, cv2.FILLED)
         corner = plate[0] + style.margin, plate[1] + style.margin // 2

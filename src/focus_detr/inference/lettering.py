@@ -35,7 +35,7 @@ def text_mask(text: str, size: int) -> np.ndarray:
     Returns:
         [h, w] float32, 0..1. Shared between calls: do not change it.
     """
-    face = _typeface(size, text.isascii())
+    face = _typeface(size, latin=text.isascii())
     left, _, right, _ = face.getbbox(text) if text else (0, 0, 1, 0)
     height = round(1.3 * size)
     mask = Image.new("L", (max(1, int(np.ceil(right - left))), height))

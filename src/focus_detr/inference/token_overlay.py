@@ -13,7 +13,7 @@ import numpy as np
 
 from focus_detr.inference.kept_tokens import KeptTokens
 from focus_detr.inference.lettering import Colour, put_text, text_mask
-from focus_detr.inference.palette import BLACK, WHITE
+from focus_detr.inference.palette import BLACK
 
 PANEL_SIDE = 340  # longest side of a panel in pixels
 
@@ -27,8 +27,11 @@ _LEVEL_COLOURS: tuple[Colour, ...] = (
     (100, 143, 255),
 )  # a palette that colour-blind readers can tell apart
 _ALL_COLOUR: Colour = (0, 150, 136)
+_NARROWEST = 210  # pixels of a column, for the words over it
 _DIMMED = 0.22  # brightness of what was dropped
-_TINT = 0.16  # share of the level's colour in lit cells
+_TINT = 0.12  # share of the level's colour in lit cells
+_OUTLINED_SIDE = 5  # pixels of the panel; smaller cells get no outline
+_GLOW = 0.55  # exponent; below 1 it lifts what only one level keeps
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,7 @@ class _Layout:
     """Where things stand, in pixels."""
 
     panel_height: int
-    panel_width: int
-    cell_width: int
+    cell_width: int  # a column; narrow panels stand in its middle
     margin: int = 28
     gap: int = 14
     title: int = 76
@@ -70,7 +72,8 @@ def draw_token_overlay(image: np.ndarray, tokens: KeptTokens, title: str = "") -
         The grid, uint8 RGB: a row per encoder layer, a column per level and one for all levels.
     """
     photo = _panel_photo(image)
-    layout = _Layout(*photo.shape[:2], cell_width=max(photo.shape[1], 150))
+    panel_height, panel_width = photo.shape[:2]
+    layout = _Layout(panel_height, max(panel_width, _NARROWEST))
     height, width = layout.size(tokens.layers, tokens.levels + 1)
     canvas = np.full((height, width, 3), 255, np.uint8)
     _draw_title(canvas, layout, tokens, title)
@@ -81,7 +84,9 @@ def draw_token_overlay(image: np.ndarray, tokens: KeptTokens, title: str = "") -
     return canvas
 
 
-def cell_map(cells: np.ndarray, stride: int, image_size: tuple[int, int], panel: tuple[int, int]):
+def cell_map(
+    cells: np.ndarray, stride: int, image_size: tuple[int, int], panel: tuple[int, int]
+) -> np.ndarray:
     """Spread a grid over a panel: each panel pixel takes the cell in which it lies.
 
     Args:
@@ -114,12 +119,22 @@ def _dimmed(photo: np.ndarray) -> np.ndarray:
     return _DIMMED * (0.7 * grey + 0.3 * photo)
 
 
-def _light(photo: np.ndarray, lit: np.ndarray, colour: Colour) -> np.ndarray:
-    """Dim the photograph except where ``lit`` [h, w] bool; a thin line goes round lit areas."""
+def _light(photo: np.ndarray, lit: np.ndarray, colour: Colour, cell_side: float) -> np.ndarray:
+    """Show one level: the photograph where ``lit`` [h, w] bool, dimmed elsewhere.
+
+    A thin line goes round lit areas, unless cells are so small that it would cover them.
+    """
     bright = (1 - _TINT) * photo + _TINT * np.array(colour)
     panel = np.where(lit[..., None], bright, _dimmed(photo))
-    panel[_rim(lit)] = colour
+    if cell_side >= _OUTLINED_SIDE:
+        panel[_rim(lit)] = colour
     return np.rint(panel).astype(np.uint8)
+
+
+def _glow(photo: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Show all levels: the photograph the brighter, the higher ``share`` [h, w] in 0..1 is."""
+    weight = share[..., None] ** _GLOW
+    return np.rint(weight * photo + (1 - weight) * _dimmed(photo)).astype(np.uint8)
 
 
 def _rim(lit: np.ndarray) -> np.ndarray:
@@ -133,16 +148,18 @@ def _draw_row(
     canvas: np.ndarray, layout: _Layout, tokens: KeptTokens, layer: int, photo: np.ndarray
 ) -> None:
     """The panels of one layer."""
-    union = np.zeros(photo.shape[:2], bool)
+    height, width = photo.shape[:2]
+    levels_here = np.zeros((height, width))
+    shrink = width / tokens.image_size[1]
     for level in range(tokens.levels):
-        cells = tokens.kept_cells(layer, level)
-        lit = cell_map(cells, tokens.stride(level), tokens.image_size, photo.shape[:2])
-        union |= lit
-        panel = _light(photo, lit, _level_colour(level))
+        cells, stride = tokens.kept_cells(layer, level), tokens.stride(level)
+        lit = cell_map(cells, stride, tokens.image_size, (height, width))
+        levels_here += lit
+        panel = _light(photo, lit, _level_colour(level), stride * shrink)
         caption = _share(int(cells.sum()), cells.size)
         _draw_panel(canvas, layout.panel_corner(layer, level), panel, caption, layout)
-    panel = _light(photo, union, _ALL_COLOUR)
-    caption = f"{union.mean():.0%} of the picture"
+    panel = _glow(photo, levels_here / tokens.levels)
+    caption = f"{(levels_here > 0).mean():.0%} of the picture on some level"
     _draw_panel(canvas, layout.panel_corner(layer, tokens.levels), panel, caption, layout)
 
 
@@ -162,17 +179,17 @@ def _draw_title(canvas: np.ndarray, layout: _Layout, tokens: KeptTokens, title: 
     put_text(canvas, "Tokens that the encoder refines", (layout.margin, 18), 26, BLACK)
     height, width = tokens.image_size
     parts = [title] if title else []
-    parts += [f"{width} × {height} pixels", f"{_number(_all_cells(tokens))} tokens"]
-    put_text(canvas, "  ·  ".join(parts), (layout.margin, 52), 15, _GREY)
+    parts += [f"{width} x {height} pixels", f"{_number(_all_cells(tokens))} tokens"]
+    put_text(canvas, "   |   ".join(parts), (layout.margin, 52), 15, _GREY)
 
 
 def _draw_headers(canvas: np.ndarray, layout: _Layout, tokens: KeptTokens) -> None:
     """Name and grid of each level over its column."""
     headers = [
-        (f"Stride {tokens.stride(level)}", "{} × {} cells".format(*tokens.image_grid(level)[::-1]))
+        (f"Stride {tokens.stride(level)}", "{} x {} cells".format(*tokens.image_grid(level)[::-1]))
         for level in range(tokens.levels)
     ]
-    headers.append(("All levels", "lit where any level is kept"))
+    headers.append(("All levels", "brighter: kept on more levels"))
     for column, (name, detail) in enumerate(headers):
         x, y = layout.panel_corner(0, column)
         is_level = column < tokens.levels

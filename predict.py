@@ -1,0 +1,69 @@
+"""Detect on pictures: draws boxes, and on request which tokens the encoder kept.
+
+    python predict.py --checkpoint best.safetensors photo.jpg
+    python predict.py --checkpoint best.safetensors photos/ more.png --out drawn --threshold 0.4
+    python predict.py --checkpoint best.safetensors photo.jpg --tokens --json boxes.json
+
+The output folder gets a drawn copy of each picture (folders keep their inner structure),
+NAME_tokens.png with --tokens, and detections.json: for each picture its size and its detections
+(label, name, score, box as x1 y1 x2 y2 in pixels). Ends with status 1 if pictures of a folder had
+to be skipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from focus_detr.config.schema import DataConfig
+from focus_detr.errors import FocusDetrError
+from focus_detr.inference.inputs import collect_images
+from focus_detr.inference.predictor import Predictor
+from focus_detr.inference.session import OutputOptions, predict_images
+from focus_detr.runtime import command, prepare_runtime
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Command line of this program."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE|FOLDER")
+    parser.add_argument("--checkpoint", required=True, help="weights to use")
+    parser.add_argument("--out", type=Path, default=Path("predictions"), help="output folder")
+    parser.add_argument("--threshold", type=float, default=0.3, help="smallest score (0.3)")
+    parser.add_argument("--tokens", action="store_true", help="draw the kept tokens too")
+    parser.add_argument("--json", type=Path, help="default: detections.json in the output folder")
+    parser.add_argument("--short-side", type=int, default=800, help="of the resized picture (800)")
+    parser.add_argument("--max-side", type=int, default=1333, help="limit of the long side (1333)")
+    parser.add_argument("--device", help="CPU, GPU or Ascend; default: the best that is here")
+    return parser.parse_args(argv)
+
+
+def data_settings(arguments: argparse.Namespace) -> DataConfig:
+    """Test size from the command line."""
+    short, longest = arguments.short_side, arguments.max_side
+    if not 0 < short <= longest:
+        raise FocusDetrError(f"--short-side {short} must be positive and at most --max-side")
+    return DataConfig(test_short_side=short, test_max_side=longest)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    arguments = parse_arguments(argv)
+    data = data_settings(arguments)
+    inputs = collect_images(arguments.images, arguments.out)
+    prepare_runtime(arguments.device)
+    predictor = Predictor.from_checkpoint(arguments.checkpoint, data)
+    json_file = arguments.json or arguments.out / "detections.json"
+    options = OutputOptions(arguments.out, json_file, arguments.threshold, arguments.tokens)
+    summary = predict_images(predictor, inputs, options)
+    print(f"{summary.detections} detections in {summary.images} pictures: {arguments.out}")
+    return 1 if summary.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(None))

@@ -1,0 +1,33 @@
+"""Puts an evaluation together from the settings and a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from focus_detr.config.schema import Config
+from focus_detr.data.build import build_eval_loader
+from focus_detr.errors import FocusDetrError
+from focus_detr.evaluation.evaluator import Evaluator
+from focus_detr.inference.loading import load_detector
+
+
+def open_evaluation(config: Config, checkpoint: str | Path, batch_size: int) -> Evaluator:
+    """Load the checkpoint and the validation data.
+
+    Args:
+        config: all settings; its model has to fit the checkpoint.
+        checkpoint: weights; their class map decides the category ids.
+        batch_size: images per batch.
+
+    Raises:
+        FocusDetrError: a bad checkpoint, bad data, or a batch size below 1.
+    """
+    if batch_size < 1:
+        raise FocusDetrError(f"the batch size must be at least 1, got {batch_size}")
+    loaded = load_detector(checkpoint, config.model)
+    loader = build_eval_loader(config, batch_size=batch_size, classes=loaded.classes)
+    annotations = config.data.val_annotations
+    if annotations is None:
+        raise FocusDetrError("data.val_annotations is not set")
+    category_ids = loaded.classes.category_ids
+    return Evaluator(loader.epoch(0), loaded.cell, category_ids, annotations, len(loader))

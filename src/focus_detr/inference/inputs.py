@@ -1,0 +1,75 @@
+"""Which pictures a command is asked to look at, and what their results are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from focus_detr.errors import FocusDetrError
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+_KEPT_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """One picture to work on."""
+
+    path: Path
+    result: Path  # of the drawn picture, relative to the output folder; no two are equal
+    named: bool  # given by name, not found in a folder
+
+
+def collect_images(paths: Sequence[str | Path], out: Path) -> list[ImageInput]:
+    """Find the pictures: files as given, folders with all their subfolders.
+
+    Args:
+        paths: files and folders.
+        out: output folder; pictures inside it are results, hence not searched.
+
+    Raises:
+        FocusDetrError: a path does not exist, nothing was found, or a result would overwrite a
+            picture.
+    """
+    found: dict[Path, tuple[Path, bool]] = {}
+    for path in map(Path, paths):
+        for picture, relative in _search(path, out):
+            found.setdefault(picture.resolve(), (relative, path.is_file()))
+    if not found:
+        places = ", ".join(map(str, paths))
+        raise FocusDetrError(f"no pictures ({', '.join(sorted(IMAGE_SUFFIXES))}) in {places}")
+    taken: set[Path] = set()
+    inputs = []
+    for picture, (relative, named) in found.items():
+        result = _result_name(relative, taken)
+        taken.add(result.with_suffix(""))
+        if (out / result).resolve() in found:
+            raise FocusDetrError(f"the result would overwrite {picture}; choose another folder")
+        inputs.append(ImageInput(picture, result, named))
+    return inputs
+
+
+def _search(path: Path, out: Path) -> Iterator[tuple[Path, Path]]:
+    """Pictures with the part of their path that the results keep."""
+    if path.is_file():
+        yield path, Path(path.name)
+    elif path.is_dir():
+        inside = path.resolve() != out.resolve()
+        for picture in sorted(path.rglob("*")):
+            is_result = inside and out.resolve() in picture.resolve().parents
+            if picture.suffix.lower() in IMAGE_SUFFIXES and picture.is_file() and not is_result:
+                yield picture, picture.relative_to(path)
+    else:
+        raise FocusDetrError(f"there is no file or folder {path}")
+
+
+def _result_name(relative: Path, taken: set[Path]) -> Path:
+    """The picture's own name, numbered when another picture has it; .png for rare formats."""
+    stem = relative.with_suffix("")
+    free, number = stem, 1
+    while free in taken:
+        number += 1
+        free = stem.with_name(f"{stem.name}_{number}")
+    suffix = relative.suffix.lower() if relative.suffix.lower() in _KEPT_SUFFIXES else ".png"
+    return free.with_name(free.name + suffix)

@@ -1,0 +1,97 @@
+"""A detector from a checkpoint file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mindspore import nn
+
+from focus_detr.config.loading import config_from_dict
+from focus_detr.config.schema import ModelConfig
+from focus_detr.data.classes import ClassMap
+from focus_detr.errors import FocusDetrError
+from focus_detr.models.factory import build_detector
+from focus_detr.training.state import OPTIMIZER_PREFIX
+from focus_detr.weights.checkpoint import Checkpoint, load_checkpoint, load_into
+
+_log = logging.getLogger(__name__)
+
+# Settings that may differ between training and use without a word.
+_FREE = {
+    "model.num_classes",
+    "model.max_detections",
+    "model.backbone.weights",
+    "model.backbone.freeze_at",
+    "model.padding.training",
+}
+
+
+@dataclass(frozen=True)
+class LoadedDetector:
+    """A detector with its weights, and what its labels mean."""
+
+    cell: nn.Cell
+    model: ModelConfig
+    classes: ClassMap
+
+
+def load_detector(path: str | Path, model: ModelConfig | None = None) -> LoadedDetector:
+    """Build the detector of a checkpoint, also of a training state, and load its weights.
+
+    Args:
+        path: checkpoint with class names, category ids and model settings.
+        model: settings to use instead of the stored ones; differences are warned about, since
+            some (such as the position embedding) spoil the weights without an error.
+
+    Raises:
+        FocusDetrError: not a checkpoint of a detector, or it does not fit ``model``.
+    """
+    checkpoint = load_checkpoint(Path(path))
+    classes = _classes(path, checkpoint.metadata)
+    stored = _stored_model(path, checkpoint.metadata)
+    if model is not None:
+        _warn_differences(path, stored, model)
+    chosen = model or stored
+    detector = build_detector(chosen, chosen.num_classes or len(classes))
+    weights = {
+        name: tensor
+        for name, tensor in checkpoint.tensors.items()
+        if not name.startswith(OPTIMIZER_PREFIX)
+    }
+    load_into(detector.model, Checkpoint(weights, checkpoint.metadata))
+    return LoadedDetector(detector, chosen, classes)
+
+
+def _classes(path: str | Path, metadata: Mapping[str, Any]) -> ClassMap:
+    names, category_ids = metadata.get("class_names"), metadata.get("category_ids")
+    if not names or not category_ids or len(names) != len(category_ids):
+        raise FocusDetrError(
+            f"checkpoint {path} does not say which classes it detects "
+            "(class_names and category_ids in its metadata)"
+        )
+    return ClassMap(tuple(names), tuple(category_ids))
+
+
+def _stored_model(path: str | Path, metadata: Mapping[str, Any]) -> ModelConfig:
+    if not isinstance(metadata.get("model"), Mapping):
+        raise FocusDetrError(f"checkpoint {path} has no model settings in its metadata")
+    return config_from_dict({"model": metadata["model"]}, f"checkpoint {path}").model
+
+
+def _warn_differences(path: str | Path, stored: ModelConfig, used: ModelConfig) -> None:
+    before, now = dict(_flat(asdict(stored))), dict(_flat(asdict(used)))
+    for name, value in now.items():
+        if value != before[name] and name not in _FREE:
+            _log.warning("%s was trained with %s=%s, used is %s", path, name, before[name], value)
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "model.") -> Iterator[tuple[str, Any]]:
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value

@@ -1,0 +1,54 @@
+"""Which pictures are found and what their results are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from focus_detr.errors import FocusDetrError
+from focus_detr.inference.inputs import collect_images
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def test_folders_are_searched_with_their_structure(tmp_path: Path) -> None:
+    touch(tmp_path / "in", "b.JPG", "a.png", "deep/er/c.bmp", "notes.txt")
+    found = collect_images([tmp_path / "in"], tmp_path / "out")
+    assert [str(item.result) for item in found] == ["a.png", "b.jpg", "deep/er/c.png"]
+    assert not any(item.named for item in found)
+
+
+def test_results_never_share_a_name(tmp_path: Path) -> None:
+    touch(tmp_path, "one/a.png", "two/a.png", "two/a.jpg")
+    found = collect_images([tmp_path / "one", tmp_path / "two"], tmp_path / "out")
+    assert [str(item.result) for item in found] == ["a.png", "a_2.jpg", "a_3.png"]
+
+
+def test_a_picture_given_twice_is_taken_once(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png")
+    found = collect_images([tmp_path / "a.png", tmp_path], tmp_path / "out")
+    assert [(item.path.name, item.named) for item in found] == [("a.png", True)]
+
+
+def test_earlier_results_are_no_input(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "out/a.png")
+    assert len(collect_images([tmp_path], tmp_path / "out")) == 1
+
+
+def test_a_picture_is_never_overwritten(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png")
+    with pytest.raises(FocusDetrError, match="overwrite"):
+        collect_images([tmp_path / "a.png"], tmp_path)
+
+
+def test_nothing_found_is_one_sentence(tmp_path: Path) -> None:
+    touch(tmp_path, "notes.txt")
+    with pytest.raises(FocusDetrError, match="no pictures"):
+        collect_images([tmp_path], tmp_path / "out")
+    with pytest.raises(FocusDetrError, match=r"no file or folder .*absent"):
+        collect_images([tmp_path / "absent"], tmp_path / "out")

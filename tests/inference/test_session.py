@@ -1,0 +1,68 @@
+"""Many pictures: drawings, JSON, and what happens to broken ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from focus_detr.config.schema import DataConfig
+from focus_detr.errors import FocusDetrError
+from focus_detr.inference.image_writing import write_image
+from focus_detr.inference.inputs import collect_images
+from focus_detr.inference.predictor import Predictor
+from focus_detr.inference.session import OutputOptions, Summary, predict_images
+
+
+TOKENS, COUNTS = np.zeros((1, 3), int), np.ones((1, 2), int)
+
+
+def fake_detector(images: object, image_sizes: object) -> tuple[np.ndarray, ...]:
+    """The left upper quarter for sure, all of the picture hardly."""
+    boxes = np.float32([[[0, 0, 0.5, 0.5], [0, 0, 1, 1]]])
+    return np.float32([[0.75, 0.125]]), np.array([[1, 0]]), boxes, TOKENS, COUNTS
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a.png", "deep/b.jpg"):
+        write_image(tmp_path / "in" / name, np.full((60, 80, 3), 99, np.uint8))
+    return tmp_path
+
+
+def run(folder: Path, source: Path, tokens: bool = False) -> Summary:
+    predictor = Predictor(fake_detector, ("cat", "dog"), data=DataConfig(test_short_side=64))
+    out = folder / "out"
+    options = OutputOptions(out, out / "detections.json", threshold=0.3, tokens=tokens)
+    return predict_images(predictor, collect_images([source], out), options)
+
+
+def test_every_picture_is_drawn_and_listed(folder: Path) -> None:
+    assert run(folder, folder / "in", tokens=True) == Summary(images=2, detections=2, failed=0)
+    files = {str(p.relative_to(folder / "out")) for p in (folder / "out").rglob("*.*")}
+    drawn = {"a.png", "a_tokens.png", "deep/b.jpg", "deep/b_tokens.png"}
+    assert files == drawn | {"detections.json"}
+    first, second = json.loads((folder / "out" / "detections.json").read_text())
+    assert (first["width"], first["height"]) == (80, 60)
+    assert second["image"].endswith("b.jpg")
+    expected = {"label": 1, "name": "dog", "score": 0.75, "box": [0.0, 0.0, 40.0, 30.0]}
+    assert first["detections"] == second["detections"] == [expected]
+
+
+def test_broken_picture_of_a_folder_is_skipped(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "in" / "broken.png").write_bytes(b"no picture")
+    write_image(folder / "in" / "tiny.png", np.zeros((8, 8, 3), np.uint8))
+    assert run(folder, folder / "in") == Summary(images=2, detections=2, failed=2)
+    assert "broken.png" in caplog.text
+    assert "tiny.png" in caplog.text
+    assert "2 of 4 pictures were skipped" in caplog.text
+
+
+def test_broken_picture_given_by_name_is_an_error(folder: Path) -> None:
+    (folder / "in" / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(FocusDetrError, match=r"broken\.png"):
+        run(folder, folder / "in" / "broken.png")
