@@ -45,7 +45,9 @@ def test_speed_leaves_out_the_compilation() -> None:
     assert speed.images_per_second() == 1.0
     assert speed.images_per_second(speed.model_seconds) == 2.0
     text = format_speed(speed)
-    assert text.startswith("1.00 images/s over 4 images (data 4.00, model 2.00, post 4.00)")
+    assert text.startswith(
+        "1.00 images/s over 4 images (ms per image: data 250.0, model 500.0, post 250.0)"
+    )
     assert "30.0 s" in text
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from focus_detr.errors import FocusDetrError
+from focus_detr.weights.atomic import whole_file
 
 
 def read_json(path: str | Path) -> Any:
@@ -51,15 +51,5 @@ def write_whole(path: str | Path, content: bytes) -> None:
     Raises:
         FocusDetrError: the file cannot be written.
     """
-    path = Path(path)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise FocusDetrError(f"cannot write {path}: {error.strerror}") from error
+    with whole_file(Path(path)) as part:
+        part.write_bytes(content)

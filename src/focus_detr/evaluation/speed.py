@@ -46,15 +46,16 @@ class Speed:
 
 
 def format_speed(speed: Speed) -> str:
-    """Two lines: images per second split by stage, and what the compilations cost."""
+    """Two lines: images per second with the time of each stage, and what the compilations cost."""
     stages = (
         ("data", speed.data_seconds),
         ("model", speed.model_seconds),
         ("post", speed.post_seconds),
     )
-    parts = ", ".join(f"{name} {_rate(speed.images_per_second(s))}" for name, s in stages)
+    parts = ", ".join(f"{name} {_milliseconds(speed, spent)}" for name, spent in stages)
     return (
-        f"{_rate(speed.images_per_second())} images/s over {speed.images} images ({parts})\n"
+        f"{_rate(speed.images_per_second())} images/s over {speed.images} images "
+        f"(ms per image: {parts})\n"
         f"first batch of {speed.shapes} image shapes with compilation: "
         f"{speed.compile_seconds:.1f} s, {speed.warmup_images} images, not counted above"
     )
@@ -62,3 +63,7 @@ def format_speed(speed: Speed) -> str:
 
 def _rate(images_per_second: float | None) -> str:
     return "-" if images_per_second is None else f"{images_per_second:.2f}"
+
+
+def _milliseconds(speed: Speed, spent: float) -> str:
+    return f"{1000 * spent / speed.images:.1f}" if speed.images else "-"

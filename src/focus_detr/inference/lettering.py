@@ -18,7 +18,7 @@ _WIDE_TYPEFACES = ("NotoSansCJK-Regular.ttc", "wqy-microhei.ttc", "msyh.ttc", "D
 def _typeface(size: int, latin: bool) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     for name in () if latin else _WIDE_TYPEFACES:
         try:
-            return ImageFont.truetype(name, size)
+            return ImageFont.truetype(name, size, layout_engine=ImageFont.Layout.BASIC)
         except OSError:
             continue
     return ImageFont.load_default(size)
@@ -29,12 +29,13 @@ def text_mask(text: str, size: int) -> np.ndarray:
     """Coverage of the text by its letters.
 
     Args:
-        text: one line.
+        text: one line; control characters are shown as "?".
         size: of the type, pixels; the height depends on it alone, so that lines align.
 
     Returns:
         [h, w] float32, 0..1. Shared between calls: do not change it.
     """
+    text = "".join(letter if letter.isprintable() else "?" for letter in text)
     face = _typeface(size, latin=text.isascii())
     left, _, right, _ = face.getbbox(text) if text else (0, 0, 1, 0)
     height = round(1.3 * size)

@@ -15,8 +15,7 @@ from focus_detr.config.schema import ModelConfig
 from focus_detr.data.classes import ClassMap
 from focus_detr.errors import FocusDetrError
 from focus_detr.models.factory import build_detector
-from focus_detr.training.state import OPTIMIZER_PREFIX
-from focus_detr.weights.checkpoint import Checkpoint, load_checkpoint, load_into
+from focus_detr.weights.checkpoint import load_checkpoint, load_into
 
 _log = logging.getLogger(__name__)
 
@@ -57,12 +56,7 @@ def load_detector(path: str | Path, model: ModelConfig | None = None) -> LoadedD
         _warn_differences(path, stored, model)
     chosen = model or stored
     detector = build_detector(chosen, chosen.num_classes or len(classes))
-    weights = {
-        name: tensor
-        for name, tensor in checkpoint.tensors.items()
-        if not name.startswith(OPTIMIZER_PREFIX)
-    }
-    load_into(detector.model, Checkpoint(weights, checkpoint.metadata))
+    load_into(detector.model, checkpoint)
     return LoadedDetector(detector, chosen, classes)
 
 
