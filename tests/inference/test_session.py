@@ -15,7 +15,6 @@ from focus_detr.inference.inputs import collect_images
 from focus_detr.inference.predictor import Predictor
 from focus_detr.inference.session import OutputOptions, Summary, predict_images
 
-
 TOKENS, COUNTS = np.zeros((1, 3), int), np.ones((1, 2), int)
 
 
