@@ -1,0 +1,300 @@
+"""The whole training loss: golden numbers, a plain NumPy version, edge cases, gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+import pytest
+from golden_data import load
+from golden_draws import golden_targets
+from loss_cases import Case, random_case, set_losses
+from mindspore import Tensor, nn
+
+from focus_detr.losses.criterion import Criterion, SetLosses
+from focus_detr.losses.foreground import ForegroundLoss
+from focus_detr.losses.matcher import build_matcher
+from focus_detr.models.denoising import denoising_slots, slot_layout
+
+RELEASED = ((-1, 64), (64, 128), (128, 256), (256, 999999))
+HEIGHT, WIDTH = 64, 96
+TOKENS = 96 + 24 + 6 + 2
+LAYERS, QUERIES, CLASSES, NUMBER = 3, 12, 4, 3
+
+
+def _criterion(**changes: Any) -> Criterion:
+    settings: dict[str, Any] = {
+        "matcher": build_matcher("host", "CPU"),
+        "foreground_loss": ForegroundLoss(intervals=RELEASED),
+        "decoder_layers": LAYERS,
+    }
+    return Criterion(**{**settings, **changes})
+
+
+@pytest.fixture(scope="module")
+def full() -> Criterion:
+    """One cell with all losses: equal shapes reuse its compiled graph."""
+    return _criterion()
+
+
+@pytest.fixture(scope="module")
+def plain() -> Criterion:
+    """One cell without denoising."""
+    return _criterion(denoising=False)
+
+
+@pytest.fixture(scope="module")
+def golden_size() -> Criterion:
+    """One cell for the golden cases, which have equal shapes."""
+    return _criterion(decoder_layers=6, denoising=False)
+
+
+def _inputs(counts: tuple[int, ...], seed: int = 0, padded: int = 5) -> tuple[Case, list, tuple]:
+    """A case whose last head is the encoder's, the criterion's tensors, and the slot layout."""
+    slots = denoising_slots(NUMBER, padded)
+    case = random_case(seed, LAYERS + 1, slots + QUERIES, CLASSES, counts, padded)
+    rng = np.random.default_rng(seed)
+    batch = len(counts)
+    arrays = [
+        case.logits[:-1],
+        case.boxes[:-1],
+        case.logits[-1, :, slots:],
+        case.boxes[-1, :, slots:],
+        rng.normal(size=(batch, TOKENS)).astype(np.float32),
+        case.labels,
+        case.target_boxes,
+        case.box_valid,
+        np.array([[HEIGHT, WIDTH]] * batch, np.int32),
+    ]
+    # mutable: a plain tuple of tensors would be a constant of the graph and compile every time
+    layout = ms.mutable(slot_layout(Tensor(case.box_valid), NUMBER))
+    return case, [Tensor(array) for array in arrays], layout
+
+
+def _plain_denoising(case: Case, layer: int) -> np.ndarray:
+    """L1, class and generalized IoU sums of a layer's slots, divided by the groups."""
+    counts = case.box_valid.sum(1).astype(int)
+    largest = counts.max()
+    groups = max(1, NUMBER // largest)
+    total = np.zeros(3)
+    for image, count in enumerate(counts):
+        real = np.tile(np.arange(count), groups)
+        queries = real + np.repeat(np.arange(groups) * 2 * largest, count)
+        live = 2 * largest * groups
+        total += set_losses(
+            case.logits[layer, image, :live],
+            case.boxes[layer, image, :live],
+            queries,
+            case.labels[image, real],
+            case.target_boxes[image, real],
+        )
+    return total / groups
+
+
+def _plain_matched(case: Case, matches: np.ndarray, head: int) -> np.ndarray:
+    """L1, class and generalized IoU sums of a head's matching queries."""
+    total = np.zeros(3)
+    for image, count in enumerate(case.box_valid.sum(1).astype(int)):
+        total += set_losses(
+            case.logits[head, image, -QUERIES:],
+            case.boxes[head, image, -QUERIES:],
+            matches[head, image, :count],
+            case.labels[image, :count],
+            case.target_boxes[image, :count],
+        )
+    return total
+
+
+def _reference_names(golden: dict) -> list[str]:
+    """Names of the reference's losses in the order of its values."""
+    return str(golden["loss_names"]).strip("[]").replace('"', "").split(", ")
+
+
+@pytest.mark.parametrize("name", ["train_r50_q100", "train_r50_empty1_q100"])
+def test_losses_equal_golden(golden_size: Criterion, name: str) -> None:
+    golden = load(name)
+    targets = golden_targets(golden, padded=8)
+    keys = (*(f"aux{layer}_{{}}" for layer in range(5)), "pred_{}")
+    heads = [np.stack([golden[key.format(part)] for key in keys]) for part in ("logits", "boxes")]
+    _, parts, _ = golden_size(
+        *(Tensor(part) for part in heads),
+        Tensor(golden["enc_out_logits"]),
+        Tensor(golden["enc_out_boxes"]),
+        Tensor(golden["foreground_score_raw"][..., 0]),
+        Tensor(targets.labels),
+        Tensor(targets.boxes),
+        Tensor(targets.box_valid),
+        Tensor(targets.image_sizes),
+        416,
+        448,
+    )
+    names = _reference_names(golden)
+    expected = dict(zip(names, golden["loss_weighted"], strict=True))
+    ours = dict(zip(golden_size.loss_names, parts.asnumpy(), strict=True))
+    assert set(ours) == {key for key in expected if "_dn" not in key}
+    for key, value in ours.items():
+        assert value == pytest.approx(expected[key], rel=3e-6), key
+
+
+def test_names_are_the_reference_s_in_its_order() -> None:
+    assert list(_criterion(decoder_layers=6).loss_names) == _reference_names(load("train_r50_q100"))
+    without = _criterion(decoder_layers=1, denoising=False, foreground_loss=None).loss_names
+    assert without == tuple(
+        f"loss_{kind}{head}" for kind in ("bbox", "class", "giou") for head in ("", "_enc")
+    )
+
+
+def test_set_losses_and_gradients_equal_golden() -> None:
+    golden = load("match_loss")
+    index = np.full((1, 2, 5), -1, np.int32)
+    labels, targets = np.zeros((2, 5), np.int32), np.full((2, 5, 4), 0.5, np.float32)
+    for image in range(2):
+        index[0, image, golden[f"tgt{image}"]] = golden[f"src{image}"]
+        count = len(golden[f"tgt_labels{image}"])
+        labels[image, :count] = golden[f"tgt_labels{image}"]
+        targets[image, :count] = golden[f"tgt_boxes{image}"]
+    cell, rest = SetLosses(), [Tensor(part) for part in (index, labels, targets)]
+    use, live = Tensor(np.ones((2, 5), np.float32)), Tensor(np.ones(60, np.float32))
+
+    def losses(logits: Tensor, boxes: Tensor) -> tuple:
+        distance, classes, missing = cell(logits, boxes, *rest, use, live)
+        return (classes + 5.0 * distance + 2.0 * missing).sum() / 8.0, distance, classes, missing
+
+    inputs = Tensor(golden["logits"][None]), Tensor(golden["boxes"][None])
+    (_, *parts), gradients = ms.value_and_grad(losses, (0, 1), has_aux=True)(*inputs)
+    for ours, key in zip(parts, ("bbox", "class", "giou"), strict=True):
+        assert float(ours[0]) / 8.0 == pytest.approx(float(golden[f"loss_{key}"]), rel=2e-6)
+    for ours, key in zip(gradients, ("logits", "boxes"), strict=True):
+        expected = golden[f"grad_{key}"]
+        np.testing.assert_allclose(ours.asnumpy()[0], expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("counts", [(3, 1), (5, 0), (1, 2)])
+def test_all_parts_equal_the_plain_version(full: Criterion, counts: tuple[int, int]) -> None:
+    case, tensors, layout = _inputs(counts)
+    total, parts, matches = full(*tensors, HEIGHT, WIDTH, layout)
+    ours = dict(zip(full.loss_names, parts.asnumpy(), strict=True))
+    assert float(total) == pytest.approx(sum(ours.values()), rel=1e-5)
+    suffixes = [*(f"_{layer}" for layer in range(LAYERS - 1)), "", "_enc"]
+    for head, suffix in enumerate(suffixes):
+        expected = {suffix: _plain_matched(case, matches.asnumpy(), head)}
+        if suffix != "_enc":
+            expected[f"_dn{suffix}"] = _plain_denoising(case, head)
+        for key, sums in expected.items():
+            weighted = sums * (5.0, 1.0, 2.0) / sum(counts)
+            for kind, value in zip(("bbox", "class", "giou"), weighted, strict=True):
+                assert ours[f"loss_{kind}{key}"] == pytest.approx(value, rel=1e-5, abs=1e-6)
+
+
+def test_order_of_targets_does_not_matter(plain: Criterion) -> None:
+    _, tensors, _ = _inputs((5, 5))
+    order = [2, 0, 4, 1, 3]
+    shuffled = list(tensors)
+    for place in (5, 6):
+        shuffled[place] = Tensor(tensors[place].asnumpy()[:, order])
+    first, _, matches = plain(*tensors, HEIGHT, WIDTH)
+    second, _, other = plain(*shuffled, HEIGHT, WIDTH)
+    assert float(first) == pytest.approx(float(second), rel=1e-6)
+    np.testing.assert_array_equal(matches.asnumpy()[..., order], other.asnumpy())
+
+
+def test_padding_of_targets_does_not_matter(plain: Criterion) -> None:
+    _, tensors, _ = _inputs((3, 1))
+    wider = list(tensors)
+    for place, filler in ((5, 0), (6, 0.5), (7, 0.0)):
+        array = tensors[place].asnumpy()
+        extra = np.full((2, 4, *array.shape[2:]), filler, array.dtype)
+        wider[place] = Tensor(np.concatenate([array, extra], 1))
+    first, second = (plain(*args, HEIGHT, WIDTH)[1].asnumpy() for args in (tensors, wider))
+    np.testing.assert_allclose(first, second, rtol=1e-6)
+
+
+def test_gradients_equal_finite_differences(full: Criterion) -> None:
+    _, tensors, layout = _inputs((3, 2), seed=4)
+    fixed = tensors[5:]
+
+    def total(*predictions: Tensor) -> Tensor:
+        return full(*predictions, *fixed, HEIGHT, WIDTH, layout)[0]
+
+    gradients = ms.grad(total, (0, 1, 2, 3, 4))(*tensors[:5])
+    rng = np.random.default_rng(0)
+    for place, gradient in enumerate(gradients):
+        array, step = tensors[place].asnumpy(), 3e-4
+        direction = rng.choice([-1.0, 1.0], array.shape).astype(np.float32)
+        values = []
+        for sign in (1.0, -1.0):
+            moved = list(tensors[:5])
+            moved[place] = Tensor(array + sign * step * direction)
+            values.append(float(total(*moved)))
+        slope = (values[0] - values[1]) / (2 * step)
+        assert slope == pytest.approx(float((gradient.asnumpy() * direction).sum()), rel=0.02)
+
+
+@pytest.mark.parametrize("kind", ["host", "graph"])
+def test_batch_without_boxes(kind: str) -> None:
+    _, tensors, layout = _inputs((0, 0))
+    criterion = _criterion(matcher=build_matcher(kind, "CPU"))
+
+    def losses(logits: Tensor, boxes: Tensor) -> tuple:
+        return criterion(logits, boxes, *tensors[2:], HEIGHT, WIDTH, layout)
+
+    (total, parts, matches), gradients = ms.value_and_grad(losses, (0, 1), has_aux=True)(
+        tensors[0], tensors[1]
+    )
+    ours = dict(zip(criterion.loss_names, parts.asnumpy(), strict=True))
+    for name, value in ours.items():
+        background = ("class" in name and "_dn" not in name) or name == "select_loss"
+        assert (value > 0.0) == background, name
+    assert np.isfinite(float(total)) and not matches.asnumpy().any()
+    slots = denoising_slots(NUMBER, 5)
+    assert np.isfinite(gradients[0].asnumpy()).all()
+    assert not gradients[0].asnumpy()[:, :, :slots].any()
+    assert not gradients[1].asnumpy().any()
+
+
+def test_more_boxes_than_queries(plain: Criterion) -> None:
+    case, tensors, _ = _inputs((15, 2), padded=15)
+    total, parts, matches = plain(*tensors, HEIGHT, WIDTH)
+    assert np.isfinite(float(total)) and ((matches.asnumpy()[:, 0] < 0).sum(1) == 3).all()
+    matched = matches.asnumpy()[LAYERS - 1]
+    found = [np.flatnonzero(matched[0] >= 0), np.arange(2)]
+    expected = sum(
+        set_losses(
+            case.logits[LAYERS - 1, image, -QUERIES:],
+            case.boxes[LAYERS - 1, image, -QUERIES:],
+            matched[image, used],
+            case.labels[image, used],
+            case.target_boxes[image, used],
+        )
+        for image, used in enumerate(found)
+    )
+    assert parts.asnumpy()[0] == pytest.approx(5.0 * expected[0] / 17.0, rel=1e-5)
+
+
+def test_saturated_scores_give_finite_gradients(full: Criterion) -> None:
+    _, tensors, layout = _inputs((3, 2))
+    logits, scores = tensors[0].asnumpy() * 3e3, tensors[4].asnumpy() * 1e3
+    rest = tensors[1:4]
+
+    def total(classes: Tensor, foreground: Tensor) -> Tensor:
+        return full(classes, *rest, foreground, *tensors[5:], HEIGHT, WIDTH, layout)[0]
+
+    value, gradients = ms.value_and_grad(total, (0, 1))(Tensor(logits), Tensor(scores))
+    assert np.isfinite(float(value)) and float(value) > 1e3
+    assert all(np.isfinite(gradient.asnumpy()).all() for gradient in gradients)
+
+
+class _Double(nn.Cell):
+    """Stands for the mean of the box count over workers that have more boxes."""
+
+    def construct(self, count: Tensor) -> Tensor:
+        return 2.0 * count
+
+
+def test_count_of_boxes_can_be_reduced_over_workers(full: Criterion) -> None:
+    _, tensors, layout = _inputs((3, 2))
+    alone = full(*tensors, HEIGHT, WIDTH, layout)[1].asnumpy()
+    shared = _criterion(reduce_count=_Double())(*tensors, HEIGHT, WIDTH, layout)[1].asnumpy()
+    np.testing.assert_allclose(shared[:-1], alone[:-1] / 2.0, rtol=1e-6)
+    assert shared[-1] == alone[-1]
