@@ -23,6 +23,15 @@ DESCRIPTION = {"class_names": ["cat", "dog"], "category_ids": [1, 2], "model": {
 BATCHES = 3
 
 
+class _Weights(nn.Cell):
+    """One parameter; the attribute that holds it gives it its first name."""
+
+    def __init__(self, name: str, values: np.ndarray) -> None:
+        """Hold the values."""
+        super().__init__()
+        self.insert_param_to_cell(name, Parameter(Tensor(values.astype(np.float32)), name=name))
+
+
 class TinyModel(nn.Cell):
     """Weights named as in the detector: a backbone, a norm, a class head."""
 
@@ -30,19 +39,16 @@ class TinyModel(nn.Cell):
         """Draw the weights."""
         super().__init__()
         rng = np.random.default_rng(seed)
-
-        def parameter(name: str, *shape: int) -> Parameter:
-            return Parameter(Tensor(rng.normal(size=shape).astype(np.float32)), name=name)
-
-        self.kernel = parameter("backbone.kernel", 3)
-        self.gamma = parameter("neck.norm.gamma", 3)
-        self.head = parameter("class_heads.0.weight", classes, 3)
-        self.table = parameter("label_embed", classes, 4)
+        self.backbone = _Weights("kernel", rng.normal(size=3))
+        self.norm = _Weights("gamma", rng.normal(size=3))
+        self.class_heads = _Weights("weight", rng.normal(size=(classes, 3)))
+        values = rng.normal(size=(classes, 4)).astype(np.float32)
+        self.label_embed = Parameter(Tensor(values), name="label_embed")
 
     def construct(self, images: Tensor) -> Tensor:
         """Logits [B, classes]."""
-        feature = images.mean((2, 3)) * self.kernel * self.gamma  # [B, 3]
-        return ops.matmul(feature, self.head.T)  # [B, classes]
+        feature = images.mean((2, 3)) * self.backbone.kernel * self.norm.gamma  # [B, 3]
+        return ops.matmul(feature, self.class_heads.weight.T)  # [B, classes]
 
 
 class TinyLoss(nn.Cell):
@@ -70,7 +76,7 @@ class TinyLoss(nn.Cell):
         """Total and parts."""
         classification = ops.square(self.model(images) - 1.0).mean()
         noise = (dn_sign * dn_part).mean() + dn_uniform.mean()
-        regression = ops.square(self.model.table.sum() - noise)
+        regression = ops.square(self.model.label_embed.sum() - noise)
         parts = ops.stack((classification, regression))
         return parts.sum(), parts
 
@@ -135,7 +141,7 @@ class TinyRun:
             schedule=ScheduleConfig(epochs=self.epochs, milestones=(1,)),
         )
         loss = TinyLoss(TinyModel(self.model_seed))
-        optimizer = AdamW(trained_parameters(loss.model.get_parameters(), config.optimizer))
+        optimizer = AdamW(trained_parameters(loss.model, config.optimizer))
         parts = TrainerParts(
             model=loss.model,
             step=TrainStep(loss, optimizer, config.optimizer.clip_norm),

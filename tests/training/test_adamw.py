@@ -26,7 +26,12 @@ def _parameters(seed: int = 0) -> list[Parameter]:
 
 
 def _optimizer(parameters: list[Parameter]) -> AdamW:
-    return AdamW([TrainedParameter(*row) for row in zip(parameters, FACTORS, DECAYS, strict=True)])
+    return AdamW(
+        [
+            TrainedParameter(parameter.name, parameter, factor, decay)
+            for parameter, factor, decay in zip(parameters, FACTORS, DECAYS, strict=True)
+        ]
+    )
 
 
 def _gradients(step: int) -> tuple[np.ndarray, ...]:

@@ -9,9 +9,9 @@ import pytest
 from tiny_training import DESCRIPTION, TinyModel, TinyRun
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.training.fine_tune import initialise_from
-from focus_detr.training.state import TrainingState, model_tensors, save_state
-from focus_detr.weights.checkpoint import load_checkpoint, save_checkpoint
+from focus_detr.training.fine_tune import initialise_from, load_backbone
+from focus_detr.training.state import TrainingState, save_state
+from focus_detr.weights.checkpoint import load_checkpoint, model_tensors, save_checkpoint
 
 
 def _checkpoint(folder: Path) -> Path:
@@ -31,7 +31,7 @@ def test_everything_fits_the_same_classes(tmp_path: Path) -> None:
 
 def test_heads_of_another_class_count_stay_fresh(tmp_path: Path) -> None:
     model = TinyModel(seed=5, classes=7)
-    assert initialise_from(_checkpoint(tmp_path), model) == ("class_heads.0.weight", "label_embed")
+    assert initialise_from(_checkpoint(tmp_path), model) == ("class_heads.weight", "label_embed")
     tensors, source = model_tensors(model), model_tensors(TinyModel(seed=0))
     fresh = model_tensors(TinyModel(seed=5, classes=7))
     np.testing.assert_array_equal(tensors["backbone.kernel"], source["backbone.kernel"])
@@ -45,3 +45,13 @@ def test_another_misfit_is_an_error(tmp_path: Path) -> None:
     save_checkpoint(path, damaged, checkpoint.metadata)
     with pytest.raises(FocusDetrError, match=r"backbone\.kernel"):
         initialise_from(path, TinyModel())
+
+
+def test_a_backbone_alone_is_loaded_from_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "imagenet.safetensors"
+    kernel = np.array([7, 8, 9], np.float32)
+    save_checkpoint(path, {"backbone.kernel": kernel, "classifier": np.ones(2)}, {})
+    model = TinyModel()
+    load_backbone(path, model)
+    np.testing.assert_array_equal(model.backbone.kernel.asnumpy(), kernel)
+    np.testing.assert_array_equal(model.label_embed.asnumpy(), TinyModel().label_embed.asnumpy())

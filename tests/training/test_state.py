@@ -13,10 +13,10 @@ from focus_detr.training.state import (
     RunFolder,
     TrainingState,
     load_state,
-    model_tensors,
     save_state,
     save_weights,
 )
+from focus_detr.weights.checkpoint import model_tensors
 
 
 def test_step_counts_whole_epochs() -> None:

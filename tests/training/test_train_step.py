@@ -44,7 +44,7 @@ def _half(gradient: Tensor) -> Tensor:
 
 def _step(clip: float, reducer: nn.Cell | None = None) -> tuple[TrainStep, _Loss]:
     loss = _Loss()
-    optimizer = AdamW([TrainedParameter(p, 1.0, 0.0) for p in loss.trainable_params()])
+    optimizer = AdamW([TrainedParameter(p.name, p, 1.0, 0.0) for p in loss.trainable_params()])
     return TrainStep(loss, optimizer, clip, reducer), loss
 
 

@@ -13,10 +13,10 @@ import pytest
 from tiny_training import DESCRIPTION, TinyLoader, TinyRun
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.training.state import TrainingState, load_state, model_tensors
+from focus_detr.training.state import TrainingState, load_state
 from focus_detr.training.stop_signal import TrainingStopped
 from focus_detr.training.trainer import Trainer
-from focus_detr.weights.checkpoint import load_checkpoint
+from focus_detr.weights.checkpoint import load_checkpoint, model_tensors
 
 
 def _resumed(run: TinyRun) -> Trainer:

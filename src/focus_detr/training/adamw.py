@@ -43,6 +43,15 @@ def _update_one(
     return ops.depend(True, done)
 
 
+def _zeros(trained: Sequence[TrainedParameter], prefix: str) -> ParameterTuple:
+    return ParameterTuple(
+        [
+            Parameter(ops.zeros_like(t.parameter), name=f"{prefix}.{t.name}", requires_grad=False)
+            for t in trained
+        ]
+    )
+
+
 class AdamW(nn.Cell):
     """Updates the parameters in place; the learning rate is an argument, so schedules are free.
 
@@ -65,8 +74,8 @@ class AdamW(nn.Cell):
     ) -> None:
         super().__init__(auto_prefix=False)
         self.parameters = ParameterTuple([t.parameter for t in trained])
-        self.first = self.parameters.clone(prefix=FIRST_MOMENT, init="zeros")
-        self.second = self.parameters.clone(prefix=SECOND_MOMENT, init="zeros")
+        self.first = _zeros(trained, FIRST_MOMENT)
+        self.second = _zeros(trained, SECOND_MOMENT)
         self.step = Parameter(Tensor(0, ms.int32), name=STEP, requires_grad=False)
         self.lr_factors = tuple(t.lr_factor for t in trained)
         self.weight_decays = tuple(t.weight_decay for t in trained)

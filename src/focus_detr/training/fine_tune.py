@@ -1,15 +1,13 @@
-"""Start from another run's weights."""
+"""Start from weights that something else has trained."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from mindspore import nn
 
-from focus_detr.training.state import model_part
-from focus_detr.weights.checkpoint import load_checkpoint, load_into
-
-_CLASS_TENSORS = ("class_heads.", "label_embed")  # their shape depends on the number of classes
+from focus_detr.weights.checkpoint import CLASS_TENSORS, load_checkpoint, load_into
 
 
 def initialise_from(path: str | Path, model: nn.Cell) -> tuple[str, ...]:
@@ -25,14 +23,23 @@ def initialise_from(path: str | Path, model: nn.Cell) -> tuple[str, ...]:
     Raises:
         FocusDetrError: the file is missing or damaged, or another tensor does not fit.
     """
-    checkpoint = model_part(load_checkpoint(Path(path)))
-    weights = checkpoint.tensors
-    fresh = tuple(
-        parameter.name
-        for parameter in model.get_parameters()
-        if parameter.name.startswith(_CLASS_TENSORS)
-        and parameter.name in weights
-        and tuple(weights[parameter.name].shape) != tuple(parameter.shape)
+    checkpoint = load_checkpoint(path)
+    tensors = checkpoint.tensors
+    fresh = sorted(
+        name
+        for name, parameter in model.parameters_and_names()
+        if re.match(CLASS_TENSORS, name)
+        and name in tensors
+        and tuple(tensors[name].shape) != tuple(parameter.shape)
     )
-    load_into(model, checkpoint, skip=fresh)
-    return fresh
+    load_into(model, checkpoint, skip=[f"^{re.escape(name)}$" for name in fresh])
+    return tuple(fresh)
+
+
+def load_backbone(path: str | Path, model: nn.Cell) -> None:
+    """Load the backbone's tensors alone, as from an ImageNet classifier.
+
+    Raises:
+        FocusDetrError: the file is missing or damaged, or is of another backbone.
+    """
+    load_into(model, load_checkpoint(path), prefix="backbone.")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import mindspore as ms
+from mindspore import nn
 
 from focus_detr.config.schema import OptimizerConfig
 
@@ -17,6 +17,7 @@ _NORM_SUFFIXES = (".gamma", ".beta")
 class TrainedParameter:
     """One parameter with its share of the learning rate and its decoupled weight decay."""
 
+    name: str
     parameter: ms.Parameter
     lr_factor: float
     weight_decay: float
@@ -32,17 +33,15 @@ def weight_decay(name: str, config: OptimizerConfig) -> float:
     return config.norm_weight_decay if name.endswith(_NORM_SUFFIXES) else config.weight_decay
 
 
-def trained_parameters(
-    parameters: Iterable[ms.Parameter], config: OptimizerConfig
-) -> tuple[TrainedParameter, ...]:
+def trained_parameters(model: nn.Cell, config: OptimizerConfig) -> tuple[TrainedParameter, ...]:
     """Settings for every parameter that has a gradient; frozen ones are left out.
 
     Args:
-        parameters: of the detector, named as in its checkpoints (``backbone.``, ``encoder.`` ...).
+        model: the detector; its parameters are named as in its checkpoints.
         config: learning-rate factors and weight decays.
     """
     return tuple(
-        TrainedParameter(p, lr_factor(p.name, config), weight_decay(p.name, config))
-        for p in parameters
-        if p.requires_grad
+        TrainedParameter(name, parameter, lr_factor(name, config), weight_decay(name, config))
+        for name, parameter in model.parameters_and_names()
+        if parameter.requires_grad
     )

@@ -15,17 +15,17 @@ from focus_detr.data.build import build_eval_loader, build_train_loader
 from focus_detr.data.classes import ClassMap
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.evaluator import Evaluator
-from focus_detr.evaluation.results_io import write_whole
 from focus_detr.models.detector import Detector
 from focus_detr.models.factory import build_training_loss
 from focus_detr.training.adamw import AdamW
-from focus_detr.training.fine_tune import initialise_from
+from focus_detr.training.fine_tune import initialise_from, load_backbone
 from focus_detr.training.inputs import StepInputs
 from focus_detr.training.parameter_groups import trained_parameters
 from focus_detr.training.run_log import open_run_log
 from focus_detr.training.state import RunFolder, TrainingState, load_state
 from focus_detr.training.train_step import TrainStep
 from focus_detr.training.trainer import Trainer, TrainerParts
+from focus_detr.weights.atomic import whole_file
 
 
 def open_session(config: Config, *, resume: bool = False, progress: bool | None = None) -> Trainer:
@@ -49,7 +49,7 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
     config = replace(config, model=replace(config.model, num_classes=num_classes))
     loss = build_training_loss(config, num_classes)
     evaluate = _evaluation(config, loss.model, classes, progress)
-    optimizer = AdamW(trained_parameters(loss.model.get_parameters(), config.train.optimizer))
+    optimizer = AdamW(trained_parameters(loss.model, config.train.optimizer))
     description = describe(config, classes)
     if resume and folder.last.exists():
         state = load_state(folder.last, loss.model, optimizer, description)
@@ -58,7 +58,8 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
         state = TrainingState(config.train.seed, len(loader))
         note = _begin(config, loss.model)
         note = f"nothing to resume in {folder.path}; {note}" if resume else note
-    write_whole(folder.config, dump_yaml(config).encode())
+    with whole_file(folder.config) as part:
+        part.write_text(dump_yaml(config), encoding="utf-8")
     log = open_run_log(folder.path, config.train.log_every, state.step, progress)
     log.message(note)
     parts = TrainerParts(
@@ -94,9 +95,12 @@ def _refuse_overwriting(folder: RunFolder, resume: bool) -> None:
 
 def _begin(config: Config, model: nn.Cell) -> str:
     """Fill a fresh model; returns a sentence about it."""
-    source = config.train.init_checkpoint
+    source, backbone = config.train.init_checkpoint, config.model.backbone.weights
     if source is None:
-        return "starting from freshly drawn weights"
+        if backbone is None:
+            return "starting from freshly drawn weights"
+        load_backbone(backbone, model)
+        return f"starting from freshly drawn weights, the backbone's from {backbone}"
     fresh = initialise_from(source, model)
     if not fresh:
         return f"starting from {source}"

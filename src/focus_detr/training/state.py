@@ -7,19 +7,16 @@ these numbers are the whole random state. ``best.safetensors`` holds the model's
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import numpy as np
 from mindspore import nn
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.training.adamw import AdamW
-from focus_detr.weights.checkpoint import Checkpoint, load_checkpoint, load_into, save_checkpoint
+from focus_detr.weights.checkpoint import load_checkpoint, load_into, model_tensors, save_checkpoint
 
-OPTIMIZER_PREFIX = "optimizer."
 _STATE_KEY = "training_state"
 
 
@@ -63,11 +60,6 @@ class RunFolder:
     def has_run(self) -> bool:
         """Whether a run has saved anything here."""
         return self.last.exists() or self.best.exists()
-
-
-def model_tensors(model: nn.Cell) -> dict[str, np.ndarray]:
-    """All parameters of a model by name, frozen ones included."""
-    return {p.name: p.asnumpy() for p in model.get_parameters()}
 
 
 def save_weights(
@@ -118,19 +110,9 @@ def load_state(
             f"{path} was trained with the class names {checkpoint.metadata.get('class_names')}, "
             f"but the training file now has {description.get('class_names')}"
         )
-    load_into(model, model_part(checkpoint))
+    load_into(model, checkpoint)
     optimizer.load_state(checkpoint.tensors)
     return state
-
-
-def model_part(checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint without the optimiser's tensors."""
-    weights = {
-        name: tensor
-        for name, tensor in checkpoint.tensors.items()
-        if not name.startswith(OPTIMIZER_PREFIX)
-    }
-    return Checkpoint(weights, checkpoint.metadata)
 
 
 def _metadata(description: Mapping[str, object], state: TrainingState) -> dict[str, object]:
@@ -139,8 +121,6 @@ def _metadata(description: Mapping[str, object], state: TrainingState) -> dict[s
 
 def _parse_state(path: Path, metadata: Mapping[str, object]) -> TrainingState:
     stored = metadata.get(_STATE_KEY)
-    if isinstance(stored, str):
-        stored = json.loads(stored)
     names = {field.name for field in fields(TrainingState)}
     if not isinstance(stored, Mapping) or set(stored) != names:
         raise FocusDetrError(
