@@ -6,7 +6,6 @@ import zlib
 
 import numpy as np
 import pytest
-
 from golden_data import (
     boxes_for,
     case_weights,

@@ -1,52 +1,124 @@
 """Names of tensors: the public torch checkpoints' on one side, ours on the other.
 
-Both directions are tables of regular expressions; every torch name maps to exactly one of ours and
-back. Aliases (tensors that the torch model registers twice) fold into one canonical name first.
+One table serves both directions; every torch name has exactly one of ours. The torch model
+registers its heads under several names (aliases), which fold into one canonical name first. Names
+that no rule knows pass unchanged, so that a check against the model lists them.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-ALIASES: tuple[tuple[str, str], ...] = (
-    (r"^transformer\.decoder\.(class_embed|bbox_embed)\.", r"\1."),
-    (r"^enhance_MCSP_layerlist\.\d+\.", "class_embed.{encoder_head}."),
-    (r"^transformer\.encoder\.enhance_MCSP\.\d+\.", "class_embed.{encoder_head}."),
+from focus_detr.errors import FocusDetrError
+from focus_detr.weights.templates import both_ways
+
+_ENCODER = "transformer.encoder.layers.#."
+_DECODER = "transformer.decoder.layers.#."
+_SCORE_MLP = "transformer.enc_mask_predictor."
+
+_TO_OURS, _TO_TORCH = both_ways(
+    (
+        ("neck.convs.#.", "neck.lateral.#."),
+        ("neck.extra_convs.0.", "neck.extra."),
+        ("transformer.level_embeds", "level_embed"),
+        ("transformer.alpha", "foreground_selector.alpha"),
+        (f"{_SCORE_MLP}layer1.0.", "foreground_selector.score_mlp.norm."),
+        (f"{_SCORE_MLP}layer1.1.", "foreground_selector.score_mlp.input."),
+        (f"{_SCORE_MLP}layer2.0.", "foreground_selector.score_mlp.hidden1."),
+        (f"{_SCORE_MLP}layer2.2.", "foreground_selector.score_mlp.hidden2."),
+        (f"{_SCORE_MLP}layer2.4.", "foreground_selector.score_mlp.output."),
+        ("transformer.enc_output.", "memory_projection.linear."),
+        ("transformer.enc_output_norm.", "memory_projection.norm."),
+        ("transformer.tgt_embed.weight", "proposals.query_embed"),
+        ("label_enc.weight", "label_embed"),
+        ("class_embed.", "class_heads."),
+        ("bbox_embed.", "box_heads."),
+        ("transformer.decoder.ref_point_head.", "decoder.reference_head."),
+        ("transformer.decoder.norm.", "decoder.norm."),
+        (f"{_ENCODER}attentions.0.attn.", "encoder.layers.#.dual_attention.attention."),
+        (f"{_ENCODER}attentions.1.", "encoder.layers.#.deformable."),
+        (f"{_ENCODER}norm2.", "encoder.layers.#.dual_attention.norm."),
+        (f"{_ENCODER}ffns.0.layers.0.0.", "encoder.layers.#.ffn.linear1."),
+        (f"{_ENCODER}ffns.0.layers.1.", "encoder.layers.#.ffn.linear2."),
+        (f"{_ENCODER}norms.0.", "encoder.layers.#.norm1."),
+        (f"{_ENCODER}norms.1.", "encoder.layers.#.norm2."),
+        (f"{_DECODER}attentions.0.attn.", "decoder.layers.#.self_attention."),
+        (f"{_DECODER}attentions.1.", "decoder.layers.#.cross_attention."),
+        (f"{_DECODER}ffns.0.layers.0.0.", "decoder.layers.#.ffn.linear1."),
+        (f"{_DECODER}ffns.0.layers.1.", "decoder.layers.#.ffn.linear2."),
+        (f"{_DECODER}norms.0.", "decoder.layers.#.norm1."),
+        (f"{_DECODER}norms.1.", "decoder.layers.#.norm2."),
+        (f"{_DECODER}norms.2.", "decoder.layers.#.norm3."),
+    )
 )
 
-# (torch prefix or infix, ours); applied in order, the first match of each stage wins
-_PREFIXES: tuple[tuple[str, str], ...] = (
-    (r"^neck\.convs\.(\d+)\.", r"neck.lateral.\1."),
-    (r"^neck\.extra_convs\.0\.", r"neck.extra."),
-    (r"^transformer\.level_embeds$", r"level_embed"),
-    (r"^transformer\.alpha$", r"foreground_selector.alpha"),
-    (r"^transformer\.enc_mask_predictor\.layer1\.0\.", r"foreground_selector.score_mlp.norm."),
-    (r"^transformer\.enc_mask_predictor\.layer1\.1\.", r"foreground_selector.score_mlp.input."),
-    (r"^transformer\.enc_mask_predictor\.layer2\.0\.", r"foreground_selector.score_mlp.hidden1."),
-    (r"^transformer\.enc_mask_predictor\.layer2\.2\.", r"foreground_selector.score_mlp.hidden2."),
-    (r"^transformer\.enc_mask_predictor\.layer2\.4\.", r"foreground_selector.score_mlp.output."),
-    (r"^transformer\.enc_output\.", r"memory_projection.linear."),
-    (r"^transformer\.enc_output_norm\.", r"memory_projection.norm."),
-    (r"^transformer\.tgt_embed\.weight$", r"proposals.query_embed"),
-    (r"^label_enc\.weight$", r"label_embed"),
-    (r"^class_embed\.", r"class_heads."),
-    (r"^bbox_embed\.", r"box_heads."),
-    (r"^transformer\.decoder\.ref_point_head\.", r"decoder.reference_head."),
-    (r"^transformer\.decoder\.norm\.", r"decoder.norm."),
-    (r"^transformer\.encoder\.layers\.(\d+)\.", r"encoder.layers.\1."),
-    (r"^transformer\.decoder\.layers\.(\d+)\.", r"decoder.layers.\1."),
-)
-_LAYER_PARTS: tuple[tuple[str, str], ...] = (
-    (r"^(encoder\.layers\.\d+)\.attentions\.0\.attn\.", r"\1.dual_attention.attention."),
-    (r"^(encoder\.layers\.\d+)\.attentions\.1\.", r"\1.deformable."),
-    (r"^(encoder\.layers\.\d+)\.norm2\.", r"\1.dual_attention.norm."),
-    (r"^(decoder\.layers\.\d+)\.attentions\.0\.attn\.", r"\1.self_attention."),
-    (r"^(decoder\.layers\.\d+)\.attentions\.1\.", r"\1.cross_attention."),
-    (r"^(\w+\.layers\.\d+)\.ffns\.0\.layers\.0\.0\.", r"\1.ffn.linear1."),
-    (r"^(\w+\.layers\.\d+)\.ffns\.0\.layers\.1\.", r"\1.ffn.linear2."),
-    (r"^(\w+\.layers\.\d+)\.norms\.0\.", r"\1.norm1."),
-    (r"^(\w+\.layers\.\d+)\.norms\.1\.", r"\1.norm2."),
-    (r"^(\w+\.layers\.\d+)\.norms\.2\.", r"\1.norm3."),
-)
 # layer and group norms are gamma and beta with us; frozen batch norms of the backbone keep theirs
-_NORM = re.compile(r"^(?!backbone\.)(.*\bnorm\d?)\.(weight|bias)$")
+_TORCH_NORM = re.compile(r"^(?!backbone\.)(.*\bnorm\d?)\.(weight|bias)$")
+_OUR_NORM = re.compile(r"^(?!backbone\.)(.*)\.(gamma|beta)$")
+_NORM_PARTS = {"weight": "gamma", "bias": "beta", "gamma": "weight", "beta": "bias"}
+
+_HEAD_ALIAS = re.compile(r"^transformer\.decoder\.((?:class|bbox)_embed\.)")
+_ENCODER_HEAD_ALIAS = re.compile(
+    r"^(?:enhance_MCSP_layerlist|transformer\.encoder\.enhance_MCSP)\.\d+\."
+)
+_DECODER_LAYER = re.compile(r"^transformer\.decoder\.layers\.(\d+)\.")
+_IGNORED = re.compile(r"(^|\.)(num_batches_tracked|pixel_mean|pixel_std)$|relative_position_index$")
+
+
+def is_ignored(torch_name: str) -> bool:
+    """Whether an entry is a counter or constant that holds nothing of the network."""
+    return _IGNORED.search(torch_name) is not None
+
+
+def find_encoder_head(torch_names: Iterable[str]) -> int:
+    """Index of the class head that serves the encoder: the number of decoder layers.
+
+    Raises:
+        FocusDetrError: no name belongs to a decoder layer.
+    """
+    layers = [int(match[1]) for match in map(_DECODER_LAYER.match, torch_names) if match]
+    if not layers:
+        raise FocusDetrError("the checkpoint has no decoder layers, so it is not of Focus-DETR")
+    return max(layers) + 1
+
+
+def canonical(torch_name: str, encoder_head: int) -> str:
+    """Fold an alias of the torch model into the one name that stands for the tensor."""
+    name = _HEAD_ALIAS.sub(r"\1", torch_name)
+    return _ENCODER_HEAD_ALIAS.sub(f"class_embed.{encoder_head}.", name)
+
+
+def aliases(torch_name: str, encoder_head: int, encoder_layers: int) -> list[str]:
+    """All other names under which the torch model registers a canonical tensor."""
+    if not torch_name.startswith(("class_embed.", "bbox_embed.")):
+        return []
+    names = [f"transformer.decoder.{torch_name}"]
+    shared = f"class_embed.{encoder_head}."
+    if torch_name.startswith(shared):
+        part = torch_name.removeprefix(shared)
+        for layer in range(encoder_layers):
+            names.append(f"enhance_MCSP_layerlist.{layer}.{part}")
+            names.append(f"transformer.encoder.enhance_MCSP.{layer}.{part}")
+    return names
+
+
+def _swap_norm(name: str, pattern: re.Pattern[str]) -> str:
+    return pattern.sub(lambda match: f"{match[1]}.{_NORM_PARTS[match[2]]}", name)
+
+
+def to_ours(torch_name: str, encoder_head: int) -> str:
+    """Our name of a torch tensor; a name that no rule knows comes back as it is.
+
+    Args:
+        torch_name: as in the state dict, alias or not.
+        encoder_head: number of decoder layers, see ``find_encoder_head``.
+    """
+    name = canonical(torch_name, encoder_head)
+    return _swap_norm(_TO_OURS(name) or name, _TORCH_NORM)
+
+
+def to_torch(our_name: str) -> str:
+    """Canonical torch name of one of our tensors, the inverse of ``to_ours``."""
+    name = _swap_norm(our_name, _OUR_NORM)
+    return _TO_TORCH(name) or name
