@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mindspore import Tensor, nn, ops
 
-from focus_detr.models.box_math import inverse_sigmoid
+from focus_detr.models.box_math import box_sigmoid, inverse_sigmoid
 from focus_detr.models.layers import MLP, FeedForward, MultiHeadAttention, layer_norm
 from focus_detr.models.positions import BoxSineEmbedding
 from focus_detr.ops.msda import MSDeformableAttention
@@ -108,7 +108,7 @@ class Decoder(nn.Cell):
             embedded = self.box_embedding(scaled[:, :, 0] if embeds_padded else boxes)
             position = self.reference_head(embedded)
             query = layer(query, position, bias, memory, valid, shapes, scaled)
-            start = ops.sigmoid(box_heads[index](query) + inverse_sigmoid(boxes))
+            start = box_sigmoid(box_heads[index](query) + inverse_sigmoid(boxes))
             boxes = ops.stop_gradient(start)
             states += (self.norm(query),)
         return ops.stack(states), ops.stack(starts)

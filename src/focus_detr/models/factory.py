@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import mindspore as ms
 from mindspore import nn
 
-from focus_detr.config.schema import BackboneConfig, ModelConfig
+from focus_detr.config.schema import BackboneConfig, Config, ModelConfig
+from focus_detr.losses.criterion import Criterion
+from focus_detr.losses.foreground import ForegroundLoss
+from focus_detr.losses.matcher import build_matcher
+from focus_detr.losses.training_loss import TrainingLoss
 from focus_detr.models.backbones.efficientnet_lite import EfficientNetLite0
 from focus_detr.models.backbones.resnet import ResNet
 from focus_detr.models.decoder import Decoder, DecoderLayer
+from focus_detr.models.denoising import DenoisingQueries
 from focus_detr.models.detector import Detector
 from focus_detr.models.dual_attention import DualAttention
 from focus_detr.models.encoder import Encoder, EncoderLayer
@@ -130,3 +136,50 @@ def build_detector(config: ModelConfig, num_classes: int) -> Detector:
     model = build_model(config, num_classes)
     detector = Detector(model, max_detections=config.max_detections)
     return detector.set_train(False)
+
+
+def build_criterion(config: Config, *, reduce_count: nn.Cell | None = None) -> Criterion:
+    """The training loss on predictions; ``reduce_count`` averages box counts over workers."""
+    loss, selector = config.loss, config.model.foreground_selector
+    matcher = build_matcher(
+        loss.matcher,
+        ms.get_context("device_target"),
+        class_cost=loss.class_cost,
+        box_cost=loss.box_cost,
+        giou_cost=loss.giou_cost,
+    )
+    foreground_loss = None
+    if selector.enabled and selector.supervised:
+        foreground_loss = ForegroundLoss(
+            intervals=selector.label_intervals,
+            distance=selector.label_distance,
+            normaliser=loss.foreground_normaliser,
+        )
+    return Criterion(
+        matcher=matcher,
+        foreground_loss=foreground_loss,
+        decoder_layers=config.model.decoder.layers,
+        denoising=config.denoising.number > 0,
+        class_weight=loss.class_weight,
+        box_weight=loss.box_weight,
+        giou_weight=loss.giou_weight,
+        foreground_weight=loss.foreground_weight,
+        reduce_count=reduce_count,
+    )
+
+
+def build_training_loss(
+    config: Config, num_classes: int, *, reduce_count: nn.Cell | None = None
+) -> TrainingLoss:
+    """Network and criterion for training, in training mode."""
+    denoising = None
+    if config.denoising.number > 0:
+        denoising = DenoisingQueries(
+            number=config.denoising.number,
+            label_noise=config.denoising.label_noise,
+            box_noise=config.denoising.box_noise,
+        )
+    model = build_model(config.model, num_classes, seed=config.train.seed)
+    criterion = build_criterion(config, reduce_count=reduce_count)
+    loss = TrainingLoss(model, criterion, denoising)
+    return loss.set_train(True)

@@ -81,6 +81,13 @@ class FocusDETR(nn.Cell):
         """The padding mode of the graph being compiled: "none", "partial" or "full"."""
         return self.padding_training if self.training else self.padding_evaluation
 
+    def query_count(self, height: int, width: int) -> int:
+        """Queries Q for padded images of height x width pixels: at most one per token."""
+        tokens = 0
+        for rows, columns in level_shapes(height, width, self.levels):
+            tokens += rows * columns
+        return min(self.proposals.queries, tokens)
+
     def validity(
         self, images: Tensor, image_sizes: Tensor
     ) -> tuple[tuple[Tensor, Tensor], ...]:

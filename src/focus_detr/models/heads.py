@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mindspore import Tensor, nn, ops
 
-from focus_detr.models.box_math import inverse_sigmoid
+from focus_detr.models.box_math import box_sigmoid, inverse_sigmoid
 from focus_detr.models.layers import MLP
 
 
@@ -33,5 +33,5 @@ def predict(
     for index in range(states.shape[0]):
         logits += (class_heads[index](states[index]),)
         start = inverse_sigmoid(starts[index])
-        boxes += (ops.sigmoid(box_heads[index](states[index]) + start),)
+        boxes += (box_sigmoid(box_heads[index](states[index]) + start),)
     return ops.stack(logits), ops.stack(boxes)

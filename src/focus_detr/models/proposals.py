@@ -6,6 +6,7 @@ import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import XavierUniform, initializer
 
+from focus_detr.models.box_math import box_sigmoid
 from focus_detr.models.tokens import gather_tokens, top_tokens
 
 OUTSIDE = 1e4  # logit of an unusable proposal's coordinates; sigmoid(1e4) is 1 as for infinity
@@ -65,6 +66,6 @@ class ProposalSelection(nn.Cell):
             [B, Q, C] query content.
         """
         selected = gather_tokens(memory, chosen)  # [B, Q, C]
-        boxes = ops.sigmoid(gather_tokens(box_logits, chosen))  # [B, Q, 4]
+        boxes = box_sigmoid(gather_tokens(box_logits, chosen))  # [B, Q, 4]
         content = self.query_embed[: chosen.shape[1]]
         return selected, boxes, ops.broadcast_to(content[None], selected.shape)

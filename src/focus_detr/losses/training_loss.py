@@ -1,0 +1,95 @@
+"""What a training step differentiates: network, denoising queries and criterion in one cell."""
+
+from __future__ import annotations
+
+from mindspore import Tensor, nn
+
+from focus_detr.losses.criterion import Criterion
+from focus_detr.models.box_math import box_sigmoid
+from focus_detr.models.denoising import DenoisingQueries, attention_mask, embed
+from focus_detr.models.focus_detr import FocusDETR
+
+
+class TrainingLoss(nn.Cell):
+    """Total loss of a batch; ``loss_names`` lists its parts."""
+
+    def __init__(
+        self, model: FocusDETR, criterion: Criterion, denoising: DenoisingQueries | None
+    ) -> None:
+        super().__init__(auto_prefix=False)
+        self.model = model
+        self.criterion = criterion
+        self.has_denoising = denoising is not None
+        if denoising is not None:
+            self.denoising = denoising
+        self.loss_names = criterion.loss_names
+
+    def predictions(
+        self,
+        images: Tensor,
+        image_sizes: Tensor,
+        boxes: Tensor,
+        labels: Tensor,
+        box_valid: Tensor,
+        dn_uniform: Tensor,
+        dn_label: Tensor,
+        dn_sign: Tensor,
+        dn_part: Tensor,
+    ) -> tuple:
+        """The network's outputs and the layout of the denoising slots; arguments as below."""
+        if not self.has_denoising:
+            return self.model(images, image_sizes), None
+        slot_labels, slot_boxes, slot_valid, layout = self.denoising(
+            boxes, labels, box_valid, dn_uniform, dn_label, dn_sign, dn_part
+        )
+        content = embed(slot_labels, slot_valid, self.model.label_embed)
+        queries = self.model.query_count(images.shape[2], images.shape[3])
+        blocked = attention_mask(layout[0], queries)
+        return self.model(images, image_sizes, content, box_sigmoid(slot_boxes), blocked), layout
+
+    def construct(
+        self,
+        images: Tensor,
+        image_sizes: Tensor,
+        boxes: Tensor,
+        labels: Tensor,
+        box_valid: Tensor,
+        dn_uniform: Tensor,
+        dn_label: Tensor,
+        dn_sign: Tensor,
+        dn_part: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Loss of one batch.
+
+        Args:
+            images: [B, 3, H, W] float32, normalised and padded.
+            image_sizes: [B, 2] int32.
+            boxes: [B, T, 4] float32 cx cy w h over each image's own size.
+            labels: [B, T] int32.
+            box_valid: [B, T] float32.
+            dn_uniform: [B, D] float32, draws of ``data.noise``.
+            dn_label: [B, D] int32.
+            dn_sign: [B, D, 4] float32.
+            dn_part: [B, D, 4] float32.
+
+        Returns:
+            The total (scalar) and its weighted parts [len(loss_names)].
+        """
+        outputs, layout = self.predictions(
+            images, image_sizes, boxes, labels, box_valid, dn_uniform, dn_label, dn_sign, dn_part
+        )
+        total, parts, _ = self.criterion(
+            outputs[0],
+            outputs[1],
+            outputs[2],
+            outputs[3],
+            outputs[4],
+            labels,
+            boxes,
+            box_valid,
+            image_sizes,
+            images.shape[2],
+            images.shape[3],
+            layout,
+        )
+        return total, parts

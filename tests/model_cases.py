@@ -1,0 +1,109 @@
+"""Models and inputs of the tests: the golden cases at full size, and one that is small."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from golden_data import image_for, manifest, weight_for
+from mindspore import Tensor, nn
+
+from focus_detr.config.schema import (
+    BackboneConfig,
+    DecoderConfig,
+    EncoderConfig,
+    ModelConfig,
+    PaddingConfig,
+    PositionConfig,
+)
+from focus_detr.models.factory import build_model
+from focus_detr.models.focus_detr import FocusDETR
+
+SMALL_CLASSES = 5
+
+
+def small_config(**changes: Any) -> ModelConfig:
+    """A network of the same classes that compiles in seconds; ``changes`` replace fields."""
+    config = ModelConfig(
+        width=32,
+        heads=4,
+        backbone=BackboneConfig(name="resnet50", width_factor=0.125, depths=(1, 1, 1, 1)),
+        encoder=EncoderConfig(
+            layers=2, ffn_width=48, points=2, cascade=(1.0, 0.5), object_tokens=20
+        ),
+        decoder=DecoderConfig(layers=2, ffn_width=48, points=2, queries=30),
+        max_detections=20,
+    )
+    return replace(config, **changes)
+
+
+def scatter_weights(model: nn.Cell, seed: int = 0, spread: float = 0.3) -> None:
+    """Redraw all weights so that no head starts out constant; norms stay near one."""
+    rng = np.random.default_rng(seed)
+    for parameter in model.get_parameters():
+        name, shape = parameter.name, parameter.shape
+        if name.endswith("running_var"):
+            values = rng.uniform(0.8, 1.2, shape)
+        elif len(shape) > 1:
+            values = rng.normal(0.0, np.sqrt(1.5 / np.prod(shape[1:])), shape)
+        elif name.endswith(("gamma", "norm.weight")):
+            values = rng.uniform(0.8, 1.2, shape)
+        else:
+            values = rng.normal(0.0, spread, shape)
+        parameter.set_data(Tensor(values.astype(np.float32)))
+
+
+def golden_config(case: str, meta: Mapping[str, Any]) -> ModelConfig:
+    """The settings that a golden case was computed with."""
+    queries = meta["overrides"].get("num_queries", 900)
+    late = case.startswith("infer_r50_24ep")
+    return ModelConfig(
+        position=PositionConfig(20.0, 0.0) if late else PositionConfig(),
+        decoder=DecoderConfig(queries=queries),
+        padding=PaddingConfig(training="partial", evaluation="none"),
+    )
+
+
+def golden_model(case: str, meta: Mapping[str, Any]) -> FocusDETR:
+    """The network with the golden recipe's weights."""
+    from focus_detr.weights.naming import to_ours
+
+    config = golden_config(case, meta)
+    model = build_model(config, 80)
+    parameters = {parameter.name: parameter for parameter in model.get_parameters()}
+    filled = set()
+    for name, entry in manifest("r50")["state_dict"].items():
+        shape = list(entry["shape"])
+        if name == "transformer.tgt_embed.weight":
+            shape[0] = config.decoder.queries
+        values = weight_for(name, shape, meta["seed"])
+        values = np.asarray(meta.get("tweak", {}).get(name, values), np.float32)
+        ours = to_ours(name, encoder_head=6)
+        parameters[ours].set_data(Tensor(values.reshape(shape)))
+        filled.add(ours)
+    assert filled == set(parameters)
+    return model
+
+
+def normalised_batch(
+    images: Sequence[np.ndarray], height: int | None = None, width: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Images [3, h, w] uint8 -> normalised, zero-padded [B, 3, H, W] and their sizes [B, 2]."""
+    backbone = BackboneConfig()
+    mean = np.array(backbone.pixel_mean, np.float32).reshape(3, 1, 1)
+    std = np.array(backbone.pixel_std, np.float32).reshape(3, 1, 1)
+    height = height or max(image.shape[1] for image in images)
+    width = width or max(image.shape[2] for image in images)
+    batch = np.zeros((len(images), 3, height, width), np.float32)
+    for index, image in enumerate(images):
+        batch[index, :, : image.shape[1], : image.shape[2]] = (image - mean) / std
+    sizes = np.array([image.shape[1:] for image in images], np.int32)
+    return Tensor(batch), Tensor(sizes)
+
+
+def golden_images(meta: Mapping[str, Any]) -> list[np.ndarray]:
+    """The images of a golden case, [3, h, w] uint8."""
+    first, seed = meta["first_image_index"], meta["seed"]
+    return [image_for(first + i, h, w, seed) for i, (h, w) in enumerate(meta["sizes"])]

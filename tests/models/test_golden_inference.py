@@ -1,0 +1,172 @@
+"""The whole network in evaluation against the reference, every intermediate included."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from golden_data import check, check_set, load
+from mindspore import Tensor, nn, ops
+from model_cases import golden_images, golden_model, normalised_batch
+
+from focus_detr.models.detector import Detector
+from focus_detr.models.focus_detr import FocusDETR
+from focus_detr.models.geometry import (
+    flatten_validity,
+    level_shapes,
+    token_proposals,
+    token_reference_points,
+    valid_ratios,
+)
+from focus_detr.models.heads import predict
+
+
+class EncoderTrace(nn.Cell):
+    """Runs a network up to its proposals and returns what happens on the way."""
+
+    def __init__(self, model: FocusDETR) -> None:
+        super().__init__(auto_prefix=False)
+        self.model = model
+
+    def construct(self, images: Tensor, sizes: Tensor) -> tuple:
+        model = self.model
+        shapes = level_shapes(images.shape[2], images.shape[3])
+        validity = model.validity(images, sizes)
+        backbone = model.backbone(images, None)
+        maps = model.features(images, sizes, validity)
+        tokens, position = model.tokens(maps), model.positions(validity)
+        valid, references = flatten_validity(validity), token_reference_points(validity)
+        _, usable = token_proposals(validity)
+        projected = model.memory_projection(tokens + position, usable)
+        memory, scores, ranked, written = model.encode(tokens, position, validity, shapes)
+        head, layers, current = model.class_heads[-1], (), tokens
+        counts = model.ranking.static_counts(tokens.shape[1])
+        masked = model.ranking.mask_scores(scores, valid, model.padding())
+        _, limits, _ = model.ranking(masked, valid, model.padding())
+        for index, layer in enumerate(model.encoder.layers):
+            chosen = ranked[:, : counts[index]]
+            refined = model.encoder.refine(
+                layer, head, current, tokens, position, masked, valid, shapes, references,
+                chosen, limits[:, index],
+            )  # fmt: skip
+            layers += (refined,)
+            current = self.write(current, chosen, refined)
+        content, boxes, logits, proposals, _ = model.propose(memory, validity)
+        twostage = model.memory_projection(memory, usable)
+        return (
+            backbone, maps, tokens, position, valid_ratios(validity), references, projected,
+            scores, masked, ranked, written, layers, memory, twostage,
+            model.class_heads[-1](twostage).max(axis=-1), proposals, boxes, content, logits,
+        )  # fmt: skip
+
+    def write(self, tokens: Tensor, chosen: Tensor, refined: Tensor) -> Tensor:
+        index = ops.broadcast_to(chosen[..., None], refined.shape)
+        return ops.tensor_scatter_elements(tokens, index, refined, axis=1)
+
+
+class DecoderTrace(nn.Cell):
+    """The network from given proposals on."""
+
+    def __init__(self, model: FocusDETR) -> None:
+        super().__init__(auto_prefix=False)
+        self.model = model
+
+    def construct(self, images: Tensor, sizes: Tensor, memory: Tensor, chosen: Tensor) -> tuple:
+        model = self.model
+        shapes = level_shapes(images.shape[2], images.shape[3])
+        validity = model.validity(images, sizes)
+        proposals, usable = token_proposals(validity)
+        projected = model.memory_projection(memory, usable)
+        box_logits = model.box_heads[-1](projected)
+        box_logits = box_logits + model.proposals.unsigmoid(proposals, usable)
+        _, boxes, content = model.proposals(projected, box_logits, chosen)
+        valid, ratios = flatten_validity(validity), valid_ratios(validity)
+        bias = ops.zeros((1, 1, 1, 1))
+        states, starts = model.decoder(
+            content, boxes, bias, memory, valid, shapes, ratios, model.box_heads, True
+        )
+        logits, predicted = predict(states, starts, model.class_heads, model.box_heads)
+        return boxes, states, logits[-1], predicted[-1]
+
+
+def _arrays(outputs: tuple) -> list:
+    return [_arrays(o) if isinstance(o, tuple) else o.asnumpy() for o in outputs]
+
+
+def _in_order(golden: dict, layer: int, ranked: np.ndarray, refined: np.ndarray) -> np.ndarray:
+    """Our refined rows in the order of the reference's list (near ties may swap ranks)."""
+    expected = golden[f"foreground_inds{layer}"]
+    rows = []
+    for image, order in enumerate(expected):
+        place = {token: row for row, token in enumerate(ranked[image, : len(order)].tolist())}
+        rows.append(refined[image, [place[token] for token in order.tolist()]])
+    return np.stack(rows)
+
+
+def _check_encoder(golden: dict, outputs: list) -> None:
+    (backbone, maps, tokens, position, ratios, references, projected, scores, masked, ranked,
+     written, layers, memory, twostage, class_max, proposals, boxes, content, _) = outputs  # fmt: skip
+    for index in range(3):
+        check(golden, f"res{index + 3}", backbone[index])
+    for index in range(4):
+        check(golden, f"neck{index}", maps[index])
+    check(golden, "feat_flatten", tokens)
+    check(golden, "lvl_pos_embed_flatten", position)
+    check(golden, "valid_ratios", ratios)
+    check(golden, "enc_reference_points", references)
+    check(golden, "gen_memory_fts", projected)
+    check(golden, "foreground_score_raw", scores[..., None])
+    check(golden, "foreground_score_masked", masked)
+    for index, refined in enumerate(layers):
+        kept = golden[f"foreground_inds{index}"].shape[1]
+        check_set(golden, f"foreground_inds{index}", ranked[:, :kept])
+        check(golden, f"enc{index}_out", _in_order(golden, index, ranked, refined))
+        np.testing.assert_array_equal(written[:, index], kept)
+    check(golden, "enc_memory", memory)
+    check(golden, "gen_memory_twostage", twostage)
+    check(golden, "enc_class_all_max", class_max)
+    check_set(golden, "topk_proposals", proposals)
+
+
+@pytest.mark.parametrize("case", ["infer_r50_q100", "infer_r50_alpha_q100", "infer_r50_24ep_q100"])
+def test_free_running_from_pixels_to_detections(case: str) -> None:
+    golden = load(case)
+    meta = golden["meta"]
+    model = golden_model(case, meta).set_train(False)
+    images, sizes = normalised_batch(golden_images(meta))
+    _check_encoder(golden, _arrays(EncoderTrace(model).set_train(False)(images, sizes)))
+
+    outputs = _arrays(model(images, sizes))
+    check(golden, "pred_logits", outputs[0][-1])
+    check(golden, "pred_boxes", outputs[1][-1])
+    scores, labels, boxes, _, _ = _arrays(Detector(model).set_train(False)(images, sizes))
+    for index, (height, width) in enumerate(meta["sizes"]):
+        check(golden, f"pre_scores{index}", scores[index])
+        _check_labels(golden, index, scores[index], labels[index])
+        scaled = boxes[index] * np.array([width, height, width, height], np.float32)
+        check(golden, f"pre_boxes{index}", scaled)
+
+
+def _check_labels(golden: dict, index: int, scores: np.ndarray, labels: np.ndarray) -> None:
+    """Labels agree wherever the score is not a tie within rounding of its neighbour."""
+    reference = golden[f"pre_scores{index}"]
+    steps = np.abs(np.diff(reference))
+    clear = np.r_[np.inf, steps] > 1e-6
+    clear &= np.r_[steps, np.inf] > 1e-6
+    assert clear.mean() > 0.9
+    np.testing.assert_array_equal(labels[clear], golden[f"pre_labels{index}"][clear])
+
+
+def test_900_queries_by_sets_and_with_the_proposals_injected() -> None:
+    golden = load("infer_r50_b2")
+    meta = golden["meta"]
+    model = golden_model("infer_r50_b2", meta).set_train(False)
+    images, sizes = normalised_batch(golden_images(meta))
+    encoded = _arrays(EncoderTrace(model).set_train(False)(images, sizes))
+    _check_encoder(golden, encoded)
+    chosen = Tensor(golden["topk_proposals"].astype(np.int32))
+    decoder = DecoderTrace(model).set_train(False)
+    boxes, states, logits, predicted = _arrays(decoder(images, sizes, Tensor(encoded[12]), chosen))
+    check(golden, "topk_coords", boxes)
+    check(golden, "dec_hs", states)
+    check(golden, "pred_logits", logits)
+    check(golden, "pred_boxes", predicted)

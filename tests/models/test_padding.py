@@ -1,0 +1,123 @@
+"""An image's detections depend neither on its padding nor on its batch nor on its size class."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from golden_data import image_for
+from mindspore import nn
+from model_cases import SMALL_CLASSES, normalised_batch, scatter_weights, small_config
+
+from focus_detr.config.schema import BackboneConfig, EncoderConfig, ForegroundSelectorConfig
+from focus_detr.models.factory import build_detector
+
+SIZES = ((120, 200), (96, 160), (200, 77), (64, 64))
+
+
+def _detector(**changes: object) -> nn.Cell:
+    detector = build_detector(small_config(**changes), SMALL_CLASSES)
+    scatter_weights(detector.model)
+    return detector
+
+
+def _detect(detector: nn.Cell, images: list, height: int | None, width: int | None) -> list:
+    outputs = detector(*normalised_batch(images, height, width))
+    return [output.asnumpy() for output in outputs[:3]]
+
+
+def _images(*sizes: tuple[int, int]) -> list[np.ndarray]:
+    return [image_for(index, *size, seed=3) for index, size in enumerate(sizes)]
+
+
+def _assert_same(found: list, expected: list) -> None:
+    """Compare the scores, labels and boxes of one image, real detections only."""
+    real = expected[0] >= 0
+    np.testing.assert_allclose(found[0][: real.sum()], expected[0][real], atol=1e-4)
+    np.testing.assert_array_equal(found[1][: real.sum()], expected[1][real])
+    np.testing.assert_allclose(found[2][: real.sum()], expected[2][real], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        BackboneConfig(name="resnet50", width_factor=0.125, depths=(1, 1, 1, 1)),
+        BackboneConfig(name="resnet18", width_factor=0.25),
+        BackboneConfig(name="efficientnet_lite0"),
+    ],
+    ids=lambda backbone: backbone.name,
+)
+def test_a_padded_batch_gives_what_each_image_gives_alone(backbone: BackboneConfig) -> None:
+    detector = _detector(backbone=backbone)
+    images = _images((128, 192), (64, 128))
+    together = _detect(detector, images, 192, 256)
+    for index, image in enumerate(images):
+        alone = _detect(detector, [image], None, None)
+        _assert_same([output[index] for output in together], [output[0] for output in alone])
+
+
+def test_batches_of_1_2_and_4_agree() -> None:
+    detector = _detector()
+    images = _images(*SIZES)
+    four = _detect(detector, images, 256, 256)
+    for size in (1, 2):
+        for start in range(0, 4, size):
+            some = _detect(detector, images[start : start + size], 256, 256)
+            for index in range(size):
+                expected = [output[start + index] for output in four]
+                _assert_same([output[index] for output in some], expected)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 61), (512, 32), (32, 400)])
+def test_tiny_and_thin_images_work(size: tuple[int, int]) -> None:
+    detector = _detector()
+    scores, _, boxes = _detect(detector, _images(size), None, None)
+    assert np.isfinite(boxes).all()
+    assert (scores <= 1).all() and scores[0, 0] > 0
+
+
+def test_a_tiny_image_in_a_large_bucket_yields_as_many_slots_as_it_has_tokens() -> None:
+    detector = _detector()
+    alone = _detect(detector, _images((32, 32)), None, None)
+    padded = _detect(detector, _images((32, 32)), 192, 256)
+    assert np.isfinite(padded[2][padded[0] >= 0]).all()
+    assert (alone[0] >= 0).sum() == (padded[0] >= 0).sum()
+
+
+def test_reference_evaluation_sees_padding_and_so_differs() -> None:
+    config = small_config()
+    padding = replace(config.padding, evaluation="none")
+    images = _images((128, 192), (64, 128))
+    detector = _detector(padding=padding)
+    together, alone = _detect(detector, images, 192, 256), _detect(detector, images[1:], None, None)
+    assert np.abs(together[0][1] - alone[0][0]).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"encoder": {"keep_ratio": 1.0, "cascade": (1.0, 1.0)}},
+        {"foreground_selector": {"enabled": False}},
+        {"foreground_selector": {"modulation": "none"}},
+        {"foreground_selector": {"modulation": "bottom_up"}},
+        {"foreground_selector": {"modulation_place": "after_norm"}},
+        {"encoder": {"dual_attention": False}},
+        {"encoder": {"object_score": "probabilities"}},
+        {"encoder": {"value": "memory"}},
+        {"encoder": {"category_head": "decoder_layer"}},
+        {"levels": 3, "foreground_selector": {"label_intervals": ((-1, 64), (64, 128), (128, 1e6))}},
+    ],
+    ids=str,
+)
+def test_every_variant_detects_and_differs_from_the_default(changes: dict) -> None:
+    default = small_config()
+    parts = {"encoder": EncoderConfig, "foreground_selector": ForegroundSelectorConfig}
+    fields = {
+        key: replace(getattr(default, key), **value) if key in parts else value
+        for key, value in changes.items()
+    }
+    images = _images((128, 192))
+    usual, varied = (_detect(_detector(**f), images, None, None) for f in ({}, fields))
+    assert np.isfinite(varied[2]).all()
+    assert np.abs(usual[0] - varied[0]).max() > 1e-6
