@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any, Protocol, TextIO
 
 from tensorboardX import SummaryWriter
@@ -34,7 +34,7 @@ class StepReport:
 
 @dataclass(frozen=True)
 class Smoothed:
-    """Means over the latest steps."""
+    """Means over the latest steps, and the time that is left."""
 
     total: float
     data_ms: float
@@ -98,7 +98,9 @@ class RunLog:
     def _smooth(self, report: StepReport) -> Smoothed:
         data_ms = fmean(r.data_ms for r in self._recent)
         step_ms = fmean(r.step_ms for r in self._recent)
-        eta_s = (report.total_steps - report.step) * (data_ms + step_ms) / 1000
+        # the median: a step that compiles takes a hundred times longer
+        usual_ms = median(r.data_ms + r.step_ms for r in self._recent)
+        eta_s = (report.total_steps - report.step) * usual_ms / 1000
         return Smoothed(fmean(r.total for r in self._recent), data_ms, step_ms, eta_s)
 
 

@@ -1,0 +1,69 @@
+"""The train command's endings."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from focus_detr.training.stop_signal import TrainingStopped
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def train() -> ModuleType:
+    specification = importlib.util.spec_from_file_location("train_command", ROOT / "train.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def _settings(folder: Path) -> str:
+    path = folder / "settings.yaml"
+    path.write_text("train: {batch_size: 3}\n")
+    return str(path)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_status_and_arguments(
+    train: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    stopped: bool,
+) -> None:
+    calls = []
+
+    def run() -> None:
+        if stopped:
+            raise TrainingStopped("stopped by SIGTERM")
+
+    def open_session(config: object, *, resume: bool, progress: bool | None) -> SimpleNamespace:
+        calls.append((config, resume, progress))
+        log = SimpleNamespace(close=lambda: calls.append("closed"))
+        return SimpleNamespace(run=run, parts=SimpleNamespace(log=log))
+
+    monkeypatch.setattr(train, "open_session", open_session)
+    arguments = ["--config", _settings(tmp_path), "train.seed=4", "--device", "cpu", "--resume"]
+    assert train.main(arguments) == (130 if stopped else 0)
+    assert capsys.readouterr().err == ("stopped by SIGTERM\n" if stopped else "")
+    config, resume, progress = calls[0]
+    assert (config.train.batch_size, config.train.seed) == (3, 4)
+    assert (resume, progress) == (True, None)
+    assert calls[1:] == ["closed"]
+
+
+def test_missing_data_is_one_sentence(
+    train: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = f"train.output_dir={tmp_path / 'run'}"
+    assert train.main(["--config", _settings(tmp_path), "--device", "CPU", output]) == 2
+    error = capsys.readouterr().err
+    assert "data.train_annotations" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run").exists()

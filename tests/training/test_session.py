@@ -1,0 +1,115 @@
+"""Runs from settings: real data and files, a tiny network."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from coco_files import annotation, write_coco
+from tiny_training import TinyLoss, TinyModel
+
+from focus_detr.config.loading import load_config
+from focus_detr.config.schema import (
+    Config,
+    DataConfig,
+    OptimizerConfig,
+    ScheduleConfig,
+    TrainConfig,
+)
+from focus_detr.errors import FocusDetrError
+from focus_detr.training import session
+from focus_detr.training.session import open_session
+from focus_detr.weights.checkpoint import load_checkpoint, save_checkpoint
+
+
+@pytest.fixture(autouse=True)
+def _tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        session, "build_training_loss", lambda config, classes: TinyLoss(TinyModel(0, classes))
+    )
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    annotations = [annotation(i, i, [10, 10, 30, 20]) for i in (1, 2, 3, 4)]
+    path = write_coco(tmp_path, [(64, 64)] * 4, annotations)
+    data = DataConfig(
+        train_annotations=str(path),
+        train_images=str(tmp_path),
+        train_short_sides=(64,),
+        train_max_side=64,
+        crop=0.0,
+        shape_buckets=((64, 64),),
+        target_buckets=(2,),
+        workers=0,
+    )
+    train = TrainConfig(
+        output_dir=str(tmp_path / "run"),
+        log_every=1,
+        eval_every=0,
+        optimizer=OptimizerConfig(lr=0.01),
+        schedule=ScheduleConfig(epochs=1, milestones=()),
+    )
+    return Config(data=data, train=train)
+
+
+def _with_train(config: Config, **changes: object) -> Config:
+    return replace(config, train=replace(config.train, **changes))
+
+
+def _messages(folder: Path) -> list[str]:
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [record["text"] for record in records if record["kind"] == "message"]
+
+
+def test_a_run_leaves_its_files_and_is_not_overwritten(config: Config, tmp_path: Path) -> None:
+    open_session(config).run()
+    folder = tmp_path / "run"
+    checkpoint = load_checkpoint(folder / "last.safetensors")
+    assert checkpoint.tensors["optimizer.step"] == 2
+    assert checkpoint.metadata["class_names"] == ["cat", "dog"]
+    assert checkpoint.metadata["category_ids"] == [3, 7]
+    assert checkpoint.metadata["model"]["num_classes"] == 2
+    stored = load_config(folder / "config.yaml")
+    assert stored == replace(config, model=replace(config.model, num_classes=2))
+    assert list((folder / "tensorboard").iterdir())
+    with pytest.raises(FocusDetrError, match=r"already holds a run.*--resume"):
+        open_session(config)
+
+
+def test_resuming_goes_on_where_the_run_was(config: Config, tmp_path: Path) -> None:
+    open_session(config, resume=True).run()
+    longer = _with_train(config, schedule=ScheduleConfig(epochs=2, milestones=()))
+    resumed = open_session(longer, resume=True)
+    assert resumed.state.step == 2
+    assert resumed.run().step == 4
+    first, second = _messages(tmp_path / "run")
+    assert first.startswith("nothing to resume in")
+    assert second.endswith("after step 2")
+
+
+def test_another_seed_does_not_go_on(config: Config) -> None:
+    open_session(config).run()
+    with pytest.raises(FocusDetrError, match="seed 0"):
+        open_session(_with_train(config, seed=1), resume=True)
+
+
+def test_fine_tuning_names_the_new_heads(config: Config, tmp_path: Path) -> None:
+    source = tmp_path / "source.safetensors"
+    weights = {name: p.asnumpy() for name, p in TinyModel(1, 9).parameters_and_names()}
+    save_checkpoint(source, weights, {})
+    trainer = open_session(_with_train(config, init_checkpoint=str(source)))
+    np.testing.assert_array_equal(
+        trainer.parts.model.backbone.kernel.asnumpy(), weights["backbone.kernel"]
+    )
+    assert _messages(tmp_path / "run") == [
+        f"starting from {source}; another class count, hence new: class_heads.weight, label_embed"
+    ]
+
+
+def test_evaluation_needs_validation_data(config: Config) -> None:
+    with pytest.raises(FocusDetrError, match=r"data\.val_annotations"):
+        open_session(_with_train(config, eval_every=1))
