@@ -7,6 +7,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 # Read when MindSpore loads; 3 keeps errors only. A user's own value wins.
 os.environ.setdefault("GLOG_v", "3")
@@ -21,6 +22,13 @@ EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
 
 Main = Callable[[Sequence[str] | None], int | None]
+
+
+class Command(Protocol):
+    """A command of the package, also callable from Python."""
+
+    def __call__(self, argv: Sequence[str] | None = None) -> int:
+        """Run with these arguments (None: those of the process); returns the exit status."""
 
 
 def prepare_runtime(device: str | None = None) -> str:
@@ -49,7 +57,7 @@ def prepare_runtime(device: str | None = None) -> str:
     return name
 
 
-def command(main: Main) -> Callable[[Sequence[str] | None], int]:
+def command(main: Main) -> Command:
     """Make a command out of ``main``: what the user can mend becomes one sentence.
 
     Bad input and a full disk print it to standard error and give status 2, Ctrl-C gives 130.
