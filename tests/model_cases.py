@@ -20,6 +20,7 @@ from focus_detr.config.schema import (
 )
 from focus_detr.models.factory import build_model
 from focus_detr.models.focus_detr import FocusDETR
+from focus_detr.weights.naming import to_ours
 
 SMALL_CLASSES = 5
 
@@ -68,8 +69,6 @@ def golden_config(case: str, meta: Mapping[str, Any]) -> ModelConfig:
 
 def golden_model(case: str, meta: Mapping[str, Any]) -> FocusDETR:
     """The network with the golden recipe's weights."""
-    from focus_detr.weights.naming import to_ours
-
     config = golden_config(case, meta)
     model = build_model(config, 80)
     parameters = {parameter.name: parameter for parameter in model.get_parameters()}

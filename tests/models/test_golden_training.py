@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from golden_data import check, check_set, load, packed_mask
+from golden_data import check, load, packed_mask
 from golden_draws import golden_targets, slot_draws
 from mindspore import Tensor, nn, ops
 from model_cases import golden_config, golden_images, golden_model, normalised_batch

@@ -106,7 +106,7 @@ def test_reference_evaluation_sees_padding_and_so_differs() -> None:
         {"encoder": {"object_score": "probabilities"}},
         {"encoder": {"value": "memory"}},
         {"encoder": {"category_head": "decoder_layer"}},
-        {"levels": 3, "foreground_selector": {"label_intervals": ((-1, 64), (64, 128), (128, 1e6))}},
+        {"levels": 3},
     ],
     ids=str,
 )

@@ -47,7 +47,9 @@ class ForegroundSelectorConfig:
         (128, 256),
         (256, 999999),
     )  # pixels per level; the paper's method: (-1,64),(64,256),(128,512),(256,inf)
-    label_distance: Literal["sides", "centre"] = "sides"  # centre: the paper's checkerboard distance
+    label_distance: Literal["sides", "centre"] = (
+        "sides"  # centre: the paper's checkerboard distance
+    )
 
 
 @dataclass(frozen=True)

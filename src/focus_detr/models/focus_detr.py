@@ -88,9 +88,7 @@ class FocusDETR(nn.Cell):
             tokens += rows * columns
         return min(self.proposals.queries, tokens)
 
-    def validity(
-        self, images: Tensor, image_sizes: Tensor
-    ) -> tuple[tuple[Tensor, Tensor], ...]:
+    def validity(self, images: Tensor, image_sizes: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
         """Row and column validity of each level: ([B, h], [B, w]) pairs."""
         return level_validity(image_sizes, images.shape[2:], self.levels, self.padding())
 
@@ -260,7 +258,7 @@ class FocusDETR(nn.Cell):
         content, encoder_boxes, encoder_logits, _, is_real = self.propose(memory, validity)
         boxes = ops.stop_gradient(encoder_boxes)
         bias = (1.0 - is_real)[:, None, None, :] * BLOCKED  # [B, 1, 1, Q]
-        if denoising_content is not None:
+        if denoising_content is not None and denoising_blocked is not None:
             slots = denoising_content.shape[1]
             content = ops.concat((denoising_content, content), axis=1)  # [B, D+Q, C]
             boxes = ops.concat((denoising_boxes, boxes), axis=1)  # [B, D+Q, 4]

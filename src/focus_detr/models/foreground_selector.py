@@ -100,7 +100,8 @@ class ForegroundSelector(nn.Cell):
         Returns:
             [B, h*w, 1] raw foreground logits per level.
         """
-        scores, source = {}, -1
+        scores: dict[int, Tensor] = {}
+        source = -1
         for step, level in enumerate(self.order):
             factor = None
             if step > 0 and self.modulation != "none":

@@ -21,9 +21,7 @@ def _xavier(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.uniform(-bound, bound, shape)
 
 
-def _fan_in_uniform(
-    rng: np.random.Generator, fan_in: int, shape: tuple[int, ...]
-) -> np.ndarray:
+def _fan_in_uniform(rng: np.random.Generator, fan_in: int, shape: tuple[int, ...]) -> np.ndarray:
     """Uniform within 1 / sqrt(fan in): what biases (and class heads) start from."""
     bound = 1.0 / math.sqrt(fan_in)
     return rng.uniform(-bound, bound, shape)

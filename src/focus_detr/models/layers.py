@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
@@ -23,7 +24,7 @@ class MLP(nn.Cell):
     def __init__(self, inputs: int, hidden: int, outputs: int, layers: int) -> None:
         super().__init__()
         sizes = [inputs] + [hidden] * (layers - 1) + [outputs]
-        self.layers = nn.CellList([nn.Dense(a, b) for a, b in zip(sizes, sizes[1:], strict=False)])
+        self.layers = nn.CellList([nn.Dense(a, b) for a, b in pairwise(sizes)])
 
     def construct(self, x: Tensor) -> Tensor:
         """[..., inputs] -> [..., outputs]."""
