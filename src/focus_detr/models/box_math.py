@@ -21,11 +21,12 @@ def box_sigmoid(x: Tensor) -> Tensor:
 def box_log(x: Tensor) -> Tensor:
     """Natural logarithm of values in 1e-3..1e3, exact to float32 rounding: any shape.
 
-    One Newton step on the quick logarithm: y + (x exp(-y) - 1). Its gradient is 1 / x.
+    One Newton step on the quick logarithm y: y + (x exp(-y) - 1). Its gradient is 1 / x.
     """
     quick = ops.log(x)
-    correction = x * (ops.expm1(-quick) + 1.0) - 1.0
-    return quick + ops.stop_gradient(correction)
+    growth = ops.expm1(ops.abs(quick)) + 1.0  # exp(|y|); exp of a negative number would lose digits
+    inverse = ops.select(quick > 0, 1.0 / growth, growth)  # exp(-y)
+    return quick + ops.stop_gradient(x * inverse - 1.0)
 
 
 def inverse_sigmoid(x: Tensor) -> Tensor:

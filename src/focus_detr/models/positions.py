@@ -13,8 +13,8 @@ BOX_TEMPERATURE = 10000.0
 
 def _frequencies(features: int, temperature: float) -> np.ndarray:
     """Divisors T^(2 floor(k/2) / features), one per sine-cosine pair: [features/2] float32."""
-    exponent = 2.0 * np.arange(features // 2) / features
-    return (np.float32(temperature) ** exponent.astype(np.float32)).astype(np.float32)
+    # in float64: padded cells of the reference have angles of 1e6, where the last bit tells
+    return (temperature ** (2.0 * np.arange(features // 2) / features)).astype(np.float32)
 
 
 def interleaved_sine(angle: Tensor) -> Tensor:
