@@ -5,9 +5,11 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
+from focus_detr.models.box_math import box_sigmoid
 from focus_detr.models.focus_detr import FocusDETR
 
 NOT_A_DETECTION = -1.0
+UNRANKED = -3e38
 
 
 class Detector(nn.Cell):
@@ -45,12 +47,13 @@ class Detector(nn.Cell):
             [B, R] scores, [B, R] int32 labels, [B, R, 4] x1 y1 x2 y2.
         """
         batch, queries, classes = logits.shape
-        probability = ops.sigmoid(logits)
         real = ops.broadcast_to(is_real[..., None] > 0.5, logits.shape)
-        probability = ops.select(real, probability, ops.full_like(probability, NOT_A_DETECTION))
-        flat = probability.reshape(batch, queries * classes)  # [B, Q*classes]
+        ranked = ops.select(real, logits, ops.full_like(logits, UNRANKED))
         count = min(self.max_detections, queries * classes)
-        scores, pairs = ops.topk(flat, count)
+        # ranked by logits: the CPU's approximate sigmoid would turn near ties round
+        best, pairs = ops.topk(ranked.reshape(batch, queries * classes), count)  # [B, R]
+        is_detection = best > 0.5 * UNRANKED
+        scores = ops.select(is_detection, box_sigmoid(best), ops.full_like(best, NOT_A_DETECTION))
         pairs = pairs.astype(ms.int32)
         query = pairs // classes  # [B, R]
         index = ops.broadcast_to(query[..., None], (batch, count, 4)).astype(ms.int64)
