@@ -9,11 +9,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-# Read when MindSpore loads; 3 keeps errors only. A user's own value wins.
-os.environ.setdefault("GLOG_v", "3")
-
-import mindspore as ms
-
 from focus_detr.errors import FocusDetrError
 
 DEVICE_VARIABLE = "FOCUS_DETR_DEVICE"
@@ -44,6 +39,8 @@ def prepare_runtime(device: str | None = None) -> str:
     Raises:
         FocusDetrError: no such device here, or this process already uses another.
     """
+    import mindspore as ms  # here, so that commands without a network start at once
+
     wanted = device or os.environ.get(DEVICE_VARIABLE) or ms.get_context("device_target")
     name = {known.lower(): known for known in DEVICES}.get(wanted.lower())
     if name is None:
@@ -73,6 +70,9 @@ def command(main: Main) -> Command:
             return main(argv) or 0
         except FocusDetrError as error:
             return _refuse(str(error))
+        except BrokenPipeError:  # the reader, `head` for example, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
