@@ -171,7 +171,7 @@ def refuse_difference(difference: Difference, label: str) -> None:
     if classes and not difference.without([CLASS_TENSORS]):
         _, expected, found = classes[0]
         raise FocusDetrError(
-            f"{label} has {found[0]} classes, the model {expected[0]}; to start new class heads "
-            "set train.init_checkpoint or, when converting, pass --skip-heads"
+            f"{label} has {found[0]} classes, the model {expected[0]}; to fine-tune it with new "
+            "class heads set train.init_checkpoint"
         )
     raise FocusDetrError(f"{label} does not fit the model: {difference}")

@@ -1,0 +1,103 @@
+"""Convert torch checkpoints to ours and back, without torch.
+
+To ours: a Focus-DETR checkpoint, or an ImageNet backbone (ResNet of torchvision or detectron2,
+EfficientNet-Lite0), into a .safetensors file. To torch: one of our detector checkpoints into a
+.pth file that the public implementation can load. Every tensor that does not fit is listed, and
+nothing is written unless --skip excuses it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from focus_detr.config.loading import load_config
+from focus_detr.runtime import command
+from focus_detr.weights.checkpoint import load_checkpoint, save_checkpoint
+from focus_detr.weights.convert import Choices, Kind, checkpoint_from_torch, detector_to_torch
+from focus_detr.weights.model_settings import RECIPES
+from focus_detr.weights.torch_writer import write_state_dict
+
+DEFAULT_RECIPE = "r50_12ep"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("input", type=Path, help="checkpoint to read")
+    parser.add_argument("output", type=Path, help="file to write")
+    parser.add_argument("--to", choices=("ours", "torch"), default="ours", help="default: ours")
+    parser.add_argument(
+        "--kind", choices=get_args(Kind), default="auto", help="what the torch file holds"
+    )
+    settings = parser.add_mutually_exclusive_group()
+    settings.add_argument(
+        "--recipe",
+        choices=tuple(RECIPES),
+        default=DEFAULT_RECIPE,
+        help=f"training recipe, which fixes the position embedding; default: {DEFAULT_RECIPE}",
+    )
+    settings.add_argument(
+        "--config", type=Path, help="settings of a network that differs from the published ones"
+    )
+    parser.add_argument(
+        "--class-names", nargs="+", metavar="NAME", help="in class order; default: COCO's if 80"
+    )
+    parser.add_argument(
+        "--skip",
+        action="append",
+        default=[],
+        metavar="REGEX",
+        help="leave out tensors of ours whose name it matches and that do not fit; repeatable",
+    )
+    return parser
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read, check, write, and say what was done."""
+    arguments = _parser().parse_args(argv)
+    if arguments.to == "torch":
+        _to_torch(arguments.input, arguments.output)
+    else:
+        _to_ours(arguments)
+
+
+def _to_torch(source: Path, target: Path) -> None:
+    checkpoint = load_checkpoint(source)
+    state = detector_to_torch(checkpoint.tensors)
+    write_state_dict(target, state)
+    print(f"wrote {target}: {len(state)} tensors; {_summary(checkpoint.metadata)}")
+
+
+def _to_ours(arguments: argparse.Namespace) -> None:
+    choices = Choices(
+        kind=arguments.kind,
+        position=RECIPES[arguments.recipe],
+        model=None if arguments.config is None else load_config(arguments.config).model,
+        class_names=arguments.class_names,
+    )
+    tensors, metadata, excused = checkpoint_from_torch(arguments.input, choices, arguments.skip)
+    save_checkpoint(arguments.output, tensors, metadata)
+    if excused:
+        print(f"left out: {excused}")
+    print(f"wrote {arguments.output}: {len(tensors)} tensors; {_summary(metadata)}")
+
+
+def _summary(metadata: Mapping[str, Any]) -> str:
+    model, classes = metadata["model"], metadata["class_names"]
+    if not classes:
+        return f"backbone {model['backbone']['name']}"
+    position = model["position"]
+    return (
+        f"{len(classes)} classes, backbone {model['backbone']['name']}, position embedding with "
+        f"temperature {position['temperature']:g} and offset {position['offset']:g}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""The settings of a network, as far as its tensors tell them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from focus_detr.config.schema import (
+    BackboneConfig,
+    DecoderConfig,
+    EncoderConfig,
+    ForegroundSelectorConfig,
+    ModelConfig,
+    PositionConfig,
+)
+from focus_detr.errors import FocusDetrError
+
+Tensors = Mapping[str, np.ndarray]
+
+# the position embedding has no tensors; these are the published training recipes' values
+_LATER_POSITION = PositionConfig(temperature=20.0, offset=0.0)
+RECIPES: Mapping[str, PositionConfig] = {
+    "r50_12ep": PositionConfig(),
+    "r50_24ep": _LATER_POSITION,
+    "r50_36ep": _LATER_POSITION,
+    "r101_12ep": PositionConfig(),
+    "r101_24ep": _LATER_POSITION,
+    "r101_36ep": _LATER_POSITION,
+}
+
+_STAGES = range(2, 6)
+_STEM_WIDTH = 64
+_RESNETS: Mapping[tuple[int, ...], str] = {
+    (2, 2, 2, 2): "resnet18",
+    (3, 4, 6, 3): "resnet50",
+    (3, 4, 23, 3): "resnet101",
+}
+_LITE_MEAN, _LITE_STD = (127.0,) * 3, (128.0,) * 3  # what EfficientNet-Lite was trained with
+
+
+def infer_model(tensors: Tensors, position: PositionConfig) -> ModelConfig:
+    """Settings of a whole detector; what the tensors do not show is as in the published model.
+
+    Args:
+        tensors: by our name.
+        position: of the recipe that the tensors were trained with.
+
+    Raises:
+        FocusDetrError: the backbone is none of ours.
+    """
+    usual = ModelConfig()
+    levels = _size(tensors, "level_embed", 0, usual.levels)
+    attention = _size(tensors, "encoder.layers.0.deformable.attention_weights.bias", 0, 0)
+    points = attention // (usual.heads * levels) or usual.encoder.points
+    return replace(
+        usual,
+        num_classes=_size(tensors, "label_embed", 0, 0) or None,
+        width=_size(tensors, "level_embed", 1, usual.width),
+        levels=levels,
+        backbone=infer_backbone(tensors),
+        position=position,
+        foreground_selector=ForegroundSelectorConfig(
+            enabled=_any_below("foreground_selector.", tensors)
+        ),
+        encoder=_infer_encoder(tensors, usual.encoder, points),
+        decoder=_infer_decoder(tensors, usual.decoder, points),
+    )
+
+
+def _infer_encoder(tensors: Tensors, usual: EncoderConfig, points: int) -> EncoderConfig:
+    return replace(
+        usual,
+        layers=_count(tensors, "encoder.layers.") or usual.layers,
+        ffn_width=_size(tensors, "encoder.layers.0.ffn.linear1.bias", 0, usual.ffn_width),
+        points=points,
+        dual_attention=_any_below("encoder.layers.0.dual_attention.", tensors),
+    )
+
+
+def _infer_decoder(tensors: Tensors, usual: DecoderConfig, points: int) -> DecoderConfig:
+    return replace(
+        usual,
+        layers=_count(tensors, "decoder.layers.") or usual.layers,
+        ffn_width=_size(tensors, "decoder.layers.0.ffn.linear1.bias", 0, usual.ffn_width),
+        points=points,
+        queries=_size(tensors, "proposals.query_embed", 0, usual.queries),
+    )
+
+
+def infer_backbone(tensors: Tensors) -> BackboneConfig:
+    """Settings of the backbone.
+
+    Raises:
+        FocusDetrError: it is none of ours.
+    """
+    if _any_below("backbone.blocks.", tensors):
+        return BackboneConfig("efficientnet_lite0", pixel_mean=_LITE_MEAN, pixel_std=_LITE_STD)
+    depths = tuple(_count(tensors, f"backbone.res{stage}.") for stage in _STAGES)
+    if not all(depths):
+        raise FocusDetrError("the checkpoint's backbone is neither a ResNet nor EfficientNet-Lite0")
+    is_bottleneck = "backbone.res2.0.conv3.weight" in tensors
+    name = _RESNETS.get(depths)
+    stem = _size(tensors, "backbone.stem.conv1.weight", 0, _STEM_WIDTH)
+    usual = BackboneConfig(width_factor=stem / _STEM_WIDTH)
+    if not is_bottleneck:
+        return replace(usual, name="resnet18", depths=None if name == "resnet18" else depths)
+    if name == "resnet101":
+        return replace(usual, name="resnet101")
+    return replace(usual, name="resnet50", depths=None if name == "resnet50" else depths)
+
+
+def _size(tensors: Tensors, name: str, axis: int, usual: int) -> int:
+    shape = tensors[name].shape if name in tensors else ()
+    return shape[axis] if axis < len(shape) else usual
+
+
+def _any_below(prefix: str, names: Iterable[str]) -> bool:
+    return any(name.startswith(prefix) for name in names)
+
+
+def _count(names: Iterable[str], prefix: str) -> int:
+    """How many numbered parts follow a prefix."""
+    pattern = re.compile(rf"{re.escape(prefix)}(\d+)\.")
+    return 1 + max((int(match[1]) for match in map(pattern.match, names) if match), default=-1)
