@@ -1,0 +1,59 @@
+"""The foreground selector's resizing, its mean over a level, and what its variants change."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mindspore import Tensor
+
+from focus_detr.models.foreground_selector import ScoreMLP, resize_matrix
+
+
+def _align_corners(values: np.ndarray, size: int) -> np.ndarray:
+    """Linear interpolation of a vector with its ends kept, the plain way."""
+    if size == 1:
+        return values[:1]
+    return np.interp(np.linspace(0, len(values) - 1, size), np.arange(len(values)), values)
+
+
+@settings(max_examples=25, deadline=None)
+@given(source=st.integers(1, 9), target=st.integers(1, 17), seed=st.integers(0, 99))
+def test_resizing_keeps_corners(source: int, target: int, seed: int) -> None:
+    values = np.random.default_rng(seed).normal(size=source).astype(np.float32)
+    ones = (np.ones((1, source), np.float32), np.ones((1, target), np.float32))
+    matrix = resize_matrix(*(Tensor(one) for one in ones)).asnumpy()[0]
+    np.testing.assert_allclose(matrix @ values, _align_corners(values, target), atol=1e-5)
+
+
+def test_padded_cells_do_not_move_the_corners() -> None:
+    source = np.array([[1, 1, 1, 0]], np.float32)
+    target = np.array([[1, 1, 1, 1, 1, 0, 0, 0]], np.float32)
+    matrix = resize_matrix(Tensor(source), Tensor(target)).asnumpy()[0]
+    expected = _align_corners(np.array([2.0, 5.0, -1.0]), 5)
+    np.testing.assert_allclose(matrix[:5] @ np.array([2, 5, -1, 1e3]), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("after_norm", "moves"), [(False, False), (True, True)])
+def test_the_norm_cancels_a_positive_factor_unless_it_comes_after(
+    after_norm: bool, moves: bool
+) -> None:
+    mlp = ScoreMLP(16, modulate_after_norm=after_norm)
+    rng = np.random.default_rng(0)
+    features = Tensor(rng.normal(size=(1, 6, 16)).astype(np.float32))
+    factor = Tensor(rng.uniform(0.5, 2.0, (1, 6, 1)).astype(np.float32))
+    counted = Tensor(np.ones((1, 6), np.float32))
+    plain, modulated = mlp(features, None, counted), mlp(features, factor, counted)
+    difference = np.abs(plain.asnumpy() - modulated.asnumpy()).max()
+    assert (difference > 1e-3) == moves
+
+
+def test_tokens_that_do_not_count_leave_the_scores_of_the_others() -> None:
+    mlp = ScoreMLP(16)
+    features = np.random.default_rng(1).normal(size=(1, 6, 16)).astype(np.float32)
+    counted = np.array([[1, 1, 1, 1, 0, 0]], np.float32)
+    usual = mlp(Tensor(features), None, Tensor(counted)).asnumpy()
+    features[:, 4:] = 7.0
+    changed = mlp(Tensor(features), None, Tensor(counted)).asnumpy()
+    np.testing.assert_allclose(changed[:, :4], usual[:, :4], atol=1e-6)
