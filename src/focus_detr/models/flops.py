@@ -1,0 +1,155 @@
+"""How much arithmetic one image costs, from the settings alone.
+
+Counted as detection papers do: one multiply-add is 1; convolutions, linear layers and batched
+products count; norms, activations, softmax, additions, ranking, gathers, embeddings, resizing,
+pooling and level means do not. Deformable sampling counts five multiply-adds per point and channel,
+four for the bilinear weights and one for the attention weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+
+from focus_detr.config.schema import ModelConfig
+from focus_detr.models.backbones.convolutions import (
+    Convolution,
+    backbone_channels,
+    backbone_convolutions,
+)
+from focus_detr.models.geometry import FIRST_STRIDE, level_shapes
+from focus_detr.models.token_ranking import kept_count, layer_counts
+
+SAMPLING_PER_CHANNEL = 5  # per point: four bilinear products and the attention weight
+PROJECTIONS = 4  # of multi-head attention: query, key, value, output
+
+
+@dataclass(frozen=True)
+class MultiplyAdds:
+    """Multiply-adds of one forward pass per part; the fields are disjoint."""
+
+    backbone: int
+    neck: int
+    score_mlp: int
+    memory_projection: int  # for the foreground selector and again for the proposals
+    dual_attention: int
+    encoder_layers: int  # without dual attention and sampling
+    category_head: int  # MCSP
+    decoder_layers: int  # without sampling
+    reference_head: int
+    heads: int
+    encoder_sampling: int
+    decoder_sampling: int
+
+    @property
+    def total(self) -> int:
+        """All parts."""
+        return sum(getattr(self, part.name) for part in fields(self))
+
+
+def token_count(config: ModelConfig, height: int, width: int) -> int:
+    """Tokens N of all levels for an image of height x width pixels."""
+    return sum(rows * columns for rows, columns in level_shapes(height, width, config.levels))
+
+
+def refined_counts(config: ModelConfig, tokens: int) -> tuple[int, ...]:
+    """Tokens K that each encoder layer refines of N, for an image without padding."""
+    if not config.foreground_selector.enabled:
+        return (tokens,) * config.encoder.layers
+    return layer_counts(kept_count(tokens, config.encoder.keep_ratio), config.encoder.cascade)
+
+
+def count_multiply_adds(
+    config: ModelConfig, num_classes: int, height: int, width: int
+) -> MultiplyAdds:
+    """Multiply-adds for one image.
+
+    Args:
+        config: the network's settings.
+        num_classes: number of object classes.
+        height: of the image as the network sees it, pixels.
+        width: likewise.
+    """
+    tokens = token_count(config, height, width)
+    kept = refined_counts(config, tokens)
+    queries, layers = min(config.decoder.queries, tokens), config.decoder.layers
+    selects, dual = config.foreground_selector.enabled, config.encoder.dual_attention
+    encoder, decoder = config.encoder, config.decoder
+    return MultiplyAdds(
+        backbone=_convolved(backbone_convolutions(config.backbone), height, width),
+        neck=_convolved(_neck(config), height, width),
+        score_mlp=_score_mlp(config.width, tokens) if selects else 0,
+        memory_projection=(1 + selects) * tokens * config.width**2,
+        dual_attention=sum(_attention(config.width, min(encoder.object_tokens, k)) for k in kept)
+        * dual,
+        encoder_layers=sum(
+            _deformable_layer(config, encoder.points, encoder.ffn_width, tokens, k) for k in kept
+        ),
+        category_head=sum(kept) * config.width * num_classes * dual,
+        decoder_layers=layers
+        * (
+            _attention(config.width, queries)
+            + _deformable_layer(config, decoder.points, decoder.ffn_width, tokens, queries)
+        ),
+        reference_head=layers * queries * _mlp((2 * config.width, config.width, config.width)),
+        heads=_heads(config, num_classes, tokens, queries),
+        encoder_sampling=sum(kept) * _sampling(config, encoder.points),
+        decoder_sampling=layers * queries * _sampling(config, decoder.points),
+    )
+
+
+def _convolved(convolutions: Sequence[Convolution], height: int, width: int) -> int:
+    return sum(convolution.multiply_adds(height, width) for convolution in convolutions)
+
+
+def _neck(config: ModelConfig) -> list[Convolution]:
+    inputs = backbone_channels(config.backbone)
+    convolutions = [
+        Convolution(channels, config.width, 1, FIRST_STRIDE * 2**level)
+        for level, channels in enumerate(inputs)
+    ]
+    if config.levels > len(inputs):
+        stride = FIRST_STRIDE * 2 ** len(inputs)
+        convolutions.append(Convolution(inputs[-1], config.width, 3, stride))
+    return convolutions
+
+
+def _mlp(sizes: Sequence[int]) -> int:
+    """One row through linear layers of these widths."""
+    return sum(a * b for a, b in pairwise(sizes))
+
+
+def _score_mlp(width: int, tokens: int) -> int:
+    return tokens * _mlp((width, width, width // 2, width // 4, 1))
+
+
+def _attention(width: int, tokens: int) -> int:
+    """Multi-head attention among ``tokens``: projections, logits and weighted sum."""
+    return PROJECTIONS * tokens * width**2 + 2 * tokens**2 * width
+
+
+def _deformable_layer(
+    config: ModelConfig, points: int, ffn_width: int, tokens: int, queries: int
+) -> int:
+    """Deformable attention of ``queries`` to ``tokens`` without sampling, and feed-forward."""
+    width, samples = config.width, config.heads * config.levels * points
+    per_query = width * (2 * samples + samples) + width**2 + 2 * width * ffn_width
+    return tokens * width**2 + queries * per_query
+
+
+def _sampling(config: ModelConfig, points: int) -> int:
+    """Deformable sampling of one query; every head has its share of the channels."""
+    return config.levels * points * config.width * SAMPLING_PER_CHANNEL
+
+
+def _heads(config: ModelConfig, num_classes: int, tokens: int, queries: int) -> int:
+    """Class and box heads.
+
+    Proposals read both for all tokens and the class head again for those chosen. Each decoder layer
+    reads its box head twice, for the next layer's reference and for the prediction.
+    """
+    classes = config.width * num_classes
+    boxes = _mlp((config.width, config.width, config.width, 4))
+    proposals = tokens * (classes + boxes) + queries * classes
+    return proposals + config.decoder.layers * queries * (classes + 2 * boxes)
