@@ -1,1 +1,1 @@
-"""weights of Focus-DETR."""
+"""Checkpoints: ours, and torch's read, written and converted without torch."""
