@@ -36,15 +36,19 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--threshold", type=float, default=0.3, help="smallest score (0.3)")
     parser.add_argument("--tokens", action="store_true", help="draw the kept tokens too")
     parser.add_argument("--json", type=Path, help="default: detections.json in the output folder")
-    parser.add_argument("--short-side", type=int, default=800, help="of the resized picture (800)")
-    parser.add_argument("--max-side", type=int, default=1333, help="limit of the long side (1333)")
+    parser.add_argument("--short-side", type=int, help="resize to; default: as trained")
+    parser.add_argument("--max-side", type=int, help="longest side; default 5/3 x short")
     parser.add_argument("--device", help="CPU, GPU or Ascend; default: the best that is here")
     return parser.parse_args(argv)
 
 
-def data_settings(arguments: argparse.Namespace) -> DataConfig:
-    """Test size from the command line."""
+def data_settings(arguments: argparse.Namespace) -> DataConfig | None:
+    """Test size from the command line, None if it does not say."""
     short, longest = arguments.short_side, arguments.max_side
+    if short is None and longest is None:
+        return None
+    short = DataConfig.test_short_side if short is None else short
+    longest = short * 5 // 3 if longest is None else longest
     if not 0 < short <= longest:
         raise FocusDetrError(f"--short-side {short} must be positive and at most --max-side")
     return DataConfig(test_short_side=short, test_max_side=longest)

@@ -40,12 +40,12 @@ class Split:
 class Recipe:
     """What is cut, and how: an existing folder made by the same recipe is kept."""
 
-    tile: int = 512  # pixels; all tiles are of one size, hence of one shape bucket
+    tile: int = 256  # pixels; all tiles are of one size, hence of one shape bucket
     least_visible: float = 0.4  # of a box's area inside a tile; below, the box is dropped there
     splits: dict[str, Split] = field(
         default_factory=lambda: {
-            "train": Split("2019_YELL_2_528000_4978000_image_crop2", stride=384),
-            "val": Split("2019_YELL_2_541000_4977000_image_crop", stride=512),
+            "train": Split("2019_YELL_2_528000_4978000_image_crop2", stride=192),
+            "val": Split("2019_YELL_2_541000_4977000_image_crop", stride=256),
         }
     )
 

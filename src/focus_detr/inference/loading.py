@@ -11,7 +11,7 @@ from typing import Any
 from mindspore import nn
 
 from focus_detr.config.loading import config_from_dict
-from focus_detr.config.schema import ModelConfig
+from focus_detr.config.schema import DataConfig, ModelConfig
 from focus_detr.data.classes import ClassMap
 from focus_detr.errors import FocusDetrError
 from focus_detr.models.factory import build_detector
@@ -36,6 +36,7 @@ class LoadedDetector:
     cell: nn.Cell
     model: ModelConfig
     classes: ClassMap
+    data: DataConfig  # with the test size that the training evaluated at
 
 
 def load_detector(path: str | Path, model: ModelConfig | None = None) -> LoadedDetector:
@@ -57,7 +58,7 @@ def load_detector(path: str | Path, model: ModelConfig | None = None) -> LoadedD
     chosen = model or stored
     detector = build_detector(chosen, chosen.num_classes or len(classes))
     load_into(detector.model, checkpoint)
-    return LoadedDetector(detector, chosen, classes)
+    return LoadedDetector(detector, chosen, classes, _stored_data(path, checkpoint.metadata))
 
 
 def _classes(path: str | Path, metadata: Mapping[str, Any]) -> ClassMap:
@@ -74,6 +75,10 @@ def _stored_model(path: str | Path, metadata: Mapping[str, Any]) -> ModelConfig:
     if not isinstance(metadata.get("model"), Mapping):
         raise FocusDetrError(f"checkpoint {path} has no model settings in its metadata")
     return config_from_dict({"model": metadata["model"]}, f"checkpoint {path}").model
+
+
+def _stored_data(path: str | Path, metadata: Mapping[str, Any]) -> DataConfig:
+    return config_from_dict({"data": metadata.get("data", {})}, f"checkpoint {path}").data
 
 
 def _warn_differences(path: str | Path, stored: ModelConfig, used: ModelConfig) -> None:

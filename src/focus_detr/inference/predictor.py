@@ -74,14 +74,14 @@ class Predictor:
 
         Args:
             path: the checkpoint.
-            data: test size and buckets; None: the defaults.
+            data: test size and buckets; None: the test size that the checkpoint remembers.
             model: settings to use instead of those in the checkpoint.
 
         Raises:
             FocusDetrError: not a checkpoint of a detector.
         """
         loaded = load_detector(path, model)
-        return cls(loaded.cell, loaded.classes.names, loaded.model, data)
+        return cls(loaded.cell, loaded.classes.names, loaded.model, data or loaded.data)
 
     def predict(self, image: np.ndarray) -> Prediction:
         """Detect on one picture.

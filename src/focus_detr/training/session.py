@@ -77,11 +77,15 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
 
 
 def describe(config: Config, classes: ClassMap) -> dict[str, object]:
-    """What a checkpoint says about its model: classes and network settings."""
+    """What a checkpoint says about its model: classes, network settings and test size."""
     return {
         "class_names": list(classes.names),
         "category_ids": list(classes.category_ids),
         "model": to_dict(config)["model"],
+        "data": {
+            "test_short_side": config.data.test_short_side,
+            "test_max_side": config.data.test_max_side,
+        },
     }
 
 
