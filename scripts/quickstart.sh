@@ -11,7 +11,7 @@ run=runs/sample
 sample=data/sample
 backbone=$sample/efficientnet_lite0.safetensors
 # tiles of the photograph that training never sees
-pictures=("$sample"/val/{0000_0000,0512_0256,0512_0512}.png)
+pictures=("$sample"/val/{0512_0000,0768_0000,0000_0512}.png)
 
 step() {
     printf '\n== %s\n' "$1"
@@ -50,8 +50,7 @@ step "4 of 5: evaluation on the photograph that training never saw"
 python eval.py --config $config --checkpoint $run/best.safetensors --json $run/metrics.json "$@"
 
 step "5 of 5: pictures"
-python predict.py --checkpoint $run/best.safetensors --out $run/pictures --tokens \
-    "${pictures[@]}"
+python predict.py --checkpoint $run/best.safetensors --out $run/pictures --tokens "${pictures[@]}"
 
 ap50=$(percent AP50)
 ap=$(percent AP)
