@@ -213,7 +213,15 @@ class Criterion(nn.Cell):
             (logits[:, :, slots:], enc_logits.astype(ms.float32).expand_dims(0))
         )
         all_boxes = ops.concat((boxes[:, :, slots:], enc_boxes.astype(ms.float32).expand_dims(0)))
-        matches = self.matcher(all_logits, all_boxes, labels, target_boxes, box_valid)
+        matches = ops.stop_gradient(
+            self.matcher(
+                ops.stop_gradient(all_logits),
+                ops.stop_gradient(all_boxes),
+                labels,
+                target_boxes,
+                box_valid,
+            )
+        )
         live = ops.ones((enc_logits.shape[1],), ms.float32)
         matched = self.set_losses(
             all_logits, all_boxes, matches, labels, target_boxes, box_valid, live

@@ -26,7 +26,12 @@ _SPARE_COST = 4 * COST_LIMIT  # of a column that means "no query"; real ones are
 
 
 class _Matcher(nn.Cell):
-    """What both kinds share: the cost weights and a gradient of zero."""
+    """What both kinds share: the cost weights.
+
+    Matches have no gradient: the criterion stops it on both sides. The host matcher says so itself
+    as well; in the graph matcher a ``bprop`` makes the compilation of a whole network fail
+    (MindSpore 2.10).
+    """
 
     def __init__(
         self, *, class_cost: float = 2.0, box_cost: float = 5.0, giou_cost: float = 2.0
@@ -36,27 +41,6 @@ class _Matcher(nn.Cell):
         self.class_cost = class_cost
         self.box_cost = box_cost
         self.giou_cost = giou_cost
-        # the primitive: in a bprop, ops.zeros_like fails from the second compilation on (2.10)
-        self.zeros = ops.ZerosLike()
-
-    def bprop(
-        self,
-        logits: Tensor,
-        boxes: Tensor,
-        labels: Tensor,
-        target_boxes: Tensor,
-        box_valid: Tensor,
-        out: Tensor,
-        dout: Tensor,
-    ) -> tuple:
-        """Return zero gradients."""
-        return (
-            self.zeros(logits),
-            self.zeros(boxes),
-            self.zeros(labels),
-            self.zeros(target_boxes),
-            self.zeros(box_valid),
-        )
 
 
 def _output_shape(logits: list, boxes: list, labels: list, targets: list, valid: list) -> tuple:
@@ -80,6 +64,27 @@ class HostMatcher(_Matcher):
         key = zlib.crc32(f"focus_detr.host_matcher{self.weights}".encode())
         add_pyfunc(key, self.match_batch)
         self.match.add_prim_attr("fn_id", key)
+        # the primitive: in a bprop, ops.zeros_like fails from the second compilation on (2.10)
+        self.zeros = ops.ZerosLike()
+
+    def bprop(
+        self,
+        logits: Tensor,
+        boxes: Tensor,
+        labels: Tensor,
+        target_boxes: Tensor,
+        box_valid: Tensor,
+        out: Tensor,
+        dout: Tensor,
+    ) -> tuple:
+        """Return zero gradients."""
+        return (
+            self.zeros(logits),
+            self.zeros(boxes),
+            self.zeros(labels),
+            self.zeros(target_boxes),
+            self.zeros(box_valid),
+        )
 
     def match_batch(
         self,

@@ -1,0 +1,96 @@
+"""A small network trains: loss falls, empty batches are harmless, variants give gradients."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from golden_data import image_for
+from mindspore import Tensor, ops
+from model_cases import SMALL_CLASSES, normalised_batch, small_config
+
+from focus_detr.config.schema import (
+    Config,
+    DenoisingConfig,
+    ForegroundSelectorConfig,
+    LossConfig,
+    OptimizerConfig,
+)
+from focus_detr.data.noise import draw_noise
+from focus_detr.losses.training_loss import TrainingLoss
+from focus_detr.models.denoising import denoising_slots
+from focus_detr.models.factory import build_training_loss
+from focus_detr.training.adamw import AdamW
+from focus_detr.training.parameter_groups import trained_parameters
+from focus_detr.training.train_step import TrainStep
+
+TARGETS, NUMBER = 6, 8
+
+
+def _config(**changes: object) -> Config:
+    config = Config(model=small_config(), denoising=DenoisingConfig(number=NUMBER))
+    return replace(config, **changes)
+
+
+def _batch(counts: tuple[int, int], number: int = NUMBER) -> tuple[Tensor, ...]:
+    """Two images of different size with that many boxes."""
+    rng = np.random.default_rng(0)
+    images, sizes = normalised_batch([image_for(i, 96 + 32 * i, 128, 0) for i in range(2)])
+    boxes = np.concatenate(
+        (rng.uniform(0.3, 0.7, (2, TARGETS, 2)), rng.uniform(0.1, 0.4, (2, TARGETS, 2))), -1
+    )
+    labels = rng.integers(0, SMALL_CLASSES, (2, TARGETS))
+    valid = np.arange(TARGETS)[None] < np.array(counts)[:, None]
+    draws = draw_noise(rng, 2, denoising_slots(number, TARGETS), SMALL_CLASSES)
+    arrays = (
+        boxes.astype(np.float32),
+        labels.astype(np.int32),
+        valid.astype(np.float32),
+        draws.uniform,
+        draws.new_label,
+        draws.sign,
+        draws.part,
+    )
+    return (images, sizes, *(Tensor(array) for array in arrays))
+
+
+def test_the_loss_falls_and_batches_without_boxes_are_harmless() -> None:
+    loss = build_training_loss(_config(), SMALL_CLASSES)
+    optimizer = AdamW(trained_parameters(loss.model, OptimizerConfig(backbone_lr_factor=1.0)))
+    step = TrainStep(loss, optimizer, 0.1)
+    rate = Tensor(np.float32(2e-3))
+    totals = [float(step(rate, *_batch((4, 2)))[0].asnumpy()) for _ in range(12)]
+    assert np.mean(totals[-3:]) < 0.8 * totals[0]
+    for counts in ((0, 3), (0, 0)):
+        total, parts, norm, finite = (x.asnumpy() for x in step(rate, *_batch(counts)))
+        assert finite and np.isfinite(total) and np.isfinite(norm) and norm > 0
+    named = dict(zip(loss.loss_names, parts.tolist(), strict=True))
+    boxes = [value for name, value in named.items() if "bbox" in name or "giou" in name]
+    assert boxes and not any(boxes)
+    assert not any(value for name, value in named.items() if "_dn" in name)
+    assert named["loss_class"] > 0 and named["select_loss"] > 0
+
+
+def _gradients(loss: TrainingLoss, inputs: tuple[Tensor, ...]) -> dict[str, np.ndarray]:
+    weights = loss.model.trainable_params()
+    _, gradients = ops.value_and_grad(loss, None, weights, has_aux=True)(*inputs)
+    return {w.name: g.asnumpy() for w, g in zip(weights, gradients, strict=True)}
+
+
+def test_without_selector_and_denoising_every_other_weight_still_learns() -> None:
+    selector = ForegroundSelectorConfig(enabled=False)
+    config = _config(
+        model=replace(small_config(), foreground_selector=selector),
+        denoising=DenoisingConfig(number=0),
+        loss=LossConfig(matcher="graph"),
+    )
+    loss = build_training_loss(config, SMALL_CLASSES)
+    gradients = _gradients(loss, _batch((4, 2), number=0))
+    assert not any("foreground_selector" in name for name in gradients)
+    still = {name for name, gradient in gradients.items() if not gradient.any()}
+    # box heads start at zero, so nothing before their last layer can learn in the first step
+    allowed = {name for name in gradients if name == "label_embed" or "box_heads" in name}
+    allowed |= {name for name in gradients if name.endswith("attention_weights.weight")}
+    assert still <= allowed, sorted(still - allowed)
+    assert "select_loss" not in loss.loss_names
+    assert not any("_dn" in name for name in loss.loss_names)
