@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the other scripts: makes .venv and keeps it at the pinned versions.
 # Set PYTHON to choose the interpreter that a new .venv is made with.
 

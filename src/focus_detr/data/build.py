@@ -89,12 +89,14 @@ def build_eval_loader(
         classes=classes,
     )
     _check_class_count(config, dataset)
+    # metrics compare with the file itself, so that no box need be dropped from the batches
+    largest = max(len(record.boxes) for record in dataset.records)
     return DataLoader(
         dataset,
         EvalPolicy(data.test_short_side, data.test_max_side),
         EvalSampler(batch_size, rank, world_size),
         _buckets(data, data.test_short_side, data.test_max_side, round_to),
-        data.target_buckets,
+        (max(largest, 1),),
         config.model.backbone.pixel_mean,
         config.model.backbone.pixel_std,
         workers=data.workers,

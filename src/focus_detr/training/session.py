@@ -54,6 +54,8 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
     if resume and folder.last.exists():
         state = load_state(folder.last, loss.model, optimizer, description)
         note = f"resuming {folder.last} after step {state.step}"
+        if state.epoch >= config.train.schedule.epochs:
+            note = f"{folder.last} is of a finished training ({state.step} steps): nothing to do"
     else:
         state = TrainingState(config.train.seed, len(loader))
         note = _begin(config, loss.model)
