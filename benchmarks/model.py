@@ -1,0 +1,166 @@
+"""Measure Focus-DETR against the same model whose encoder refines all tokens.
+
+    python benchmarks/model.py
+    python benchmarks/model.py --height 800 --width 1066 --repeat 5 --json model.json
+    python benchmarks/model.py --config config/focus_detr_lite0_small.yaml train.batch_size=1
+
+Prints weights and multiply-adds per part, the latency of the forward pass (one image) and of the
+training step (train.batch_size images, ten boxes each), and the peak memory of each process. Both
+models run in turns. Weights and images are random. For the default settings the reference
+implementation has 49,339,920 weights and 149.20 (dense: 243.01) billion multiply-adds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from model_forward import WHOLE
+from model_measure import Timing, measure, variants
+from model_report import (
+    arithmetic_table,
+    forward_table,
+    parameter_table,
+    process_table,
+    training_table,
+)
+from model_training import STEP, TRAINING_PARTS
+from model_worker import Work
+
+from focus_detr.config.loading import load_config, to_dict
+from focus_detr.config.schema import Config
+from focus_detr.errors import FocusDetrError
+from focus_detr.evaluation.results_io import write_json
+from focus_detr.models.factory import build_model
+from focus_detr.models.flops import MultiplyAdds, count_multiply_adds
+from focus_detr.models.parameter_counts import ParameterCounts, count_parameters
+from focus_detr.runtime import command, prepare_runtime
+
+COCO_CLASSES = 80  # where the settings leave the number to the data
+COUNTED_SIZE = (800, 1066)
+PARTS, TRAINING = "parts", "training"
+SMALLEST_SIDE = 32  # pixels: one cell of the backbone's last map
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Command line of this program."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config", help="YAML file with the settings; default: R50, 12 epochs")
+    parser.add_argument("--height", type=int, default=480, help="of the timed images (480)")
+    parser.add_argument("--width", type=int, default=640, help="of the timed images (640)")
+    parser.add_argument("--repeat", type=int, default=5, help="timed runs of each part (5)")
+    parser.add_argument(
+        "--skip",
+        action="append",
+        default=[],
+        choices=(PARTS, TRAINING),
+        help="leave out the parts of the forward pass, or the training step; may be repeated",
+    )
+    parser.add_argument("--json", help="save all numbers here")
+    parser.add_argument("--device", help="CPU, GPU or Ascend; default: the best that is here")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="change settings")
+    arguments = parser.parse_args(argv)
+    for name, least in (("height", SMALLEST_SIDE), ("width", SMALLEST_SIDE), ("repeat", 1)):
+        if getattr(arguments, name) < least:
+            raise FocusDetrError(
+                f"--{name} is {getattr(arguments, name)}, expected {least} or more"
+            )
+    return arguments
+
+
+def count_weights(config: Config, num_classes: int) -> ParameterCounts:
+    """Weights per part; the dense variant has the same."""
+    return count_parameters(build_model(config.model, num_classes))
+
+
+def count_arithmetic(
+    configs: Mapping[str, Config], num_classes: int, height: int, width: int
+) -> dict[str, MultiplyAdds]:
+    """Multiply-adds per part of each variant."""
+    return {
+        name: count_multiply_adds(config.model, num_classes, height, width)
+        for name, config in configs.items()
+    }
+
+
+def measure_all(works: Mapping[str, Work], repeat: int, *, training: bool) -> dict[str, Timing]:
+    """Forward pass and, if wanted, training step of each variant."""
+    timings = {name: Timing() for name in works}
+    measure(works, WHOLE, repeat, timings)
+    for part in TRAINING_PARTS if training else ():
+        steps = {name: replace(work, training=part) for name, work in works.items()}
+        measure(steps, part, repeat, timings)
+    return timings
+
+
+def show(title: str, body: str) -> None:
+    """Print a table as soon as it is known."""
+    print(f"{title}\n{body}\n", flush=True)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What follows from the settings alone."""
+
+    weights: ParameterCounts
+    counted_size: dict[str, MultiplyAdds]  # per variant, at COUNTED_SIZE
+    timed_size: dict[str, MultiplyAdds]  # per variant, at the size that is timed
+
+
+def show_counts(counts: Counts, height: int, width: int) -> None:
+    """Print the tables that need no measurement."""
+    show("weights", parameter_table(counts.weights))
+    arithmetic = ((COUNTED_SIZE, counts.counted_size), ((height, width), counts.timed_size))
+    for (rows, columns), per_variant in arithmetic:
+        title = f"billion multiply-adds, one image of {rows} x {columns}"
+        show(title, arithmetic_table(per_variant))
+
+
+def show_timings(timings: Mapping[str, Timing], title: str, batch_size: int) -> None:
+    """Print what was measured."""
+    show(f"forward pass, 1 image of {title}", forward_table(timings))
+    if any(STEP in timing.seconds for timing in timings.values()):
+        show(f"training step, {batch_size} images of {title}", training_table(timings))
+    show("peak memory and first call (with compilation) of each process", process_table(timings))
+
+
+def save(path: str, counts: Counts, timings: Mapping[str, Timing], about: dict[str, Any]) -> None:
+    """Write every number, each single run included."""
+    measured = {variant: asdict(timing) for variant, timing in timings.items()}
+    write_json(path, {**about, "counts": asdict(counts), "measured": measured}, indent=1)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    arguments = parse_arguments(argv)
+    height, width, repeat = arguments.height, arguments.width, arguments.repeat
+    config = load_config(arguments.config, arguments.overrides)
+    device = prepare_runtime(arguments.device)
+    classes, configs = config.model.num_classes or COCO_CLASSES, variants(config)
+    counts = Counts(
+        count_weights(config, classes),
+        count_arithmetic(configs, classes, *COUNTED_SIZE),
+        count_arithmetic(configs, classes, height, width),
+    )
+    show_counts(counts, height, width)
+    parts = PARTS not in arguments.skip
+    works = {
+        name: Work(each, classes, height, width, device, forward_parts=parts)
+        for name, each in configs.items()
+    }
+    timings = measure_all(works, repeat, training=TRAINING not in arguments.skip)
+    title = f"{height} x {width} on {device}, ms, {repeat} runs"
+    show_timings(timings, title, config.train.batch_size)
+    if arguments.json:
+        about = {"height": height, "width": width, "repeat": repeat, "device": device}
+        save(arguments.json, counts, timings, about | {"settings": to_dict(config)})
+
+
+if __name__ == "__main__":
+    sys.exit(main(None))

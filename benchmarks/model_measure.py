@@ -1,0 +1,66 @@
+"""Measurements of both variants, taken in turns so that a busy machine slows both alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from statistics import median
+
+from model_worker import Work, Worker
+
+from focus_detr.config.schema import Config
+
+FOCUS = "focus"
+DENSE = "dense"
+
+
+@dataclass
+class Timing:
+    """Seconds of every run per part, and what the first call of each process took."""
+
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    first_seconds: dict[str, float] = field(default_factory=dict)
+    peak_bytes: dict[str, int] = field(default_factory=dict)
+
+    def best(self, part: str) -> float:
+        """Shortest run."""
+        return min(self.seconds[part])
+
+    def middle(self, part: str) -> float:
+        """Median run."""
+        return median(self.seconds[part])
+
+
+def variants(config: Config) -> dict[str, Config]:
+    """The model as configured, and the same with an encoder that refines all tokens."""
+    encoder = config.model.encoder
+    dense = replace(encoder, keep_ratio=1.0, cascade=(1.0,) * encoder.layers)
+    return {
+        FOCUS: config,
+        DENSE: replace(config, model=replace(config.model, encoder=dense)),
+    }
+
+
+def measure(works: Mapping[str, Work], name: str, repeat: int, timings: dict[str, Timing]) -> None:
+    """Time every part of both variants ``repeat`` times and add the results to ``timings``.
+
+    Args:
+        works: what to run per variant; both have the same parts.
+        name: of the call that is compiled first and whose peak memory counts.
+        repeat: timed runs after the compilation.
+        timings: per variant.
+    """
+    with ExitStack() as stack:
+        workers = {variant: stack.enter_context(Worker()) for variant in works}
+        parts: tuple[str, ...] = ()
+        for variant, work in works.items():
+            started = workers[variant].start(work)
+            parts = started.parts
+            timings[variant].first_seconds[name] = started.first_seconds
+            timings[variant].peak_bytes[name] = started.peak_bytes
+        for _ in range(repeat):
+            for part in parts:
+                for variant, worker in workers.items():
+                    seconds = timings[variant].seconds.setdefault(part, [])
+                    seconds.append(worker.seconds(part))

@@ -1,0 +1,91 @@
+"""The training step, cut off after the forward pass, after the gradients, or whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn, ops
+
+from focus_detr.config.schema import Config
+from focus_detr.data.batch import Batch
+from focus_detr.models.factory import build_training_loss
+from focus_detr.training.adamw import AdamW
+from focus_detr.training.inputs import StepInputs
+from focus_detr.training.parameter_groups import trained_parameters
+from focus_detr.training.train_step import TrainStep
+
+FORWARD = "loss"
+GRADIENTS = "loss and gradients"
+STEP = "whole step"
+TRAINING_PARTS = (FORWARD, GRADIENTS, STEP)
+
+BOXES = 10  # real boxes per image
+
+
+class LossAndGradients(nn.Cell):
+    """What a step does before it clips and updates."""
+
+    def __init__(self, loss_cell: nn.Cell, optimizer: AdamW) -> None:
+        super().__init__(auto_prefix=False)
+        self.value_and_grad = ops.value_and_grad(
+            loss_cell, None, optimizer.parameters, has_aux=True
+        )
+
+    def construct(self, *batch: Tensor) -> tuple:
+        """Arguments of the loss -> (total [], parts [n]) and the gradients."""
+        return self.value_and_grad(*batch)
+
+
+def random_batch(config: Config, num_classes: int, height: int, width: int) -> Batch:
+    """``train.batch_size`` images without padding, with ten boxes each in the first bucket."""
+    random = np.random.default_rng(0)
+    size, targets = config.train.batch_size, config.data.target_buckets[0]
+    boxes = np.tile(np.array([0.5, 0.5, 1.0, 1.0], np.float32), (size, targets, 1))
+    boxes[:, :BOXES, :2] = random.uniform(0.3, 0.7, boxes[:, :BOXES, :2].shape)
+    boxes[:, :BOXES, 2:] = random.uniform(0.05, 0.5, boxes[:, :BOXES, 2:].shape)
+    valid = np.arange(targets) < BOXES
+    sizes = np.full((size, 2), (height, width), np.int32)
+    return Batch(
+        images=random.standard_normal((size, 3, height, width)).astype(np.float32),
+        image_sizes=sizes,
+        boxes=boxes,
+        labels=(random.integers(0, num_classes, (size, targets)) * valid).astype(np.int32),
+        box_valid=np.tile(valid.astype(np.float32), (size, 1)),
+        image_ids=tuple(range(size)),
+        original_sizes=sizes,
+    )
+
+
+class TrainingParts:
+    """A training step on one random batch, as far as ``part`` says.
+
+    Args:
+        config: all settings.
+        num_classes: number of object classes.
+        height: of the images, pixels.
+        width: likewise.
+        part: one of ``TRAINING_PARTS``.
+    """
+
+    def __init__(
+        self, config: Config, num_classes: int, height: int, width: int, *, part: str
+    ) -> None:
+        inputs = StepInputs(config.train.seed, config.denoising.number, num_classes)
+        batch = inputs(random_batch(config, num_classes, height, width), 0)
+        loss = build_training_loss(config, num_classes)
+        optimizer = AdamW(trained_parameters(loss.model, config.train.optimizer))
+        gradients = LossAndGradients(loss, optimizer)
+        step = TrainStep(loss, optimizer, config.train.optimizer.clip_norm)
+        rate = Tensor(config.train.optimizer.lr, ms.float32)
+        self.part = part
+        self.whole: Callable[[], object] = {
+            FORWARD: lambda: loss(*batch),
+            GRADIENTS: lambda: gradients(*batch),
+            STEP: lambda: step(rate, *batch),
+        }[part]
+
+    def calls(self) -> dict[str, Callable[[], object]]:
+        """The one call there is."""
+        return {self.part: self.whole}

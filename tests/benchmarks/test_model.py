@@ -1,0 +1,104 @@
+"""``benchmarks/model.py`` on a tiny model, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = (
+    "model.num_classes=3",
+    "model.width=32",
+    "model.heads=4",
+    "model.backbone.name=resnet18",
+    "model.backbone.width_factor=0.125",
+    "model.backbone.depths=[1, 1, 1, 1]",
+    "model.encoder.layers=1",
+    "model.encoder.ffn_width=32",
+    "model.encoder.points=1",
+    "model.encoder.cascade=[1.0]",
+    "model.encoder.object_tokens=10",
+    "model.decoder.layers=1",
+    "model.decoder.ffn_width=32",
+    "model.decoder.points=1",
+    "model.decoder.queries=10",
+    "denoising.number=2",
+    "data.target_buckets=[12]",
+    "train.batch_size=1",
+)
+FORWARD = {
+    "backbone",
+    "neck",
+    "selector and ranking",
+    "selector to encoder",
+    "proposals",
+    "decoder and heads",
+    "whole forward",
+}
+TRAINING = {"loss", "loss and gradients", "whole step"}
+
+
+def run_benchmark(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "benchmarks" / "model.py"), *map(str, arguments)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def measured(folder: Path, *arguments: object) -> tuple[str, dict[str, Any]]:
+    """Printed text and saved numbers of a run with the tiny model."""
+    path = folder / "model.json"
+    size = ("--height", 64, "--width", 96, "--repeat", 2, "--device", "CPU")
+    finished = run_benchmark(*size, *arguments, "--json", path, *TINY)
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout, json.loads(path.read_text())
+
+
+def assert_timed(saved: dict[str, Any], parts: set[str], processes: set[str]) -> None:
+    """Both models have two positive times per part and a peak per process."""
+    assert set(saved["measured"]) == {"focus", "dense"}
+    for model in saved["measured"].values():
+        assert set(model["seconds"]) == parts
+        assert all(len(runs) == 2 and min(runs) > 0 for runs in model["seconds"].values())
+        assert set(model["peak_bytes"]) == processes
+        assert min(model["peak_bytes"].values()) > 50e6
+
+
+def test_forward_pass_is_measured_and_printed(tmp_path: Path) -> None:
+    printed, saved = measured(tmp_path, "--skip", "parts", "--skip", "training")
+    assert_timed(saved, {"whole forward"}, {"whole forward"})
+    row = next(line for line in printed.splitlines() if line.startswith("whole forward"))
+    shortest = 1e3 * min(saved["measured"]["focus"]["seconds"]["whole forward"])
+    assert float(row.split()[3]) == pytest.approx(shortest, abs=0.051)
+    assert "training step" not in printed
+    focus, dense = (saved["counts"]["timed_size"][name] for name in ("focus", "dense"))
+    more = {part for part in focus if dense[part] > focus[part]}
+    assert more == {"encoder_layers", "category_head", "encoder_sampling"}
+
+
+@pytest.mark.slow
+def test_every_part_of_both_models_is_timed(tmp_path: Path) -> None:
+    printed, saved = measured(tmp_path)
+    assert_timed(saved, FORWARD | TRAINING, {"whole forward"} | TRAINING)
+    rows = {line[:20].strip() for line in printed.splitlines()}
+    assert {"encoder", "proposals", "whole forward", "whole step"} <= rows
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--height", 8), "--height is 8, expected 32 or more"),
+        (("--repeat", 0), "--repeat is 0, expected 1 or more"),
+        (("model.colour=blue",), "unknown setting model.colour"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments: tuple[object, ...], sentence: str) -> None:
+    finished = run_benchmark(*arguments)
+    assert finished.returncode == 2
+    assert sentence in finished.stderr
+    assert finished.stderr.count("\n") == 1
