@@ -213,15 +213,8 @@ class Criterion(nn.Cell):
             (logits[:, :, slots:], enc_logits.astype(ms.float32).expand_dims(0))
         )
         all_boxes = ops.concat((boxes[:, :, slots:], enc_boxes.astype(ms.float32).expand_dims(0)))
-        matches = ops.stop_gradient(
-            self.matcher(
-                ops.stop_gradient(all_logits),
-                ops.stop_gradient(all_boxes),
-                labels,
-                target_boxes,
-                box_valid,
-            )
-        )
+        fixed = ops.stop_gradient(all_logits), ops.stop_gradient(all_boxes)
+        matches = ops.stop_gradient(self.matcher(*fixed, labels, target_boxes, box_valid))
         live = ops.ones((enc_logits.shape[1],), ms.float32)
         matched = self.set_losses(
             all_logits, all_boxes, matches, labels, target_boxes, box_valid, live
@@ -233,13 +226,9 @@ class Criterion(nn.Cell):
             )
         parts = self._in_named_order(matched, denoised, self._box_count(box_valid))
         if self.foreground_loss is not None:
+            scores = foreground_scores.astype(ms.float32)
             foreground = self.foreground_loss(
-                foreground_scores.astype(ms.float32),
-                target_boxes,
-                box_valid,
-                image_sizes,
-                height,
-                width,
+                scores, target_boxes, box_valid, image_sizes, height, width
             )
             parts = ops.concat((parts, (self.foreground_weight * foreground).reshape(1)))
         return parts.sum(), parts, matches
