@@ -5,9 +5,10 @@
     python benchmarks/model.py --config config/focus_detr_lite0_small.yaml train.batch_size=1
 
 Prints weights and multiply-adds per part, the latency of the forward pass (one image) and of the
-training step (train.batch_size images, ten boxes each), and the peak memory of each process. Both
-models run in turns. Weights and images are random. For the default settings the reference
-implementation has 49,339,920 weights and 149.20 (dense: 243.01) billion multiply-adds.
+training step (train.batch_size images, ten boxes each), and the peak memory of each process. The
+models take turns in the forward pass; training steps, which need gigabytes, run one after the
+other. Weights and images are random. For the default settings the reference implementation has
+49,339,920 weights and 149.20 (dense: 243.01) billion multiply-adds.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from model_report import (
     process_table,
     training_table,
 )
-from model_training import STEP, TRAINING_PARTS
+from model_training import TRAINING_PARTS
 from model_worker import Work
 
 from focus_detr.config.loading import load_config, to_dict
@@ -88,14 +89,11 @@ def count_arithmetic(
     }
 
 
-def measure_all(works: Mapping[str, Work], repeat: int, *, training: bool) -> dict[str, Timing]:
-    """Forward pass and, if wanted, training step of each variant."""
-    timings = {name: Timing() for name in works}
-    measure(works, WHOLE, repeat, timings)
-    for part in TRAINING_PARTS if training else ():
-        steps = {name: replace(work, training=part) for name, work in works.items()}
-        measure(steps, part, repeat, timings)
-    return timings
+def measure_training(works: Mapping[str, Work], repeat: int, timings: dict[str, Timing]) -> None:
+    """The training step of each variant, one process at a time: a step takes gigabytes."""
+    for part in TRAINING_PARTS:
+        for name, work in works.items():
+            measure({name: replace(work, training=part)}, part, repeat, timings)
 
 
 def show(title: str, body: str) -> None:
@@ -121,16 +119,12 @@ def show_counts(counts: Counts, height: int, width: int) -> None:
         show(title, arithmetic_table(per_variant))
 
 
-def show_timings(timings: Mapping[str, Timing], title: str, batch_size: int) -> None:
-    """Print what was measured."""
-    show(f"forward pass, 1 image of {title}", forward_table(timings))
-    if any(STEP in timing.seconds for timing in timings.values()):
-        show(f"training step, {batch_size} images of {title}", training_table(timings))
-    show("peak memory and first call (with compilation) of each process", process_table(timings))
-
-
-def save(path: str, counts: Counts, timings: Mapping[str, Timing], about: dict[str, Any]) -> None:
-    """Write every number, each single run included."""
+def save(
+    path: str | None, counts: Counts, timings: Mapping[str, Timing], about: dict[str, Any]
+) -> None:
+    """Write every number so far, each single run included; nothing without a path."""
+    if path is None:
+        return
     measured = {variant: asdict(timing) for variant, timing in timings.items()}
     write_json(path, {**about, "counts": asdict(counts), "measured": measured}, indent=1)
 
@@ -154,12 +148,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         name: Work(each, classes, height, width, device, forward_parts=parts)
         for name, each in configs.items()
     }
-    timings = measure_all(works, repeat, training=TRAINING not in arguments.skip)
+    timings = {name: Timing() for name in works}
     title = f"{height} x {width} on {device}, ms, {repeat} runs"
-    show_timings(timings, title, config.train.batch_size)
-    if arguments.json:
-        about = {"height": height, "width": width, "repeat": repeat, "device": device}
-        save(arguments.json, counts, timings, about | {"settings": to_dict(config)})
+    about = {"height": height, "width": width, "repeat": repeat, "device": device}
+    about |= {"settings": to_dict(config)}
+    measure(works, WHOLE, repeat, timings)
+    show(f"forward pass, 1 image of {title}", forward_table(timings))
+    save(arguments.json, counts, timings, about)
+    if TRAINING not in arguments.skip:
+        measure_training(works, repeat, timings)
+        show(f"training step, {config.train.batch_size} images of {title}", training_table(timings))
+        save(arguments.json, counts, timings, about)
+    show("peak memory and first call (with compilation) of each process", process_table(timings))
 
 
 if __name__ == "__main__":

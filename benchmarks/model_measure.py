@@ -1,4 +1,4 @@
-"""Measurements of both variants, taken in turns so that a busy machine slows both alike."""
+"""Measurements of variants, taken in turns so that a busy machine slows both alike."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def variants(config: Config) -> dict[str, Config]:
 
 
 def measure(works: Mapping[str, Work], name: str, repeat: int, timings: dict[str, Timing]) -> None:
-    """Time every part of both variants ``repeat`` times and add the results to ``timings``.
+    """Time every part of the variants ``repeat`` times and add the results to ``timings``.
 
     Args:
-        works: what to run per variant; both have the same parts.
+        works: what to run per variant, held in memory together; all have the same parts.
         name: of the call that is compiled first and whose peak memory counts.
         repeat: timed runs after the compilation.
         timings: per variant.

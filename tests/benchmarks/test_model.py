@@ -24,7 +24,7 @@ TINY = (
     "model.encoder.points=1",
     "model.encoder.cascade=[1.0]",
     "model.encoder.object_tokens=10",
-    "model.decoder.layers=1",
+    "model.decoder.layers=2",
     "model.decoder.ffn_width=32",
     "model.decoder.points=1",
     "model.decoder.queries=10",
@@ -53,7 +53,7 @@ def run_benchmark(*arguments: object) -> subprocess.CompletedProcess[str]:
 def measured(folder: Path, *arguments: object) -> tuple[str, dict[str, Any]]:
     """Printed text and saved numbers of a run with the tiny model."""
     path = folder / "model.json"
-    size = ("--height", 64, "--width", 96, "--repeat", 2, "--device", "CPU")
+    size = ("--height", 128, "--width", 160, "--repeat", 2, "--device", "CPU")
     finished = run_benchmark(*size, *arguments, "--json", path, *TINY)
     assert finished.returncode == 0, finished.stderr
     return finished.stdout, json.loads(path.read_text())
