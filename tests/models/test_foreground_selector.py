@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import mindspore as ms
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mindspore import Tensor
+from mindspore import Tensor, ops
 
-from focus_detr.models.foreground_selector import ScoreMLP, resize_matrix
+from focus_detr.models.foreground_selector import ForegroundSelector, ScoreMLP, resize_matrix
 
 
 def _align_corners(values: np.ndarray, size: int) -> np.ndarray:
@@ -57,3 +58,27 @@ def test_tokens_that_do_not_count_leave_the_scores_of_the_others() -> None:
     features[:, 4:] = 7.0
     changed = mlp(Tensor(features), None, Tensor(counted)).asnumpy()
     np.testing.assert_allclose(changed[:, :4], usual[:, :4], atol=1e-6)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("grids", [((4, 4), (2, 2), (1, 1)), ((4, 1), (2, 1)), ((2, 5), (1, 3))])
+def test_levels_of_one_row_column_or_token_give_gradients(
+    batch: int, grids: tuple[tuple[int, int], ...]
+) -> None:
+    selector = ForegroundSelector(ScoreMLP(16, modulate_after_norm=True), levels=len(grids))
+    rng = np.random.default_rng(0)
+    features = tuple(
+        Tensor(rng.normal(size=(batch, h * w, 16)).astype(np.float32)) for h, w in grids
+    )
+    validity = tuple(tuple(ops.ones((batch, side)) for side in grid) for grid in grids)
+    counted = tuple(ops.ones((batch, h * w)) for h, w in grids)
+
+    def weighted(*levels: Tensor) -> Tensor:
+        scores = selector(levels, validity, counted)
+        return sum((score * (i + 1.0)).sum() for i, score in enumerate(scores))
+
+    places = tuple(range(len(grids)))
+    gradients = ms.jit(ops.grad(weighted, grad_position=places))(*features)
+    for feature, gradient in zip(features, gradients, strict=True):
+        assert gradient.shape == feature.shape
+        assert np.isfinite(gradient.asnumpy()).all() and gradient.asnumpy().any()

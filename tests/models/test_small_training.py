@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from golden_data import image_for
 from mindspore import Tensor, ops
 from model_cases import SMALL_CLASSES, normalised_batch, small_config
@@ -32,16 +34,23 @@ def _config(**changes: object) -> Config:
     return replace(config, **changes)
 
 
-def _batch(counts: tuple[int, int], number: int = NUMBER) -> tuple[Tensor, ...]:
-    """Two images of different size with that many boxes."""
+def _batch(
+    counts: tuple[int, ...],
+    number: int = NUMBER,
+    *,
+    classes: int = SMALL_CLASSES,
+    shapes: Sequence[tuple[int, int]] = ((96, 128), (128, 128)),
+) -> tuple[Tensor, ...]:
+    """Images of these heights and widths with that many boxes."""
     rng = np.random.default_rng(0)
-    images, sizes = normalised_batch([image_for(i, 96 + 32 * i, 128, 0) for i in range(2)])
+    images, sizes = normalised_batch([image_for(i, *shape, 0) for i, shape in enumerate(shapes)])
+    batch = len(shapes)
     boxes = np.concatenate(
-        (rng.uniform(0.3, 0.7, (2, TARGETS, 2)), rng.uniform(0.1, 0.4, (2, TARGETS, 2))), -1
+        (rng.uniform(0.3, 0.7, (batch, TARGETS, 2)), rng.uniform(0.1, 0.4, (batch, TARGETS, 2))), -1
     )
-    labels = rng.integers(0, SMALL_CLASSES, (2, TARGETS))
+    labels = rng.integers(0, classes, (batch, TARGETS))
     valid = np.arange(TARGETS)[None] < np.array(counts)[:, None]
-    draws = draw_noise(rng, 2, denoising_slots(number, TARGETS), SMALL_CLASSES)
+    draws = draw_noise(rng, batch, denoising_slots(number, TARGETS), classes)
     arrays = (
         boxes.astype(np.float32),
         labels.astype(np.int32),
@@ -69,6 +78,24 @@ def test_the_loss_falls_and_batches_without_boxes_are_harmless() -> None:
     assert boxes and not any(boxes)
     assert not any(value for name, value in named.items() if "_dn" in name)
     assert named["loss_class"] > 0 and named["select_loss"] > 0
+
+
+def _train_one_step(
+    config: Config, inputs: tuple[Tensor, ...], classes: int = SMALL_CLASSES
+) -> dict[str, float]:
+    """The named losses of one step, which must move the weights and be finite."""
+    loss = build_training_loss(config, classes)
+    optimizer = AdamW(trained_parameters(loss.model, OptimizerConfig()))
+    total, parts, norm, finite = TrainStep(loss, optimizer, 0.1)(Tensor(np.float32(1e-3)), *inputs)
+    assert bool(finite) and np.isfinite(float(total)) and float(norm) > 0
+    assert parts.shape == (len(loss.loss_names),)
+    return dict(zip(loss.loss_names, parts.asnumpy().tolist(), strict=True))
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (64, 96)])
+def test_one_image_of_few_tokens_trains(shape: tuple[int, int]) -> None:
+    losses = _train_one_step(_config(), _batch((4,), shapes=(shape,)))
+    assert losses["loss_class"] > 0 and losses["select_loss"] > 0
 
 
 def _gradients(loss: TrainingLoss, inputs: tuple[Tensor, ...]) -> dict[str, np.ndarray]:

@@ -3,6 +3,9 @@
 Every token gets a foreground score. Levels are scored one after the other; each level's logits,
 resized, modulate the features of the next (equation 2). The scores are supervised by the boxes
 (``losses/foreground.py``) and rank the tokens for the encoder.
+
+Products here are the ``BatchMatMul`` primitive: the gradient of ``ops.matmul`` does not compile for
+a batch of one image when a level has a single row, column or token (MindSpore 2.10).
 """
 
 from __future__ import annotations
@@ -47,6 +50,7 @@ class ScoreMLP(nn.Cell):
         self.hidden1 = nn.Dense(width, width // 2)
         self.hidden2 = nn.Dense(width // 2, width // 4)
         self.output = nn.Dense(width // 4, 1)
+        self.multiply = ops.BatchMatMul()
 
     def construct(self, features: Tensor, factor: Tensor | None, counted: Tensor) -> Tensor:
         """Score the tokens of one level.
@@ -66,7 +70,7 @@ class ScoreMLP(nn.Cell):
         else:
             x = self.norm(features * factor)
         x = ops.gelu(self.input(x))
-        total = ops.matmul(counted[:, None, :], x[..., self.local :])  # [B, 1, C/2]
+        total = self.multiply(counted[:, None, :], x[..., self.local :])  # [B, 1, C/2]
         mean = total / counted.sum(axis=1).reshape(-1, 1, 1)
         shared = ops.broadcast_to(mean, (x.shape[0], x.shape[1], mean.shape[2]))
         x = ops.concat((x[..., : self.local], shared), axis=-1)  # [B, n, C]
@@ -83,6 +87,8 @@ class ForegroundSelector(nn.Cell):
         self.modulation = modulation
         coarse_to_fine = tuple(range(levels - 1, -1, -1))
         self.order = coarse_to_fine if modulation == "top_down" else coarse_to_fine[::-1]
+        self.multiply = ops.BatchMatMul()
+        self.multiply_transposed = ops.BatchMatMul(transpose_b=True)
 
     def construct(
         self,
@@ -122,5 +128,5 @@ class ForegroundSelector(nn.Cell):
         grid = score.reshape(batch, rows, source[1].shape[1])  # [B, h, w]
         vertical = resize_matrix(source[0], target[0])  # [B, h', h]
         horizontal = resize_matrix(source[1], target[1])  # [B, w', w]
-        resized = ops.matmul(ops.matmul(vertical, grid), horizontal.swapaxes(1, 2))
+        resized = self.multiply_transposed(self.multiply(vertical, grid), horizontal)
         return resized.reshape(batch, -1, 1)  # [B, h'*w', 1]
