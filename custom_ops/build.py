@@ -1,0 +1,203 @@
+"""Build the native library of deformable attention.
+
+    python custom_ops/build.py
+    python custom_ops/build.py --out FOLDER
+
+Needs a C++17 compiler (CXX, g++ or clang++) and Python's standard library. The library lies in the
+user's cache under a name that follows from sources, flags and compiler, so a second call builds
+nothing; several processes may build at once. A copy goes where the package looks for it (or to
+FOLDER), and its path is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+SOURCES = Path(__file__).resolve().parent / "msda"
+PACKAGE_FOLDER = SOURCES.parents[1] / "src" / "focus_detr" / "ops" / "lib"
+LIBRARY = "libmsda_cpu.so"
+COMPILERS = ("g++", "clang++", "c++")
+EXIT_BAD_INPUT = 2
+
+# Not -ffast-math: it changes how the whole process treats tiny numbers, and NaN must stay NaN.
+FLAGS = (
+    "-std=c++17",
+    "-O3",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-ffp-contract=fast",
+)
+AVX2 = ("-mavx2", "-mfma")
+AVX512 = (*AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl")
+THREADS = "-fopenmp"
+
+
+class BuildError(Exception):
+    """The library cannot be built here; the text says why in one sentence."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One call of the compiler."""
+
+    source: str
+    target: str
+    flags: tuple[str, ...] = ()
+
+
+def units(machine: str) -> list[Unit]:
+    """What to compile for a processor family; x86-64 gets a variant per instruction set."""
+    kernels = [Unit("kernels.cc", "baseline.o", ("-DMSDA_KERNELS=kBaselineKernels",))]
+    flags: tuple[str, ...] = ()
+    if machine.lower() in ("x86_64", "amd64"):
+        flags = ("-DMSDA_X86",)
+        kernels += [
+            Unit("kernels.cc", "avx2.o", ("-DMSDA_KERNELS=kAvx2Kernels", *AVX2)),
+            Unit("kernels.cc", "avx512.o", ("-DMSDA_KERNELS=kAvx512Kernels", *AVX512)),
+        ]
+    return [
+        *kernels,
+        Unit("msda_cpu.cc", "msda_cpu.o", flags),
+        Unit("mindspore_entry.cc", "mindspore_entry.o"),
+    ]
+
+
+def find_compiler() -> list[str]:
+    """The command that compiles C++.
+
+    Raises:
+        BuildError: there is none.
+    """
+    wanted = shlex.split(os.environ.get("CXX", ""))
+    for command in [wanted] if wanted else [[name] for name in COMPILERS]:
+        if shutil.which(command[0]):
+            return command
+    looked = wanted[0] if wanted else ", ".join(COMPILERS)
+    raise BuildError(
+        f"no C++ compiler found (looked for {looked}): install one, on Debian with "
+        "`apt install g++`, or set CXX"
+    )
+
+
+def cache_folder() -> Path:
+    """Where built libraries lie, of this user."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "focus_detr"
+
+
+def fingerprint(compiler: Sequence[str]) -> str:
+    """Changes with every source, flag, compiler and processor family."""
+    version = subprocess.run([*compiler, "--version"], capture_output=True, check=False).stdout
+    parts = [repr((compiler, FLAGS, THREADS, units(platform.machine()))).encode(), version]
+    for path in sorted(SOURCES.glob("*.[ch]*")):
+        parts += [path.name.encode(), path.read_bytes()]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def build(cache: Path) -> Path:
+    """Build into a cache, unless it holds the library already.
+
+    Args:
+        cache: is made if missing.
+
+    Returns:
+        The library.
+
+    Raises:
+        BuildError: no compiler, it failed, or the cache cannot be written.
+    """
+    compiler = find_compiler()
+    library = cache / f"msda_cpu-{fingerprint(compiler)}.so"
+    if library.exists():
+        return library
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as folder:
+            os.replace(_compile_and_link(compiler, Path(folder)), library)
+    except OSError as error:
+        raise BuildError(f"cannot write {error.filename or cache}: {error.strerror}") from error
+    return library
+
+
+def install(library: Path, folder: Path) -> Path:
+    """Copy a library to where the package looks for it, whole or not at all.
+
+    Raises:
+        BuildError: the folder cannot be written.
+    """
+    target = folder / LIBRARY
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix="installing-") as part:
+            os.replace(shutil.copy(library, part), target)
+    except OSError as error:
+        raise BuildError(f"cannot write {error.filename or target}: {error.strerror}") from error
+    return target
+
+
+def _compile_and_link(compiler: Sequence[str], folder: Path) -> Path:
+    """With threads where the compiler knows OpenMP, otherwise without."""
+    parts = units(platform.machine())
+    threads = (THREADS,) if _knows_openmp(compiler, folder) else ()
+
+    def compile_unit(unit: Unit) -> None:
+        source, target = str(SOURCES / unit.source), str(folder / unit.target)
+        _run([*compiler, *FLAGS, *threads, *unit.flags, "-c", source, "-o", target])
+
+    with ThreadPoolExecutor(max_workers=len(parts)) as pool:
+        list(pool.map(compile_unit, parts))
+    objects = [str(folder / unit.target) for unit in parts]
+    library = folder / LIBRARY
+    _run([*compiler, "-shared", *threads, *objects, "-o", str(library)])
+    return library
+
+
+def _knows_openmp(compiler: Sequence[str], folder: Path) -> bool:
+    probe = folder / "probe.cc"
+    probe.write_text("#include <omp.h>\nint threads() { return omp_get_max_threads(); }\n")
+    command = [*compiler, "-shared", "-fPIC", THREADS, str(probe), "-o", str(folder / "probe.so")]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def _run(command: Sequence[str]) -> None:
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    if finished.returncode:
+        lines = [line for line in finished.stderr.splitlines() if "error" in line]
+        reason = (lines or finished.stderr.splitlines() or ["no message"])[0]
+        raise BuildError(f"{command[0]} failed: {reason.strip()}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 2 if the library cannot be built."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, help="put the library into this folder instead")
+    arguments = parser.parse_args(argv)
+    try:
+        library = build(cache_folder())
+        targets = [arguments.out] if arguments.out else [cache_folder(), PACKAGE_FOLDER]
+        for target in targets:
+            print(install(library, target))
+    except BuildError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

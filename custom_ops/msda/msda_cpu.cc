@@ -1,0 +1,209 @@
+// The C interface on a CPU: checks the arguments and calls the kernels for this processor.
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <vector>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#include "kernels.h"
+#include "msda.h"
+
+namespace {
+
+using msda::Job;
+using msda::Kernels;
+
+constexpr int64_t kLargestSide = int64_t{1} << 24;  // whole numbers that float32 holds
+constexpr int64_t kSerialWork = 1 << 15;            // channels of samples; below, threads cost more
+constexpr int64_t kLine = 16;                       // floats of a cache line
+
+struct Variant {
+  const char *name;
+  const Kernels *kernels;
+};
+
+#ifdef MSDA_X86
+bool HasAvx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+bool HasAvx512() {
+  return HasAvx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
+// The best variant that this processor has and FOCUS_DETR_MSDA_VARIANT, if set, allows.
+Variant ChooseVariant() {
+#ifdef MSDA_X86
+  const char *limit = std::getenv("FOCUS_DETR_MSDA_VARIANT");
+  const bool baseline = limit && std::strcmp(limit, "baseline") == 0;
+  const bool avx2 = limit && std::strcmp(limit, "avx2") == 0;
+  if (HasAvx512() && !baseline && !avx2) return {"avx512", &msda::kAvx512Kernels};
+  if (HasAvx2() && !baseline) return {"avx2", &msda::kAvx2Kernels};
+#endif
+  return {"baseline", &msda::kBaselineKernels};
+}
+
+const Variant &ChosenVariant() {
+  static const Variant variant = ChooseVariant();
+  return variant;
+}
+
+int64_t IndexAt(const msda_sizes &sizes, const void *indices, int64_t at) {
+  if (sizes.index_type == MSDA_INT32) return static_cast<const int32_t *>(indices)[at];
+  return static_cast<const int64_t *>(indices)[at];
+}
+
+int CheckSizes(const msda_sizes &sizes, bool fused) {
+  for (const int64_t size : {sizes.batch, sizes.tokens, sizes.queries}) {
+    if (size < 0) return MSDA_WRONG_SIZE;
+  }
+  for (const int64_t size : {sizes.heads, sizes.depth, sizes.levels, sizes.points}) {
+    if (size < 1) return MSDA_WRONG_SIZE;
+  }
+  if (fused && sizes.reference_size != 2 && sizes.reference_size != 4) return MSDA_WRONG_SIZE;
+  if (sizes.value_type < MSDA_FLOAT32 || sizes.value_type > MSDA_BFLOAT16) return MSDA_WRONG_TYPE;
+  if (sizes.index_type != MSDA_INT32 && sizes.index_type != MSDA_INT64) return MSDA_WRONG_TYPE;
+  return sizes.tokens > std::numeric_limits<int32_t>::max() ? MSDA_TOO_LARGE : MSDA_OK;
+}
+
+// Owns what a job points to: the levels as the kernels read them, and work space.
+struct Workspace {
+  std::vector<float> columns;
+  std::vector<float> rows;
+  std::vector<int32_t> start;
+  std::vector<float> scratch;
+
+  int ReadLevels(const msda_sizes &sizes, const void *shapes, const void *starts) {
+    int64_t free = 0;
+    for (int64_t level = 0; level < sizes.levels; ++level) {
+      const int64_t high = IndexAt(sizes, shapes, 2 * level);
+      const int64_t wide = IndexAt(sizes, shapes, 2 * level + 1);
+      const int64_t first = IndexAt(sizes, starts, level);
+      if (high > kLargestSide || wide > kLargestSide) return MSDA_TOO_LARGE;
+      if (high < 1 || wide < 1 || first < free || high * wide > sizes.tokens - first) {
+        return MSDA_WRONG_LEVELS;
+      }
+      free = first + high * wide;
+      columns.insert(columns.end(), sizes.points, static_cast<float>(wide));
+      rows.insert(rows.end(), sizes.points, static_cast<float>(high));
+      start.insert(start.end(), sizes.points, static_cast<int32_t>(first));
+    }
+    return MSDA_OK;
+  }
+
+  void Fill(Job *job) {
+    job->columns = columns.data();
+    job->rows = rows.data();
+    job->start = start.data();
+    const int64_t floats = msda::kFloatsPerSample * job->samples;
+    job->scratch_stride = (floats + kLine - 1) / kLine * kLine;
+    scratch.resize(job->threads * job->scratch_stride);
+    job->scratch = scratch.data();
+  }
+};
+
+int Threads(const msda_sizes &sizes, int64_t samples) {
+#ifdef _OPENMP
+  const int64_t work = sizes.batch * sizes.queries * sizes.heads * samples * sizes.depth;
+  return work < kSerialWork ? 1 : omp_get_max_threads();
+#else
+  return 1;
+#endif
+}
+
+Job PlainJob(const msda_sizes &sizes, const float *locations, const float *weights) {
+  Job job{};
+  job.sizes = sizes;
+  job.samples = sizes.levels * sizes.points;
+  job.places = locations;
+  job.weights = weights;
+  job.weight_stride = sizes.heads * job.samples;
+  job.place_stride = 2 * job.weight_stride;
+  return job;
+}
+
+Job FusedJob(const msda_sizes &sizes, const float *references, const float *projected) {
+  Job job{};
+  job.sizes = sizes;
+  job.fused = true;
+  job.samples = sizes.levels * sizes.points;
+  job.references = references;
+  const int64_t entries = sizes.heads * job.samples;
+  job.places = projected;
+  job.weights = projected + 2 * entries;
+  job.place_stride = job.weight_stride = 3 * entries;
+  return job;
+}
+
+int Run(Job job, const void *shapes, const void *starts, void (*Kernels::*pass)(const Job &)) try {
+  Workspace workspace;
+  if (const int status = workspace.ReadLevels(job.sizes, shapes, starts)) return status;
+  job.threads = Threads(job.sizes, job.samples);
+  workspace.Fill(&job);
+  (ChosenVariant().kernels->*pass)(job);
+  return MSDA_OK;
+} catch (const std::bad_alloc &) {
+  return MSDA_OUT_OF_MEMORY;
+}
+
+}  // namespace
+
+int msda_forward(const msda_sizes *sizes, const void *value, const void *shapes,
+                 const void *starts, const float *locations, const float *weights, void *output,
+                 void *) {
+  if (const int status = CheckSizes(*sizes, false)) return status;
+  Job job = PlainJob(*sizes, locations, weights);
+  job.value = value;
+  job.output = output;
+  return Run(job, shapes, starts, &Kernels::forward);
+}
+
+int msda_backward(const msda_sizes *sizes, const void *value, const void *shapes,
+                  const void *starts, const float *locations, const float *weights,
+                  const void *grad_output, float *grad_value, float *grad_locations,
+                  float *grad_weights, void *) {
+  if (const int status = CheckSizes(*sizes, false)) return status;
+  Job job = PlainJob(*sizes, locations, weights);
+  job.value = value;
+  job.grad_output = grad_output;
+  job.grad_value = grad_value;
+  job.grad_places = grad_locations;
+  job.grad_weights = grad_weights;
+  return Run(job, shapes, starts, &Kernels::backward);
+}
+
+int msda_fused_forward(const msda_sizes *sizes, const void *value, const void *shapes,
+                       const void *starts, const float *references, const float *projected,
+                       void *output, void *) {
+  if (const int status = CheckSizes(*sizes, true)) return status;
+  Job job = FusedJob(*sizes, references, projected);
+  job.value = value;
+  job.output = output;
+  return Run(job, shapes, starts, &Kernels::forward);
+}
+
+int msda_fused_backward(const msda_sizes *sizes, const void *value, const void *shapes,
+                        const void *starts, const float *references, const float *projected,
+                        const void *grad_output, float *grad_value, float *grad_references,
+                        float *grad_projected, void *) {
+  if (const int status = CheckSizes(*sizes, true)) return status;
+  Job job = FusedJob(*sizes, references, projected);
+  job.value = value;
+  job.grad_output = grad_output;
+  job.grad_value = grad_value;
+  job.grad_references = grad_references;
+  job.grad_places = grad_projected;
+  job.grad_weights = grad_projected + 2 * sizes->heads * job.samples;
+  return Run(job, shapes, starts, &Kernels::backward);
+}
+
+int msda_interface(void) { return MSDA_INTERFACE; }
+
+const char *msda_variant(void) { return ChosenVariant().name; }
