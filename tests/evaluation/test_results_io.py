@@ -1,4 +1,4 @@
-"""JSON files are read with a clear error and written whole or not at all."""
+"""Saved detections are read back, or refused with the name of the file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.evaluation.results_io import read_results, write_json, write_whole
+from focus_detr.evaluation.results_io import read_results
+from focus_detr.files import write_json
 
 
 def test_round_trip_creates_the_folder(tmp_path: Path) -> None:
@@ -36,19 +37,3 @@ def test_binary_results_name_the_file(tmp_path: Path) -> None:
 def test_missing_results_name_the_file(tmp_path: Path) -> None:
     with pytest.raises(FocusDetrError, match=r"cannot read .*absent\.json"):
         read_results(tmp_path / "absent.json")
-
-
-def test_refused_value_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.json"
-    write_json(path, [1])
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_json(path, [float("nan")])
-    assert path.read_text() == "[1]\n"
-
-
-def test_unwritable_target_is_named_and_leaves_no_part(tmp_path: Path) -> None:
-    target = tmp_path / "folder"
-    (target / "inside").mkdir(parents=True)
-    with pytest.raises(FocusDetrError, match=r"cannot write .*folder"):
-        write_whole(target, b"x")
-    assert [file.name for file in tmp_path.iterdir()] == ["folder"]

@@ -17,8 +17,8 @@ from focus_detr.data.batch import Batch
 from focus_detr.data.collate import BLANK_ID
 from focus_detr.evaluation.coco_metrics import CocoResult, evaluate_detections
 from focus_detr.evaluation.ground_truth import read_ground_truth
-from focus_detr.evaluation.results_io import write_json
 from focus_detr.evaluation.speed import Speed
+from focus_detr.files import write_json
 from focus_detr.inference.postprocess import Detections, to_detections
 
 _log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import Any
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.boxes import parse_box
-from focus_detr.evaluation.results_io import read_json
+from focus_detr.files import read_json
 
 
 def read_ground_truth(path: str | Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from focus_detr.data.image_io import read_image
 from focus_detr.errors import FocusDetrError
-from focus_detr.evaluation.results_io import write_json
+from focus_detr.files import write_json
 from focus_detr.inference.drawing import draw_detections
 from focus_detr.inference.image_writing import write_image
 from focus_detr.inference.inputs import ImageInput

@@ -15,6 +15,7 @@ from focus_detr.data.build import build_eval_loader, build_train_loader
 from focus_detr.data.classes import ClassMap
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.evaluator import Evaluator
+from focus_detr.files import whole_file
 from focus_detr.models.detector import Detector
 from focus_detr.models.factory import build_training_loss
 from focus_detr.training.adamw import AdamW
@@ -25,7 +26,6 @@ from focus_detr.training.run_log import open_run_log
 from focus_detr.training.state import RunFolder, TrainingState, load_state
 from focus_detr.training.train_step import TrainStep
 from focus_detr.training.trainer import Trainer, TrainerParts
-from focus_detr.weights.atomic import whole_file
 
 
 def open_session(config: Config, *, resume: bool = False, progress: bool | None = None) -> Trainer:

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.weights.atomic import whole_file
+from focus_detr.files import whole_file
 from focus_detr.weights.difference import Difference, Patterns, compare, matches
 
 FORMAT_VERSION = 1

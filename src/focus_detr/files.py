@@ -1,12 +1,15 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and JSON in and out of them."""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 
@@ -36,7 +39,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     """Give a part file to write, which replaces ``path`` when the block ends without an error.
 
     The part file and then its folder are flushed to the disk, so a kill or a power cut leaves the
-    old file or the new one.
+    old file or the new one. Its permissions are those of any new file (0666 less the umask), even
+    where a library puts a private file of its own in the part file's place.
 
     Raises:
         FocusDetrError: the file cannot be written, for instance on a full disk; the old one stays.
@@ -44,7 +48,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+        mode = stat.S_IMODE(part.stat().st_mode)
         yield part
+        part.chmod(mode)
         _sync(part)
         os.replace(part, path)
         _sync(path.parent)
@@ -53,3 +60,36 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def write_whole(path: str | Path, content: bytes) -> None:
+    """Replace ``path`` by ``content`` in one step, creating the folder.
+
+    Raises:
+        FocusDetrError: the file cannot be written; the old one stays.
+    """
+    with whole_file(Path(path)) as part:
+        part.write_bytes(content)
+
+
+def write_json(path: str | Path, value: Any, indent: int | None = None) -> None:
+    """Write ``value`` as JSON, creating the folder; NaN is refused because JSON has none.
+
+    Raises:
+        FocusDetrError: the file cannot be written; the old one stays.
+    """
+    write_whole(path, json.dumps(value, indent=indent, allow_nan=False).encode() + b"\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Parse a JSON file.
+
+    Raises:
+        FocusDetrError: the file is missing, unreadable or not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FocusDetrError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise FocusDetrError(f"{path} is not valid JSON: {error}") from error
