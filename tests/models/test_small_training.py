@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from focus_detr.config.schema import (
     DenoisingConfig,
     ForegroundSelectorConfig,
     LossConfig,
+    ModelConfig,
     OptimizerConfig,
 )
 from focus_detr.data.noise import draw_noise
@@ -27,6 +29,7 @@ from focus_detr.training.parameter_groups import trained_parameters
 from focus_detr.training.train_step import TrainStep
 
 TARGETS, NUMBER = 6, 8
+THREE_LEVELS = ForegroundSelectorConfig(label_intervals=((-1, 64), (64, 128), (128, 9999)))
 
 
 def _config(**changes: object) -> Config:
@@ -92,10 +95,28 @@ def _train_one_step(
     return dict(zip(loss.loss_names, parts.asnumpy().tolist(), strict=True))
 
 
-@pytest.mark.parametrize("shape", [(32, 32), (64, 96)])
-def test_one_image_of_few_tokens_trains(shape: tuple[int, int]) -> None:
-    losses = _train_one_step(_config(), _batch((4,), shapes=(shape,)))
-    assert losses["loss_class"] > 0 and losses["select_loss"] > 0
+def _one_layer(*, queries: int = 30, keep_ratio: float = 0.5, **changes: Any) -> ModelConfig:
+    base = small_config(**changes)
+    encoder = replace(base.encoder, layers=1, cascade=(1.0,), keep_ratio=keep_ratio)
+    return replace(base, encoder=encoder, decoder=replace(base.decoder, layers=1, queries=queries))
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "classes"),
+    [
+        (_one_layer(levels=3, foreground_selector=THREE_LEVELS), (32, 32), 1),
+        (_one_layer(queries=10, keep_ratio=1.0), (64, 96), SMALL_CLASSES),
+    ],
+    ids=["one class, three levels", "few queries, all tokens kept"],
+)
+def test_one_layer_and_one_image_of_few_tokens_train(
+    model: ModelConfig, shape: tuple[int, int], classes: int
+) -> None:
+    inputs = _batch((4,), classes=classes, shapes=(shape,))
+    losses = _train_one_step(_config(model=model), inputs, classes)
+    assert all(losses[f"loss_{part}"] > 0 for part in ("class", "class_dn", "class_enc", "giou"))
+    assert losses["select_loss"] > 0
+    assert "loss_class_0" not in losses
 
 
 def _gradients(loss: TrainingLoss, inputs: tuple[Tensor, ...]) -> dict[str, np.ndarray]:

@@ -87,6 +87,12 @@ def _loss_names(layers: int, denoising: bool, foreground: bool) -> tuple[str, ..
     return (*names, "select_loss") if foreground else names
 
 
+def _last_first(values: Tensor, layers: int) -> tuple[Tensor, ...]:
+    """Values of the last of so many decoder layers, then of the earlier ones, if there are any."""
+    last = (values[layers - 1 : layers],)
+    return (*last, values[: layers - 1]) if layers > 1 else last
+
+
 class Criterion(nn.Cell):
     """Total training loss and its named parts.
 
@@ -160,16 +166,12 @@ class Criterion(nn.Cell):
         """Weight, normalise and order the losses: last layer, earlier layers, ..., encoder."""
         parts: tuple[Tensor, ...] = ()
         for kind in range(3):
-            heads = matched[kind]  # [layers + 1]
-            last = heads.shape[0] - 2
-            parts += (
-                heads[last : last + 1] * self.weights[kind],
-                heads[:last] * self.weights[kind],
-            )
+            heads = matched[kind] * self.weights[kind]  # [layers + 1]
+            layers = heads.shape[0] - 1
+            parts += _last_first(heads, layers)
             if denoised is not None:
-                slots = denoised[kind] * self.weights[kind]  # [layers]
-                parts += (slots[last : last + 1], slots[:last])
-            parts += (heads[last + 1 :] * self.weights[kind],)
+                parts += _last_first(denoised[kind] * self.weights[kind], layers)
+            parts += (heads[layers:],)
         return ops.concat(parts) / count
 
     def construct(
