@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -11,9 +14,30 @@ import focus_detr  # noqa: F401  (sets the oneDNN limit before MindSpore loads)
 import mindspore as ms  # isort: skip
 
 GOLDEN_DIR = Path(__file__).parent / "golden"
+BUILD_SCRIPT = Path(__file__).parents[1] / "custom_ops" / "build.py"
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _graph_mode() -> None:
     ms.set_device("CPU")
     ms.set_context(mode=ms.GRAPH_MODE)
+
+
+@pytest.fixture(scope="session")
+def msda_build() -> ModuleType:
+    """``custom_ops/build.py``."""
+    spec = importlib.util.spec_from_file_location("msda_build", BUILD_SCRIPT)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def msda_library(msda_build: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The native library, built from the sources here."""
+    try:
+        return msda_build.build(tmp_path_factory.mktemp("msda"))
+    except msda_build.BuildError as error:
+        pytest.skip(f"the native library cannot be built: {error}")
