@@ -41,7 +41,7 @@ def test_status_and_arguments(
 
     def run() -> None:
         if stopped:
-            raise TrainingStopped("stopped by SIGTERM")
+            raise TrainingStopped("stopped on request")
 
     def open_session(config: object, *, resume: bool, progress: bool | None) -> SimpleNamespace:
         calls.append((config, resume, progress))
@@ -51,7 +51,7 @@ def test_status_and_arguments(
     monkeypatch.setattr(train, "open_session", open_session)
     arguments = ["--config", _settings(tmp_path), "train.seed=4", "--device", "cpu", "--resume"]
     assert train.main(arguments) == (130 if stopped else 0)
-    assert capsys.readouterr().err == ("stopped by SIGTERM\n" if stopped else "")
+    assert capsys.readouterr().err == ("stopped on request\n" if stopped else "")
     config, resume, progress = calls[0]
     assert (config.train.batch_size, config.train.seed) == (3, 4)
     assert (resume, progress) == (True, None)

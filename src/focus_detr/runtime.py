@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from focus_detr.errors import FocusDetrError
+from focus_detr.interrupts import quiet_interrupts
 
 DEVICE_VARIABLE = "FOCUS_DETR_DEVICE"
 DEVICES = ("CPU", "GPU", "Ascend")
@@ -57,7 +58,8 @@ def prepare_runtime(device: str | None = None) -> str:
 def command(main: Main) -> Command:
     """Make a command out of ``main``: what the user can mend becomes one sentence.
 
-    Bad input and a full disk print it to standard error and give status 2, Ctrl-C gives 130.
+    Bad input and a full disk print it to standard error and give status 2; Ctrl-C and SIGTERM give
+    130.
     Anything else is a defect and keeps its traceback.
 
     Args:
@@ -65,9 +67,10 @@ def command(main: Main) -> Command:
     """
 
     @functools.wraps(main)
-    def run(argv: Sequence[str] | None = None) -> int:
+    def _run(argv: Sequence[str] | None = None) -> int:
         try:
-            return main(argv) or 0
+            with quiet_interrupts():
+                return main(argv) or 0
         except FocusDetrError as error:
             return _refuse(str(error))
         except BrokenPipeError:  # the reader, `head` for example, has seen enough
@@ -81,7 +84,7 @@ def command(main: Main) -> Command:
             print("interrupted", file=sys.stderr)
             return EXIT_INTERRUPTED
 
-    return run
+    return _run
 
 
 def _refuse(sentence: str) -> int:

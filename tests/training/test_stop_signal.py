@@ -11,11 +11,14 @@ from focus_detr.training.stop_signal import StopSignal
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_is_only_noted(number: signal.Signals) -> None:
+def test_the_first_signal_is_only_noted(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
     with StopSignal() as stop:
-        assert stop.requested is None
+        assert not stop.requested
         os.kill(os.getpid(), number)
-        assert stop.requested == number.name
+        assert stop.requested
+    assert capsys.readouterr().err == "stopping after this step or evaluation; once more stops at once\n"
 
 
 def test_the_second_interrupt_interrupts() -> None:

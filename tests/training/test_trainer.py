@@ -49,7 +49,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
 
     run = TinyRun(tmp_path / "parts", loader=_interrupt_at(*place))
     done = 3 * place[0] + place[1] + 1
-    with pytest.raises(TrainingStopped, match=f"SIGTERM after step {done} of 6.*--resume"):
+    with pytest.raises(TrainingStopped, match=f"on request after step {done} of 6.*--resume"):
         run.trainer().run()
     assert run.loader.closed == place[0] + 1
     run.loader = TinyLoader()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import signal
+import sys
 from types import FrameType, TracebackType
 from typing import Any
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from focus_detr.interrupts import STOP_SIGNALS
 
 
 class TrainingStopped(Exception):
@@ -16,17 +17,17 @@ class TrainingStopped(Exception):
 class StopSignal:
     """Context in which the first signal is noted and a second one acts as it did outside.
 
-    ``requested`` is the name of the signal, or None.
+    ``requested`` says whether one came; which one cannot be known (see ``STOP_SIGNALS``).
     """
 
     def __init__(self) -> None:
         """Start without a wish."""
-        self.requested: str | None = None
+        self.requested = False
         self._outer: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopSignal:
         """Take the signals over; only the main thread may do so."""
-        self._outer = {number: signal.signal(number, self._note) for number in _SIGNALS}
+        self._outer = {number: signal.signal(number, self._note) for number in STOP_SIGNALS}
         return self
 
     def __exit__(
@@ -39,8 +40,9 @@ class StopSignal:
         self._restore()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.requested = signal.Signals(number).name
+        self.requested = True
         self._restore()
+        print("stopping after this step or evaluation; once more stops at once", file=sys.stderr)
 
     def _restore(self) -> None:
         for number, handler in self._outer.items():

@@ -163,12 +163,12 @@ class Trainer:
             save_state(parts.folder.last, parts.model, optimizer, parts.description, self.state)
 
     def _stop_if_asked(self, stop: StopSignal) -> None:
-        if stop.requested is None or self.state.epoch >= self.config.schedule.epochs:
+        if not stop.requested or self.state.epoch >= self.config.schedule.epochs:
             return
         self._save()
         raise TrainingStopped(
-            f"stopped by {stop.requested} after step {self.state.step} of {self.total_steps}; the "
-            f"state is in {self.parts.folder.last}, the same command with --resume goes on from it"
+            f"stopped on request after step {self.state.step} of {self.total_steps}; the state is "
+            f"in {self.parts.folder.last}, the same command with --resume goes on from it"
         )
 
 
