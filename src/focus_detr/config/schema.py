@@ -107,6 +107,8 @@ class ModelConfig:
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     padding: PaddingConfig = field(default_factory=PaddingConfig)
     max_detections: int = 300
+    # how deformable attention is computed (docs/custom_op.md); auto: natively where possible
+    msda: Literal["auto", "custom", "composition"] = "auto"
 
 
 @dataclass(frozen=True)

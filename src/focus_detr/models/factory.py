@@ -28,6 +28,7 @@ from focus_detr.models.positions import SinePositionEmbedding
 from focus_detr.models.proposals import ProposalSelection
 from focus_detr.models.token_ranking import TokenRanking
 from focus_detr.ops.msda import MSDeformableAttention
+from focus_detr.ops.msda_choice import build_sampling
 
 
 def build_backbone(config: BackboneConfig) -> nn.Cell:
@@ -51,6 +52,14 @@ def build_foreground_selector(config: ModelConfig) -> ForegroundSelector | None:
     return ForegroundSelector(mlp, levels=config.levels, modulation=selector.modulation)
 
 
+def build_deformable_attention(config: ModelConfig, points: int) -> MSDeformableAttention:
+    """Deformable attention with the implementation that settings and device ask for."""
+    heads, levels = config.heads, config.levels
+    depth = config.width // heads
+    sampling = build_sampling(config.msda, depth=depth, heads=heads, levels=levels, points=points)
+    return MSDeformableAttention(config.width, heads, levels, points, sampling=sampling)
+
+
 def build_encoder(config: ModelConfig) -> Encoder:
     """The dual-attention encoder."""
     encoder = config.encoder
@@ -67,7 +76,7 @@ def build_encoder(config: ModelConfig) -> Encoder:
         layers.append(
             EncoderLayer(
                 dual_attention,
-                MSDeformableAttention(config.width, config.heads, config.levels, encoder.points),
+                build_deformable_attention(config, encoder.points),
                 FeedForward(config.width, encoder.ffn_width),
                 config.width,
             )
@@ -81,7 +90,7 @@ def build_decoder(config: ModelConfig) -> Decoder:
     layers = [
         DecoderLayer(
             MultiHeadAttention(config.width, config.heads),
-            MSDeformableAttention(config.width, config.heads, config.levels, decoder.points),
+            build_deformable_attention(config, decoder.points),
             FeedForward(config.width, decoder.ffn_width),
             config.width,
         )

@@ -1,0 +1,151 @@
+"""Deformable sampling by our own operator for Ascend (``custom_ops/ascend``).
+
+It takes what MindSpore's built-in primitive refuses: bfloat16, fewer than 32 queries, locations
+that are infinite or NaN, any number of channels per head. The operator has to be built and
+installed on the machine. Not run on such a device so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import mindspore as ms
+from mindspore import Tensor, nn, ops
+from mindspore.ops import CustomRegOp, DataType
+
+from focus_detr.ops.msda_custom import level_tensors
+
+# names as in custom_ops/ascend/op_host; CANN's library calls an operator by aclnn and its name
+FORWARD, BACKWARD = "aclnnFocusDetrMsda", "aclnnFocusDetrMsdaGrad"
+INPUTS = (
+    "value",
+    "spatial_shapes",
+    "level_start_index",
+    "sampling_locations",
+    "attention_weights",
+)
+OUTPUTS = ("output",)
+GRADIENTS = ("grad_value", "grad_locations", "grad_weights")
+VALUE_TYPES = (DataType.F32_Default, DataType.F16_Default, DataType.BF16_Default)
+TYPED_AS_VALUE = ("value", "output", "grad_output")
+INTEGERS = ("spatial_shapes", "level_start_index")
+
+
+def registration(name: str, inputs: Sequence[str], outputs: Sequence[str]) -> dict:
+    """What MindSpore must know about an operator: tensors in order, and their types."""
+    record = CustomRegOp(name)
+    for index, tensor in enumerate(inputs):
+        record = record.input(index, tensor, "required")
+    for index, tensor in enumerate(outputs):
+        record = record.output(index, tensor, "required")
+    for value_type in VALUE_TYPES:
+        record = record.dtype_format(*(_type(t, value_type) for t in (*inputs, *outputs)))
+    return record.target("Ascend").get_op_info()
+
+
+def build_ascend_operator() -> ops.Custom:
+    """The differentiable operator on (value, shapes, starts, locations, weights).
+
+    On an Ascend device MindSpore compiles a small file with g++ here and needs ASCEND_OPP_PATH;
+    initialise communication before.
+    """
+    inputs = (*INPUTS, "grad_output")
+    backward = ops.Custom(
+        BACKWARD,
+        _gradient_shapes,
+        (ms.float32,) * len(GRADIENTS),
+        "aot",
+        reg_info=registration(BACKWARD, inputs, GRADIENTS),
+    )
+    return ops.Custom(
+        FORWARD,
+        _output_shape,
+        _output_type,
+        "aot",
+        bprop=_backpropagation(backward),
+        reg_info=registration(FORWARD, INPUTS, OUTPUTS),
+    )
+
+
+def _type(tensor: str, value_type: tuple[str, str]) -> tuple[str, str]:
+    if tensor in TYPED_AS_VALUE:
+        return value_type
+    return DataType.I32_Default if tensor in INTEGERS else DataType.F32_Default
+
+
+def _output_shape(
+    value: Sequence[int],
+    shapes: Sequence[int],
+    starts: Sequence[int],
+    locations: Sequence[int],
+    weights: Sequence[int],
+) -> list[int]:
+    return [value[0], locations[1], value[2] * value[3]]
+
+
+def _output_type(
+    value: ms.Type, shapes: ms.Type, starts: ms.Type, locations: ms.Type, weights: ms.Type
+) -> ms.Type:
+    return value
+
+
+def _gradient_shapes(
+    value: Sequence[int],
+    shapes: Sequence[int],
+    starts: Sequence[int],
+    locations: Sequence[int],
+    weights: Sequence[int],
+    grad_output: Sequence[int],
+) -> tuple[Sequence[int], ...]:
+    return value, locations, weights
+
+
+def _backpropagation(backward: Callable[..., tuple[Tensor, ...]]) -> Callable:
+    zeros, cast = ops.ZerosLike(), ops.Cast()
+
+    def bprop(
+        value: Tensor,
+        shapes: Tensor,
+        starts: Tensor,
+        locations: Tensor,
+        weights: Tensor,
+        output: Tensor,
+        grad_output: Tensor,
+    ) -> tuple[Tensor, ...]:
+        grad_value, grad_locations, grad_weights = backward(
+            value, shapes, starts, locations, weights, grad_output
+        )
+        return (
+            cast(grad_value, value.dtype),
+            zeros(shapes),
+            zeros(starts),
+            grad_locations,
+            grad_weights,
+        )
+
+    return bprop
+
+
+class AscendSampling(nn.Cell):
+    """Same arguments and result as ``ComposedSampling``.
+
+    Args:
+        operator: takes value, shapes, starts, locations and weights; default: ours.
+    """
+
+    def __init__(self, operator: Callable[..., Tensor] | None = None) -> None:
+        super().__init__()
+        self.operator = operator or build_ascend_operator()
+
+    def construct(
+        self,
+        value: Tensor,
+        shapes: tuple[tuple[int, int], ...],
+        locations: Tensor,
+        weights: Tensor,
+    ) -> Tensor:
+        """Sample; ``value`` may be float16 or bfloat16, arithmetic is float32."""
+        sizes, starts = level_tensors(shapes)
+        return self.operator(
+            value, sizes, starts, locations.astype(ms.float32), weights.astype(ms.float32)
+        )

@@ -1,0 +1,121 @@
+"""Deformable sampling by the native library of ``custom_ops/msda``, with its own gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn, ops
+from mindspore.ops import CustomRegOp, DataType, constexpr
+
+SAMPLED = ("value", "shapes", "starts")
+PLAIN_INPUTS = (*SAMPLED, "locations", "weights")
+FUSED_INPUTS = (*SAMPLED, "references", "projected")
+
+
+@constexpr
+def level_tensors(shapes: tuple[tuple[int, int], ...]) -> tuple[Tensor, Tensor]:
+    """(rows, columns) [L, 2] and first token [L] of each level, int32; constants of the graph."""
+    sizes = np.array(shapes, np.int32).reshape(-1, 2)
+    starts = np.cumsum(np.concatenate(([0], sizes.prod(1)[:-1])))
+    return Tensor(sizes), Tensor(starts.astype(np.int32))
+
+
+def _primitive(
+    library: Path,
+    name: str,
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+    device: str,
+    bprop: Callable[..., tuple[Tensor, ...]] | None = None,
+) -> ops.Custom:
+    """One function of the library; its shapes and types are inferred there."""
+    registration = CustomRegOp(name)
+    for index, tensor in enumerate(inputs):
+        registration = registration.input(index, tensor, "required")
+    for index, tensor in enumerate(outputs):
+        registration = registration.output(index, tensor, "required")
+    formats = [DataType.None_None] * (len(inputs) + len(outputs))
+    info = registration.dtype_format(*formats).target(device).get_op_info()
+    return ops.Custom(f"{library}:{name}", None, None, "aot", bprop=bprop, reg_info=info)
+
+
+def build_operator(library: Path, name: str, inputs: tuple[str, ...], device: str) -> ops.Custom:
+    """A differentiable operator.
+
+    Args:
+        library: from ``find_library``.
+        name: ``Msda`` or ``MsdaFused``; the library has it with Forward and Backward behind.
+        inputs: names of its five tensors; the second and third are integers.
+        device: as MindSpore spells it.
+    """
+    gradients = tuple(f"grad_{tensor}" for tensor in (inputs[0], *inputs[3:]))
+    backward = _primitive(library, f"{name}Backward", (*inputs, "grad_output"), gradients, device)
+    zeros = ops.ZerosLike()
+    cast = ops.Cast()
+
+    def bprop(
+        value: Tensor,
+        shapes: Tensor,
+        starts: Tensor,
+        places: Tensor,
+        weights: Tensor,
+        output: Tensor,
+        grad_output: Tensor,
+    ) -> tuple[Tensor, ...]:
+        grad_value, grad_places, grad_weights = backward(
+            value, shapes, starts, places, weights, grad_output
+        )
+        return (
+            cast(grad_value, value.dtype),
+            zeros(shapes),
+            zeros(starts),
+            grad_places,
+            grad_weights,
+        )
+
+    return _primitive(library, f"{name}Forward", inputs, ("output",), device, bprop)
+
+
+class CustomSampling(nn.Cell):
+    """The plain operator: same arguments and result as ``ComposedSampling``."""
+
+    def __init__(self, library: Path, device: str) -> None:
+        super().__init__()
+        self.operator = build_operator(library, "Msda", PLAIN_INPUTS, device)
+
+    def construct(
+        self,
+        value: Tensor,
+        shapes: tuple[tuple[int, int], ...],
+        locations: Tensor,
+        weights: Tensor,
+    ) -> Tensor:
+        """Sample; ``value`` may be float16 or bfloat16, arithmetic is float32."""
+        sizes, starts = level_tensors(shapes)
+        return self.operator(
+            value, sizes, starts, locations.astype(ms.float32), weights.astype(ms.float32)
+        )
+
+
+class FusedSampling(nn.Cell):
+    """The operator with softmax and location arithmetic inside: as ``PlacedSampling``."""
+
+    def __init__(self, library: Path, device: str) -> None:
+        super().__init__()
+        self.operator = build_operator(library, "MsdaFused", FUSED_INPUTS, device)
+
+    def construct(
+        self,
+        value: Tensor,
+        shapes: tuple[tuple[int, int], ...],
+        references: Tensor,
+        projected: Tensor,
+    ) -> Tensor:
+        """Sample; ``value`` may be float16 or bfloat16, arithmetic is float32."""
+        sizes, starts = level_tensors(shapes)
+        return self.operator(
+            value, sizes, starts, references.astype(ms.float32), projected.astype(ms.float32)
+        )

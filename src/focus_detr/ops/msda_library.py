@@ -1,0 +1,83 @@
+"""Finds the native library of deformable attention and checks that it can be used.
+
+The first of these places that is set, or that holds a file, decides:
+
+1. the file that the environment variable ``FOCUS_DETR_MSDA_LIBRARY`` names,
+2. ``lib`` beside this module, where installing the package and ``custom_ops/build.py`` put it,
+3. the user's cache, where ``custom_ops/build.py`` puts a copy (``XDG_CACHE_HOME`` or ``~/.cache``).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+
+LIBRARY_VARIABLE = "FOCUS_DETR_MSDA_LIBRARY"
+BUILD_COMMAND = "python custom_ops/build.py"
+INTERFACE = 1  # MSDA_INTERFACE in custom_ops/msda/msda.h
+FILES = {"CPU": "libmsda_cpu.so", "GPU": "libmsda_gpu.so"}  # per device
+OPERATORS = ("MsdaForward", "MsdaBackward", "MsdaFusedForward", "MsdaFusedBackward")
+FUNCTIONS = ("", "InferShape", "InferType")  # what MindSpore calls of each operator
+
+
+class LibraryError(Exception):
+    """There is no usable library; the text is the reason, without a full stop."""
+
+
+def package_folder() -> Path:
+    """Where a library lies that belongs to this package."""
+    return Path(__file__).resolve().parent / "lib"
+
+
+def cache_folder() -> Path:
+    """Where ``custom_ops/build.py`` keeps what it built."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "focus_detr"
+
+
+def find_library(device: str) -> Path:
+    """The library for a device, loaded once to see that it works.
+
+    Args:
+        device: as MindSpore spells it.
+
+    Raises:
+        LibraryError: none is there, or the one that is there cannot be used.
+    """
+    if device not in FILES:
+        raise LibraryError(f"there is no native kernel for {device}")
+    path = _locate(FILES[device])
+    _check(path)
+    return path
+
+
+def _locate(name: str) -> Path:
+    chosen = os.environ.get(LIBRARY_VARIABLE)
+    if chosen:
+        if not Path(chosen).is_file():
+            raise LibraryError(f"{LIBRARY_VARIABLE} names {chosen}, which is not there")
+        return Path(chosen).resolve()
+    folders = (package_folder(), cache_folder())
+    for folder in folders:
+        if (folder / name).is_file():
+            return folder / name
+    raise LibraryError(f"{name} is neither in {folders[0]} nor in {folders[1]}")
+
+
+def _check(path: Path) -> None:
+    """Load; MindSpore itself would find a bad library only in the middle of a run."""
+    try:
+        library = ctypes.CDLL(str(path))
+        for operator in OPERATORS:
+            for function in FUNCTIONS:
+                getattr(library, operator + function)
+        interface = library.msda_interface()
+    except OSError as error:
+        raise LibraryError(f"{path} cannot be loaded: {error}") from error
+    except AttributeError as error:
+        raise LibraryError(f"{path} lacks a function: {error}") from error
+    if interface != INTERFACE:
+        raise LibraryError(
+            f"{path} was built from other sources (interface {interface}, expected {INTERFACE})"
+        )
