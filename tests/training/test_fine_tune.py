@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tiny_training import DESCRIPTION, TinyModel, TinyRun
 
+from focus_detr.config.schema import BackboneConfig
 from focus_detr.errors import FocusDetrError
 from focus_detr.training.fine_tune import initialise_from, load_backbone
 from focus_detr.training.state import TrainingState, save_state
 from focus_detr.weights.checkpoint import load_checkpoint, model_tensors, save_checkpoint
+
+BACKBONE = BackboneConfig()
 
 
 def _checkpoint(folder: Path) -> Path:
@@ -23,7 +28,7 @@ def _checkpoint(folder: Path) -> Path:
 
 def test_everything_fits_the_same_classes(tmp_path: Path) -> None:
     model = TinyModel(seed=5)
-    assert initialise_from(_checkpoint(tmp_path), model) == ()
+    assert initialise_from(_checkpoint(tmp_path), model, BACKBONE) == ()
     expected = model_tensors(TinyModel(seed=0))
     for name, value in model_tensors(model).items():
         np.testing.assert_array_equal(value, expected[name])
@@ -31,7 +36,10 @@ def test_everything_fits_the_same_classes(tmp_path: Path) -> None:
 
 def test_heads_of_another_class_count_stay_fresh(tmp_path: Path) -> None:
     model = TinyModel(seed=5, classes=7)
-    assert initialise_from(_checkpoint(tmp_path), model) == ("class_heads.weight", "label_embed")
+    assert initialise_from(_checkpoint(tmp_path), model, BACKBONE) == (
+        "class_heads.weight",
+        "label_embed",
+    )
     tensors, source = model_tensors(model), model_tensors(TinyModel(seed=0))
     fresh = model_tensors(TinyModel(seed=5, classes=7))
     np.testing.assert_array_equal(tensors["backbone.kernel"], source["backbone.kernel"])
@@ -44,7 +52,7 @@ def test_another_misfit_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "damaged.safetensors"
     save_checkpoint(path, damaged, checkpoint.metadata)
     with pytest.raises(FocusDetrError, match=r"backbone\.kernel"):
-        initialise_from(path, TinyModel())
+        initialise_from(path, TinyModel(), BACKBONE)
 
 
 def test_a_backbone_alone_is_loaded_from_its_file(tmp_path: Path) -> None:
@@ -52,6 +60,28 @@ def test_a_backbone_alone_is_loaded_from_its_file(tmp_path: Path) -> None:
     kernel = np.array([7, 8, 9], np.float32)
     save_checkpoint(path, {"backbone.kernel": kernel, "classifier": np.ones(2)}, {})
     model = TinyModel()
-    load_backbone(path, model)
+    load_backbone(path, model, BACKBONE)
     np.testing.assert_array_equal(model.backbone.kernel.asnumpy(), kernel)
     np.testing.assert_array_equal(model.label_embed.asnumpy(), TinyModel().label_embed.asnumpy())
+
+
+def _with_pixels(folder: Path, mean: list[float], std: list[float]) -> Path:
+    path = folder / "imagenet.safetensors"
+    backbone = {"pixel_mean": mean, "pixel_std": std}
+    save_checkpoint(path, model_tensors(TinyModel()), {"model": {"backbone": backbone}})
+    return path
+
+
+@pytest.mark.parametrize("start", [load_backbone, initialise_from])
+@pytest.mark.parametrize("setting", ["pixel_mean", "pixel_std"])
+def test_another_normalisation_of_the_pixels_names_both(
+    tmp_path: Path, start: Callable[..., object], setting: str
+) -> None:
+    path = _with_pixels(tmp_path, [127, 127, 127], [128, 128, 128])
+    same = BackboneConfig(pixel_mean=(127, 127, 127), pixel_std=(128, 128, 128))
+    start(path, TinyModel(), same)
+    other = replace(same, **{setting: (1.0, 2.0, 3.0)})
+    stored = getattr(same, setting)[0]
+    expected = rf"imagenet.* {setting} \[{stored},.*model\.backbone\.{setting} is \[1\.0, 2\.0"
+    with pytest.raises(FocusDetrError, match=expected):
+        start(path, TinyModel(), other)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +15,6 @@ from focus_detr.config.values import build, parse_section
 from focus_detr.errors import FocusDetrError
 
 BASE_KEY = "base"
-HASH_DIGITS = 16
 
 
 def load_config(path: str | Path | None, overrides: Sequence[str] = ()) -> Config:
@@ -61,16 +58,6 @@ def to_dict(config: Config) -> dict[str, Any]:
 def dump_yaml(config: Config) -> str:
     """All settings as YAML text that ``load_config`` reads back unchanged."""
     return yaml.safe_dump(to_dict(config), sort_keys=False, default_flow_style=None, width=100)
-
-
-def config_hash(config: Config) -> str:
-    """A short name for these settings: 16 hexadecimal digits, equal for equal settings.
-
-    MindSpore's compile cache does not look at the settings, so its folder has to carry them.
-    """
-    typed = parse_section(Config, to_dict(config), "the settings")  # 11 and 11.0 are one setting
-    text = json.dumps(_plain(typed), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
 
 
 class _StrictLoader(yaml.SafeLoader):

@@ -27,6 +27,7 @@ class _Style:
 
     @classmethod
     def for_side(cls, side: int) -> _Style:
+        """What suits a picture whose longer side has so many pixels."""
         return cls(
             line=max(2, round(side / 400)),
             type_size=max(13, round(side / 60)),

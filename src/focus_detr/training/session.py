@@ -105,9 +105,9 @@ def _begin(config: Config, model: nn.Cell) -> str:
     if source is None:
         if backbone is None:
             return "starting from freshly drawn weights"
-        load_backbone(backbone, model)
+        load_backbone(backbone, model, config.model.backbone)
         return f"starting from freshly drawn weights, the backbone's from {backbone}"
-    fresh = initialise_from(source, model)
+    fresh = initialise_from(source, model, config.model.backbone)
     if not fresh:
         return f"starting from {source}"
     return f"starting from {source}; another class count, hence new: {', '.join(fresh)}"
@@ -122,9 +122,9 @@ def _evaluation(
     annotations = str(config.data.val_annotations)
     detector = Detector(model, max_detections=config.model.max_detections)
 
-    def evaluate() -> Mapping[str, float]:
+    def _evaluate() -> Mapping[str, float]:
         detector.set_train(False)  # a bucket seen for the first time compiles as it stands now
         evaluator = Evaluator(loader.epoch(0), detector, classes.category_ids, annotations)
         return evaluator.run(progress=progress).metrics
 
-    return evaluate
+    return _evaluate
