@@ -18,6 +18,7 @@ constexpr uint32_t kBlockFloats = 8;      // float32 numbers of a block
 constexpr uint32_t kVectorFloats = 64;    // float32 lanes of a vector instruction
 constexpr uint32_t kCornersPerSample = 4;
 constexpr uint32_t kFetchBytes = 16 * 1024;  // aim for the float32 rows of one fetch
+constexpr uint64_t kReservedBytes = 8 * 1024;  // the buffer's end, scratch of CANN's Select
 constexpr uint32_t kMostRepeats = 248;    // a repeat count is a byte; a multiple of 8
 constexpr uint32_t kMostTileSamples = 8128;  // splitting x from y takes 2 / 64 repeats a sample
 constexpr uint32_t kMostTileItems = 4095;    // blocks of one copy
@@ -141,7 +142,7 @@ inline bool MakePlan(const MsdaShape& shape, Pass pass, uint32_t cores, uint64_t
     const uint32_t most = std::min(kMostTileItems, kMostTileSamples / plan.samplePitch);
     for (uint32_t items = std::min(plan.itemsPerCore, most); items > 0; --items) {
         SetTileItems(plan, items);
-        if (BufferBytes(plan, shape.valueBytes, pass) <= bufferBytes) return true;
+        if (BufferBytes(plan, shape.valueBytes, pass) + kReservedBytes <= bufferBytes) return true;
     }
     return false;
 }

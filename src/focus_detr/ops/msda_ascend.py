@@ -52,17 +52,17 @@ def build_ascend_operator() -> ops.Custom:
     inputs = (*INPUTS, "grad_output")
     backward = ops.Custom(
         BACKWARD,
-        _gradient_shapes,
+        gradient_shapes,
         (ms.float32,) * len(GRADIENTS),
         "aot",
         reg_info=registration(BACKWARD, inputs, GRADIENTS),
     )
     return ops.Custom(
         FORWARD,
-        _output_shape,
+        output_shape,
         _output_type,
         "aot",
-        bprop=_backpropagation(backward),
+        bprop=backpropagation(backward),
         reg_info=registration(FORWARD, INPUTS, OUTPUTS),
     )
 
@@ -73,13 +73,14 @@ def _type(tensor: str, value_type: tuple[str, str]) -> tuple[str, str]:
     return DataType.I32_Default if tensor in INTEGERS else DataType.F32_Default
 
 
-def _output_shape(
+def output_shape(
     value: Sequence[int],
     shapes: Sequence[int],
     starts: Sequence[int],
     locations: Sequence[int],
     weights: Sequence[int],
 ) -> list[int]:
+    """[B, Q, C] from the shapes of the five inputs."""
     return [value[0], locations[1], value[2] * value[3]]
 
 
@@ -89,7 +90,7 @@ def _output_type(
     return value
 
 
-def _gradient_shapes(
+def gradient_shapes(
     value: Sequence[int],
     shapes: Sequence[int],
     starts: Sequence[int],
@@ -97,10 +98,12 @@ def _gradient_shapes(
     weights: Sequence[int],
     grad_output: Sequence[int],
 ) -> tuple[Sequence[int], ...]:
+    """Shapes of the three gradients from those of the six inputs."""
     return value, locations, weights
 
 
-def _backpropagation(backward: Callable[..., tuple[Tensor, ...]]) -> Callable:
+def backpropagation(backward: Callable[..., tuple[Tensor, ...]]) -> Callable:
+    """The operator's derivative by ``backward``, which has the output's gradient as sixth input."""
     zeros, cast = ops.ZerosLike(), ops.Cast()
 
     def bprop(

@@ -34,7 +34,7 @@ def _run(library: Path) -> None:
     value = rng.normal(size=(1, 5, 1, 8)).astype(np.float32)
     locations = rng.uniform(0.2, 1.0, (1, 40, 1, 2, 2, 2)).astype(np.float32)
     weights = np.ones((1, 40, 1, 2, 2), np.float32)
-    kernels = EmulatedKernels(library, cores=1, buffer_bytes=16_000)
+    kernels = EmulatedKernels(library, cores=1, buffer_bytes=24_000)
     kernels.forward(value, shapes, locations, weights)
     kernels.backward(value, shapes, locations, weights, np.ones((1, 40, 8), np.float32))
 

@@ -27,6 +27,7 @@ namespace emulator {
 constexpr size_t kPipes = 4;
 constexpr size_t kBlock = 32;
 constexpr size_t kUnifiedBuffer = 192 * 1024;
+constexpr size_t kUsable = kUnifiedBuffer - 8 * 1024;  // Select overwrites the rest
 constexpr int kEventIds = 8;
 
 inline void Check(bool good, const std::string& complaint) {
@@ -82,7 +83,7 @@ public:
     size_t Allocate(size_t bytes) {
         const size_t offset = used_;
         used_ += (bytes + kBlock - 1) / kBlock * kBlock;
-        Check(used_ <= kUnifiedBuffer, "unified buffer overflow: " + std::to_string(used_));
+        Check(used_ <= kUsable, "unified buffer overflow: " + std::to_string(used_));
         return offset;
     }
 
