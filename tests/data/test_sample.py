@@ -23,7 +23,7 @@ from focus_detr.data.sample import (
 )
 from focus_detr.errors import FocusDetrError
 
-RECIPE = Recipe(tile=32, splits={"train": Split("wood", 24), "val": Split("grove", 32)})
+RECIPE = Recipe(splits={"train": Split("wood", 32, 24), "val": Split("grove", 32, 32)})
 
 
 def _voc(boxes: list[tuple[int, int, int, int]]) -> str:
@@ -119,7 +119,7 @@ def test_a_complete_folder_is_kept_and_an_incomplete_one_rebuilt(
     target = tmp_path / "sample"
     build_sample(source, target, RECIPE)
     assert not build_sample(source, target, RECIPE)
-    other = Recipe(tile=32, least_visible=0.9, splits=RECIPE.splits)
+    other = Recipe(least_visible=0.9, splits=RECIPE.splits)
     assert not is_complete(target, other)
     (target / "val" / "0000_0000.png").unlink()
     assert build_sample(source, target, RECIPE)

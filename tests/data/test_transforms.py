@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -20,8 +22,10 @@ from focus_detr.data.transforms import (
     flip_horizontal,
     flip_vertical,
     normalise,
+    recolour,
     resize,
     resized_size,
+    transpose,
 )
 
 POLICY = TrainPolicy(
@@ -59,12 +63,50 @@ def white_box(image: np.ndarray) -> list[int]:
 
 @given(painted())
 def test_flipped_boxes_enclose_their_pixels(item: AnnotatedImage) -> None:
-    for flip in (flip_horizontal, flip_vertical):
+    for flip in (flip_horizontal, flip_vertical, transpose):
         flipped = flip(item)
         np.testing.assert_array_equal(flipped.boxes[0], white_box(flipped.image))
         again = flip(flipped)
         np.testing.assert_array_equal(again.image, item.image)
         np.testing.assert_array_equal(again.boxes, item.boxes)
+
+
+def test_transposing_exchanges_x_and_y() -> None:
+    turned = transpose(paint(20, 30, (2, 3, 12, 5)))
+    assert turned.image.shape == (30, 20, 3)
+    assert turned.boxes.tolist() == [[3, 2, 5, 12]]
+
+
+@pytest.mark.parametrize(("least_visible", "kept"), [(0.0, 2), (0.25, 2), (0.3, 1)])
+def test_a_crop_drops_boxes_of_which_it_leaves_too_little(least_visible: float, kept: int) -> None:
+    item = paint(20, 20, (2, 2, 6, 6))
+    quarter_inside = np.array([[2, 2, 6, 6], [8, 8, 12, 12]], np.float32)
+    item = AnnotatedImage(item.image, quarter_inside, np.array([0, 1], np.int32))
+    cropped = crop(item, Crop((20, 20), 0, 0, 10, 10, least_visible))
+    assert cropped.labels.tolist() == [0, 1][:kept]
+
+
+def test_recolouring_scales_each_channel_and_stays_a_picture() -> None:
+    image = np.full((2, 3, 3), 200, np.uint8)
+    assert recolour(image, (0.5, 1.0, 1.5))[0, 0].tolist() == [100, 200, 255]
+    assert (recolour(image, (1.0, 1.0, 1.0)) == image).all()
+
+
+@given(st.integers(0, 2**32))
+def test_gains_stay_within_the_limit_and_are_off_by_default(seed: int) -> None:
+    draws = np.random.default_rng(seed).random(DRAWS)
+    assert POLICY.plan(480, 640, draws).gains is None
+    gains = replace(POLICY, colour=0.2).plan(480, 640, draws).gains
+    assert gains is not None
+    assert all(0.8 <= gain <= 1.2 for gain in gains)
+
+
+def test_a_transposed_plan_fits_the_transposed_picture() -> None:
+    draws = np.full(DRAWS, 0.9)
+    policy = replace(POLICY, transpose=1.0, crop=0.0)
+    assert policy.plan(480, 640, draws).size == POLICY.plan(640, 480, draws).size
+    result = apply_plan(paint(48, 64, (2, 3, 12, 5)), TransformPlan((64, 48), transpose=True))
+    assert result.boxes.tolist() == [[3, 2, 5, 12]]
 
 
 @given(painted(), st.data())

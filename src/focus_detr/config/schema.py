@@ -151,6 +151,9 @@ class DataConfig:
     crop: float = 0.5  # probability of resize - crop - resize
     crop_short_sides: tuple[int, ...] = (400, 500, 600)
     crop_sides: tuple[int, int] = (384, 600)
+    crop_least_visible: float = 0.0  # of a box's area inside the crop, or the box is dropped
+    transpose: float = 0.0  # probability of exchanging rows and columns (pictures from above)
+    colour: float = 0.0  # 0.2: every colour channel times a factor within 0.8 and 1.2
     test_short_side: int = 800
     test_max_side: int = 1333
     shape_buckets: tuple[tuple[int, int], ...] | None = None  # (H, W); None: from the size limits

@@ -124,6 +124,9 @@ def _train_policy(data: DataConfig) -> TrainPolicy:
         crop=data.crop,
         crop_short_sides=data.crop_short_sides,
         crop_sides=data.crop_sides,
+        crop_least_visible=data.crop_least_visible,
+        transpose=data.transpose,
+        colour=data.colour,
     )
 
 

@@ -33,6 +33,7 @@ class Split:
     """One photograph cut into tiles; every split has its own, so they share no pixel."""
 
     photo: str  # file name without ending
+    tile: int  # side in pixels
     stride: int  # pixels between tiles; the last row and column are moved inwards to fit
 
 
@@ -40,12 +41,11 @@ class Split:
 class Recipe:
     """What is cut, and how: an existing folder made by the same recipe is kept."""
 
-    tile: int = 256  # pixels; all tiles are of one size, hence of one shape bucket
     least_visible: float = 0.4  # of a box's area inside a tile; below, the box is dropped there
     splits: dict[str, Split] = field(
         default_factory=lambda: {
-            "train": Split("2019_YELL_2_528000_4978000_image_crop2", stride=192),
-            "val": Split("2019_YELL_2_541000_4977000_image_crop", stride=256),
+            "train": Split("2019_YELL_2_528000_4978000_image_crop2", tile=512, stride=384),
+            "val": Split("2019_YELL_2_541000_4977000_image_crop", tile=256, stride=256),
         }
     )
 
@@ -147,13 +147,12 @@ def _build_split(
     photo = read_image(source / f"{split.photo}.png")
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for left, top in _tile_corners(photo, split.stride, recipe.tile):
+    for left, top in _tile_corners(photo, split):
         name = f"{left:04d}_{top:04d}.png"
-        _write_png(
-            target / split_name / name, photo[top : top + recipe.tile, left : left + recipe.tile]
-        )
-        images.append(_image_record(len(images) + 1, name, recipe.tile))
-        for box in boxes_in_tile(boxes, left, top, recipe.tile, recipe.least_visible):
+        tile = photo[top : top + split.tile, left : left + split.tile]
+        _write_png(target / split_name / name, tile)
+        images.append(_image_record(len(images) + 1, name, split.tile))
+        for box in boxes_in_tile(boxes, left, top, split.tile, recipe.least_visible):
             annotations.append(_annotation_record(len(annotations) + 1, len(images), box))
     json_name = f"annotations/instances_{split_name}.json"
     coco = {"images": images, "annotations": annotations, "categories": [CATEGORY]}
@@ -161,10 +160,10 @@ def _build_split(
     return [json_name, *(f"{split_name}/{image['file_name']}" for image in images)]
 
 
-def _tile_corners(photo: np.ndarray, stride: int, tile: int) -> Iterator[tuple[int, int]]:
+def _tile_corners(photo: np.ndarray, split: Split) -> Iterator[tuple[int, int]]:
     height, width = photo.shape[:2]
-    for top in tile_starts(height, tile, stride):
-        for left in tile_starts(width, tile, stride):
+    for top in tile_starts(height, split.tile, split.stride):
+        for left in tile_starts(width, split.tile, split.stride):
             yield left, top
 
 

@@ -1,4 +1,4 @@
-"""Flips, resizing and cropping of an image together with its boxes.
+"""Flips, resizing, cropping and recolouring of an image together with its boxes.
 
 What happens to an image is planned from its size alone, before it is read: so the loader knows the
 final sizes in advance and can put images of one shape bucket into a batch.
@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from focus_detr.data.resampling import resize_bilinear_antialiased
 
-DRAWS = 9  # uniform numbers that one image's plan uses
+DRAWS = 13  # uniform numbers that one image's plan uses
 _MIN_BOX_SIDE = 1e-5  # pixels; a box that a crop left thinner is gone
 _MAX_CROP_ASPECT = 16  # only slivers are longer; without a limit they would fill the memory
 
@@ -36,6 +37,7 @@ class Crop:
     left: int
     height: int
     width: int
+    least_visible: float = 0.0  # share of a box's area that must lie inside, or the box goes
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,16 @@ class TransformPlan:
     """What to do with one image, in this order."""
 
     size: tuple[int, int]  # final (height, width)
+    transpose: bool = False
     flip_horizontal: bool = False
     flip_vertical: bool = False
     crop: Crop | None = None
+    gains: tuple[float, float, float] | None = None  # factors of the colour channels
 
 
 @dataclass(frozen=True)
 class TrainPolicy:
-    """The published augmentation: a flip, then half the time a crop, then a random size."""
+    """Flips, perhaps a crop, a random size; the published recipe is that with its defaults."""
 
     short_sides: tuple[int, ...]
     max_side: int
@@ -59,18 +63,31 @@ class TrainPolicy:
     crop: float
     crop_short_sides: tuple[int, ...]
     crop_sides: tuple[int, int]
+    crop_least_visible: float = 0.0
+    transpose: float = 0.0
+    colour: float = 0.0
 
     def plan(self, height: int, width: int, draws: np.ndarray) -> TransformPlan:
         """Plan for an image of ``height`` x ``width``; ``draws`` is [DRAWS] uniform in [0, 1)."""
         flip, vertical_flip, use_crop, short_side = draws[:4]
-        crop = self._plan_crop(height, width, draws[4:]) if use_crop < self.crop else None
+        transpose = bool(draws[9] < self.transpose)
+        if transpose:
+            height, width = width, height
+        crop = self._plan_crop(height, width, draws[4:9]) if use_crop < self.crop else None
         source = (crop.height, crop.width) if crop else (height, width)
         return TransformPlan(
             resized_size(*source, _choose(self.short_sides, short_side), self.max_side),
+            transpose,
             bool(flip < self.flip),
             bool(vertical_flip < self.vertical_flip),
             crop,
+            self._plan_gains(draws[10:13]) if self.colour > 0 else None,
         )
+
+    def _plan_gains(self, draws: np.ndarray) -> tuple[float, float, float]:
+        """Factors uniform within 1 - ``colour`` and 1 + ``colour``, one per channel."""
+        red, green, blue = (1 + self.colour * (2 * draws - 1)).tolist()
+        return red, green, blue
 
     def _plan_crop(self, height: int, width: int, draws: np.ndarray) -> Crop:
         """A window whose sides are uniform within ``crop_sides``, limited by the resized image."""
@@ -84,7 +101,7 @@ class TrainPolicy:
             _integer(0, whole - side, draw)
             for whole, side, draw in zip(resized, sides, draws[3:5], strict=True)
         )
-        return Crop(resized, top, left, sides[0], sides[1])
+        return Crop(resized, top, left, sides[0], sides[1], self.crop_least_visible)
 
 
 @dataclass(frozen=True)
@@ -129,6 +146,12 @@ def resized_size(height: int, width: int, short_side: int, max_side: int) -> tup
     return max(int(new_height + 0.5), 1), max(int(new_width + 0.5), 1)
 
 
+def transpose(item: AnnotatedImage) -> AnnotatedImage:
+    """Exchange rows and columns: with both flips, all eight views of a picture from above."""
+    boxes = np.ascontiguousarray(item.boxes[:, [1, 0, 3, 2]])
+    return AnnotatedImage(np.ascontiguousarray(item.image.swapaxes(0, 1)), boxes, item.labels)
+
+
 def flip_horizontal(item: AnnotatedImage) -> AnnotatedImage:
     """Mirror left and right."""
     width = item.image.shape[1]
@@ -154,11 +177,18 @@ def resize(item: AnnotatedImage, size: tuple[int, int]) -> AnnotatedImage:
 
 
 def crop(item: AnnotatedImage, window: Crop) -> AnnotatedImage:
-    """Cut a window out; boxes are clipped to it, those with nothing left go."""
+    """Cut a window out; boxes are clipped to it, those with too little or nothing left go."""
     top, left, height, width = window.top, window.left, window.height, window.width
     image = np.ascontiguousarray(item.image[top : top + height, left : left + width])
     moved: np.ndarray = item.boxes - np.array([left, top, left, top], np.float32)
-    return clip_boxes(AnnotatedImage(image, moved, item.labels))
+    cut = np.clip(moved, 0, np.array([width, height, width, height], np.float32))
+    keep = _areas(cut) >= window.least_visible * _areas(moved)
+    return clip_boxes(AnnotatedImage(image, cut[keep], item.labels[keep]))
+
+
+def _areas(boxes: np.ndarray) -> np.ndarray:
+    """[n, 4] corners -> [n]."""
+    return np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
 
 
 def clip_boxes(item: AnnotatedImage) -> AnnotatedImage:
@@ -169,15 +199,26 @@ def clip_boxes(item: AnnotatedImage) -> AnnotatedImage:
     return AnnotatedImage(item.image, boxes[keep], item.labels[keep])
 
 
+def recolour(image: np.ndarray, gains: tuple[float, float, float]) -> np.ndarray:
+    """Each channel times its factor, rounded and limited to 0..255: [H, W, 3] uint8."""
+    table = np.arange(256)[None, :, None] * np.array(gains)  # [1, 256, 3]
+    return cv2.LUT(image, np.clip(np.rint(table), 0, 255).astype(np.uint8))
+
+
 def apply_plan(item: AnnotatedImage, plan: TransformPlan) -> AnnotatedImage:
     """Carry out a plan."""
+    if plan.transpose:
+        item = transpose(item)
     if plan.flip_horizontal:
         item = flip_horizontal(item)
     if plan.flip_vertical:
         item = flip_vertical(item)
     if plan.crop is not None:
         item = crop(resize(item, plan.crop.resized), plan.crop)
-    return clip_boxes(resize(item, plan.size))
+    item = clip_boxes(resize(item, plan.size))
+    if plan.gains is None:
+        return item
+    return AnnotatedImage(recolour(item.image, plan.gains), item.boxes, item.labels)
 
 
 def normalise(
