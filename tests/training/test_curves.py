@@ -1,0 +1,72 @@
+"""Curves are what the log says."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+from focus_detr.errors import FocusDetrError
+from focus_detr.training.curves import draw_curves, read_curves
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """The log of a run with two logged steps and one evaluation."""
+    folder = tmp_path / "cells"
+    folder.mkdir()
+    metrics = {"AP": 0.25, "AP50": 0.5, "AP75": 0.125}
+    records = [
+        {"kind": "message", "text": "starting"},
+        {"kind": "train", "step": 10, "loss": 9.0, "loss_smoothed": 8.0},
+        {"kind": "train", "step": 20, "loss": 3.0, "loss_smoothed": 4.0},
+        {"kind": "evaluation", "epoch": 1, "step": 20, "metrics": metrics},
+    ]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    return folder
+
+
+def test_steps_losses_and_percentages_are_read(run: Path) -> None:
+    curves = read_curves(run)
+    assert curves.name == "cells"
+    assert curves.loss == [(10, 8.0), (20, 4.0)]
+    assert curves.metrics == {"AP": [(20, 25.0)], "AP50": [(20, 50.0)], "AP75": [(20, 12.5)]}
+
+
+def test_runs_are_drawn_into_a_picture(run: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="curves need matplotlib")
+    path = tmp_path / "curves.png"
+    draw_curves([read_curves(run), read_curves(run)], path)
+    picture = cv2.imread(str(path))
+    assert picture.shape == (400, 1000, 3)
+    assert picture.std() > 5
+
+
+def test_a_run_without_evaluations_is_drawn(run: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="curves need matplotlib")
+    (run / "metrics.jsonl").write_text('{"kind": "message", "text": "starting"}\n')
+    draw_curves([read_curves(run)], tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").is_file()
+
+
+@pytest.mark.parametrize("text", ["not json\n", "[]\n", "{}\n", "3\n"])
+def test_another_file_is_refused(run: Path, text: str) -> None:
+    (run / "metrics.jsonl").write_text(text)
+    with pytest.raises(FocusDetrError, match=r"metrics\.jsonl is not the log of a run"):
+        read_curves(run)
+
+
+def test_a_folder_without_a_log_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FocusDetrError, match=r"metrics\.jsonl cannot be read"):
+        read_curves(tmp_path)
+
+
+def test_without_matplotlib_one_sentence_tells_what_to_install(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(FocusDetrError, match="pip install matplotlib"):
+        draw_curves([read_curves(run)], tmp_path / "curves.png")
