@@ -41,3 +41,13 @@ def msda_library(msda_build: ModuleType, tmp_path_factory: pytest.TempPathFactor
         return msda_build.build(tmp_path_factory.mktemp("msda"))
     except msda_build.BuildError as error:
         pytest.skip(f"the native library cannot be built: {error}")
+
+
+@pytest.fixture
+def msda(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Networks built in this test sample as the (indirect) parameter says."""
+    if request.param == "custom":
+        library = request.getfixturevalue("msda_library")
+        monkeypatch.setenv("FOCUS_DETR_MSDA_LIBRARY", str(library))
+    monkeypatch.setenv("FOCUS_DETR_MSDA", request.param)
+    return request.param

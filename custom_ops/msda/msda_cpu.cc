@@ -109,13 +109,17 @@ struct Workspace {
   }
 };
 
-int Threads(const msda_sizes &sizes, int64_t samples) {
+int AllThreads() {
 #ifdef _OPENMP
-  const int64_t work = sizes.batch * sizes.queries * sizes.heads * samples * sizes.depth;
-  return work < kSerialWork ? 1 : omp_get_max_threads();
+  return omp_get_max_threads();
 #else
   return 1;
 #endif
+}
+
+int Threads(const msda_sizes &sizes, int64_t samples) {
+  const int64_t work = sizes.batch * sizes.queries * sizes.heads * samples * sizes.depth;
+  return work < kSerialWork ? 1 : AllThreads();
 }
 
 Job PlainJob(const msda_sizes &sizes, const float *locations, const float *weights) {

@@ -130,8 +130,17 @@ def _check_encoder(golden: dict, outputs: list) -> None:
     check_set(golden, "topk_proposals", proposals)
 
 
-@pytest.mark.parametrize("case", ["infer_r50_q100", "infer_r50_alpha_q100", "infer_r50_24ep_q100"])
-def test_free_running_from_pixels_to_detections(case: str) -> None:
+@pytest.mark.parametrize(
+    ("case", "msda"),
+    [
+        ("infer_r50_q100", "custom"),
+        ("infer_r50_alpha_q100", "custom"),
+        ("infer_r50_alpha_q100", "composition"),
+        ("infer_r50_24ep_q100", "custom"),
+    ],
+    indirect=["msda"],
+)
+def test_free_running_from_pixels_to_detections(case: str, msda: str) -> None:
     golden = load(case)
     meta = golden["meta"]
     model = golden_model(case, meta).set_train(False)
@@ -160,7 +169,8 @@ def _check_ranked(
     check(rows | {"boxes/noise": golden[f"pre_boxes{index}/noise"]}, "boxes", boxes[clear])
 
 
-def test_900_queries_by_sets_and_with_the_proposals_injected() -> None:
+@pytest.mark.parametrize("msda", ["custom"], indirect=True)
+def test_900_queries_by_sets_and_with_the_proposals_injected(msda: str) -> None:
     golden = load("infer_r50_b2")
     meta = golden["meta"]
     model = golden_model("infer_r50_b2", meta).set_train(False)

@@ -122,8 +122,17 @@ def _check_gradients(golden: dict, gradients: dict[str, np.ndarray]) -> int:
     return compared
 
 
-@pytest.mark.parametrize("case", ["train_r50_q100", "train_r50_empty1_q100", "train_r50_b2"])
-def test_losses_matches_and_gradients(case: str) -> None:
+@pytest.mark.parametrize(
+    ("case", "msda"),
+    [
+        ("train_r50_q100", "custom"),
+        ("train_r50_empty1_q100", "custom"),
+        ("train_r50_b2", "custom"),
+        ("train_r50_q100", "composition"),
+    ],
+    indirect=["msda"],
+)
+def test_losses_matches_and_gradients(case: str, msda: str) -> None:
     golden = load(case)
     loss = _training_loss(case, golden)
     inputs = _inputs(golden)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import struct
 from pathlib import Path
 
 LIBRARY_VARIABLE = "FOCUS_DETR_MSDA_LIBRARY"
@@ -18,6 +19,7 @@ BUILD_COMMAND = "python custom_ops/build.py"
 INTERFACE = 1  # MSDA_INTERFACE in custom_ops/msda/msda.h
 FILES = {"CPU": "libmsda_cpu.so", "GPU": "libmsda_gpu.so"}  # per device
 OPERATORS = ("MsdaForward", "MsdaBackward", "MsdaFusedForward", "MsdaFusedBackward")
+ELF_MAGIC, ELF_HEADER_SIZE = b"\x7fELF", 64
 FUNCTIONS = ("", "InferShape", "InferType")  # what MindSpore calls of each operator
 
 
@@ -65,9 +67,22 @@ def _locate(name: str) -> Path:
     raise LibraryError(f"{name} is neither in {folders[0]} nor in {folders[1]}")
 
 
+def _refuse_if_cut_off(path: Path) -> None:
+    """Loading a file that ends too early kills the process; ELF has its table at the end."""
+    with path.open("rb") as file:
+        header = file.read(ELF_HEADER_SIZE)
+    if len(header) < ELF_HEADER_SIZE or not header.startswith(ELF_MAGIC):
+        return  # the loader says what is wrong, or the system uses another format
+    (table,) = struct.unpack_from("<Q", header, 0x28)
+    entry_size, entries = struct.unpack_from("<HH", header, 0x3A)
+    if path.stat().st_size < table + entry_size * entries:
+        raise LibraryError(f"{path} is cut off")
+
+
 def _check(path: Path) -> None:
     """Load; MindSpore itself would find a bad library only in the middle of a run."""
     try:
+        _refuse_if_cut_off(path)
         library = ctypes.CDLL(str(path))
         for operator in OPERATORS:
             for function in FUNCTIONS:

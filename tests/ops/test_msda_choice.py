@@ -1,0 +1,174 @@
+"""Which implementation of deformable sampling a network gets, and what is said about it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from focus_detr.errors import FocusDetrError
+from focus_detr.ops import msda_choice
+from focus_detr.ops import msda_library as library_module
+from focus_detr.ops.msda_choice import build_sampling
+from focus_detr.ops.msda_composition import ComposedSampling, PlacedSampling
+from focus_detr.ops.msda_custom import FusedSampling
+from focus_detr.ops.msda_library import (
+    BUILD_COMMAND,
+    FUNCTIONS,
+    OPERATORS,
+    LibraryError,
+    find_library,
+)
+
+NAME = "libmsda_cpu.so"
+
+
+@pytest.fixture(autouse=True)
+def empty_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable is set, neither folder holds a library, and nothing has been told yet."""
+    monkeypatch.delenv(library_module.LIBRARY_VARIABLE, raising=False)
+    monkeypatch.delenv(msda_choice.CHOICE_VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(library_module, "package_folder", lambda: tmp_path / "package")
+    monkeypatch.setattr(msda_choice, "_told", set())
+
+
+def build(setting: str) -> object:
+    return build_sampling(setting, depth=32, heads=8, levels=4, points=4)
+
+
+def put(library: Path, folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return Path(shutil.copy(library, folder / NAME))
+
+
+def test_auto_takes_the_library_that_is_there(msda_library: Path, tmp_path: Path) -> None:
+    put(msda_library, tmp_path / "package")
+    assert isinstance(build("auto"), FusedSampling)
+    assert isinstance(build("custom"), FusedSampling)
+    assert isinstance(build("composition").sample, ComposedSampling)
+
+
+def test_places_are_searched_in_order(
+    msda_library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = put(msda_library, tmp_path / "cache" / "focus_detr")
+    assert find_library("CPU") == cached
+    packaged = put(msda_library, tmp_path / "package")
+    assert find_library("CPU") == packaged
+    chosen = put(msda_library, tmp_path / "chosen")
+    monkeypatch.setenv("FOCUS_DETR_MSDA_LIBRARY", str(chosen))
+    assert find_library("CPU") == chosen
+
+
+def test_without_a_library_auto_composes_and_says_so_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert isinstance(build("auto"), PlacedSampling)
+        build("auto")
+    (message,) = caplog.messages
+    assert f"{NAME} is neither in" in message and BUILD_COMMAND in message
+
+
+def test_a_forced_choice_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(FocusDetrError, match=r"^model\.msda is custom, but .*neither in.*build"):
+        build("custom")
+    monkeypatch.setenv("FOCUS_DETR_MSDA", "custom")
+    with pytest.raises(FocusDetrError, match=r"^FOCUS_DETR_MSDA is custom, but "):
+        build("composition")
+
+
+def test_the_environment_wins_and_is_checked(
+    msda_library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(msda_library, tmp_path / "package")
+    monkeypatch.setenv("FOCUS_DETR_MSDA", "composition")
+    assert isinstance(build("custom"), PlacedSampling)
+    monkeypatch.setenv("FOCUS_DETR_MSDA", "fast")
+    with pytest.raises(FocusDetrError, match="FOCUS_DETR_MSDA is fast, expected one of auto, cus"):
+        build("auto")
+
+
+def reason() -> str:
+    with pytest.raises(LibraryError) as caught:
+        find_library("CPU")
+    return str(caught.value)
+
+
+def test_a_moved_library_is_named(
+    msda_library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = put(msda_library, tmp_path / "chosen")
+    monkeypatch.setenv("FOCUS_DETR_MSDA_LIBRARY", str(chosen))
+    chosen.rename(tmp_path / "elsewhere.so")
+    put(msda_library, tmp_path / "package")  # what the user chose is not replaced silently
+    assert reason() == f"FOCUS_DETR_MSDA_LIBRARY names {chosen}, which is not there"
+
+
+def test_a_corrupt_library_is_named(msda_library: Path, tmp_path: Path) -> None:
+    path = put(msda_library, tmp_path / "package")
+    path.write_bytes(msda_library.read_bytes()[:5000])
+    assert reason() == f"{path} is cut off"
+    path.write_bytes(b"no library at all")
+    assert reason().startswith(f"{path} cannot be loaded: ")
+    path.write_bytes(b"")
+    assert "file too short" in reason()
+    assert isinstance(build("auto"), PlacedSampling)
+
+
+def compile_library(msda_build: object, path: Path, source: str) -> None:
+    path.parent.mkdir(parents=True)
+    compiler = msda_build.find_compiler()  # type: ignore[attr-defined]
+    command = [*compiler, "-shared", "-fPIC", "-xc++", "-", "-o", str(path)]
+    subprocess.run(command, input=source, text=True, check=True)
+
+
+def test_a_library_of_other_sources_is_refused(
+    msda_build: object, msda_library: Path, tmp_path: Path
+) -> None:
+    functions = [operator + function for operator in OPERATORS for function in FUNCTIONS]
+    source = "".join(f'extern "C" void {name}() {{}}\n' for name in functions)
+    path = tmp_path / "package" / NAME
+    compile_library(msda_build, path, source + 'extern "C" int msda_interface() { return 999; }\n')
+    assert "built from other sources (interface 999, expected" in reason()
+
+
+def test_a_library_without_an_operator_is_refused(
+    msda_build: object, msda_library: Path, tmp_path: Path
+) -> None:
+    compile_library(msda_build, tmp_path / "package" / NAME, "int nothing;\n")
+    assert "lacks a function" in reason() and "MsdaForward" in reason()
+
+
+def test_there_is_no_kernel_for_ascend() -> None:
+    with pytest.raises(LibraryError, match="no native kernel for Ascend"):
+        find_library("Ascend")
+
+
+def test_sizes_that_the_builtin_operator_refuses_are_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(msda_choice.ms, "get_context", lambda name: "Ascend")
+    with caplog.at_level(logging.WARNING):
+        build_sampling("auto", depth=12, heads=8, levels=4, points=4)
+    assert "steps of 8 up to 256, not 12" in caplog.messages[0]
+    with pytest.raises(FocusDetrError, match="choose composition or other sizes"):
+        build_sampling("custom", depth=12, heads=8, levels=4, points=4)
+
+
+def test_importing_the_package_loads_and_builds_nothing() -> None:
+    script = (
+        "import ctypes, subprocess\n"
+        "def refuse(*a, **k): raise AssertionError(a)\n"
+        "import mindspore\n"
+        "ctypes.CDLL = subprocess.Popen.__init__ = refuse\n"
+        "import focus_detr.models.factory\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment)
