@@ -54,12 +54,10 @@ def _output_type(logits: type, boxes: type, labels: type, targets: type, valid: 
 class HostMatcher(_Matcher):
     """Cost and assignment on the host, through an operator that calls Python from the graph."""
 
-    def __init__(
-        self, *, class_cost: float = 2.0, box_cost: float = 5.0, giou_cost: float = 2.0
-    ) -> None:
+    def __init__(self, **costs: float) -> None:
         """Build the operator; its id depends on the weights only, so that compiled graphs keep."""
-        super().__init__(class_cost=class_cost, box_cost=box_cost, giou_cost=giou_cost)
-        self.weights = (class_cost, box_cost, giou_cost)
+        super().__init__(**costs)
+        self.weights = (self.class_cost, self.box_cost, self.giou_cost)
         self.match = ops.Custom(self.match_batch, _output_shape, _output_type, func_type="pyfunc")
         key = zlib.crc32(f"focus_detr.host_matcher{self.weights}".encode())
         add_pyfunc(key, self.match_batch)
@@ -78,13 +76,10 @@ class HostMatcher(_Matcher):
         dout: Tensor,
     ) -> tuple:
         """Return zero gradients."""
-        return (
-            self.zeros(logits),
-            self.zeros(boxes),
-            self.zeros(labels),
-            self.zeros(target_boxes),
-            self.zeros(box_valid),
-        )
+        zeros = ()
+        for argument in (logits, boxes, labels, target_boxes, box_valid):
+            zeros += (self.zeros(argument),)
+        return zeros
 
     def match_batch(
         self,
@@ -105,16 +100,9 @@ class HostMatcher(_Matcher):
                     matched[head, image, :count] = assign(cost[head])
         return matched
 
-    def construct(
-        self,
-        logits: Tensor,
-        boxes: Tensor,
-        labels: Tensor,
-        target_boxes: Tensor,
-        box_valid: Tensor,
-    ) -> Tensor:
+    def construct(self, *arguments: Tensor) -> Tensor:
         """Match; arguments and result as in the module's description."""
-        return self.match(logits, boxes, labels, target_boxes, box_valid)
+        return self.match(*arguments)
 
 
 class GraphMatcher(_Matcher):
@@ -168,24 +156,15 @@ class GraphMatcher(_Matcher):
 _KINDS: dict[str, type[_Matcher]] = {"host": HostMatcher, "graph": GraphMatcher}
 
 
-def build_matcher(
-    kind: Literal["auto", "host", "graph"],
-    device: str,
-    *,
-    class_cost: float = 2.0,
-    box_cost: float = 5.0,
-    giou_cost: float = 2.0,
-) -> nn.Cell:
+def build_matcher(kind: Literal["auto", "host", "graph"], device: str, **costs: float) -> nn.Cell:
     """Build the matcher that suits a device.
 
     Args:
         kind: ``host``, ``graph``, or ``auto``: host on a CPU, graph elsewhere, where copying the
             predictions to the host would stop the device.
         device: MindSpore's device target, for example ``CPU``.
-        class_cost: weight of the class cost.
-        box_cost: weight of the L1 cost.
-        giou_cost: weight of the generalized IoU cost.
+        **costs: ``class_cost``, ``box_cost`` (L1) and ``giou_cost``, weights of the costs.
     """
     if kind == "auto":
         kind = "host" if device == "CPU" else "graph"
-    return _KINDS[kind](class_cost=class_cost, box_cost=box_cost, giou_cost=giou_cost)
+    return _KINDS[kind](**costs)

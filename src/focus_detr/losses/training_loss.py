@@ -24,24 +24,17 @@ class TrainingLoss(nn.Cell):
             self.denoising = denoising
         self.loss_names = criterion.loss_names
 
-    def predictions(
-        self,
-        images: Tensor,
-        image_sizes: Tensor,
-        boxes: Tensor,
-        labels: Tensor,
-        box_valid: Tensor,
-        dn_uniform: Tensor,
-        dn_label: Tensor,
-        dn_sign: Tensor,
-        dn_part: Tensor,
-    ) -> tuple:
-        """The network's outputs and the layout of the denoising slots; arguments as below."""
+    def predictions(self, images: Tensor, image_sizes: Tensor, *targets: Tensor) -> tuple:
+        """The network's outputs and the layout of the denoising slots, None without denoising.
+
+        Args:
+            images: [B, 3, H, W] float32, normalised and padded.
+            image_sizes: [B, 2] int32.
+            *targets: boxes and what else ``DenoisingQueries`` takes.
+        """
         if not self.has_denoising:
             return self.model(images, image_sizes), None
-        slot_labels, slot_boxes, slot_valid, layout = self.denoising(
-            boxes, labels, box_valid, dn_uniform, dn_label, dn_sign, dn_part
-        )
+        slot_labels, slot_boxes, slot_valid, layout = self.denoising(*targets)
         content = embed(slot_labels, slot_valid, self.model.label_embed)
         queries = self.model.query_count(images.shape[2], images.shape[3])
         blocked = attention_mask(layout[0], queries)
@@ -54,10 +47,7 @@ class TrainingLoss(nn.Cell):
         boxes: Tensor,
         labels: Tensor,
         box_valid: Tensor,
-        dn_uniform: Tensor,
-        dn_label: Tensor,
-        dn_sign: Tensor,
-        dn_part: Tensor,
+        *draws: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Loss of one batch.
 
@@ -67,29 +57,15 @@ class TrainingLoss(nn.Cell):
             boxes: [B, T, 4] float32 cx cy w h over each image's own size.
             labels: [B, T] int32.
             box_valid: [B, T] float32.
-            dn_uniform: [B, D] float32, draws of ``data.noise``.
-            dn_label: [B, D] int32.
-            dn_sign: [B, D, 4] float32.
-            dn_part: [B, D, 4] float32.
+            *draws: of ``data.noise``: uniform [B, D] float32, new label [B, D] int32, sign and
+                part [B, D, 4] float32.
 
         Returns:
             The total (scalar) and its weighted parts [len(loss_names)].
         """
-        outputs, layout = self.predictions(
-            images, image_sizes, boxes, labels, box_valid, dn_uniform, dn_label, dn_sign, dn_part
-        )
+        outputs, layout = self.predictions(images, image_sizes, boxes, labels, box_valid, *draws)
+        size = images.shape[2:]
         total, parts, _ = self.criterion(
-            outputs[0],
-            outputs[1],
-            outputs[2],
-            outputs[3],
-            outputs[4],
-            labels,
-            boxes,
-            box_valid,
-            image_sizes,
-            images.shape[2],
-            images.shape[3],
-            layout,
+            *outputs[:5], labels, boxes, box_valid, image_sizes, *size, layout
         )
         return total, parts
