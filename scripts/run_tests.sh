@@ -14,11 +14,13 @@ mypy || status=1
 if [ $# -gt 0 ]; then
     pytest -q "$@" || status=$?
 else
-    # processes of their own: MindSpore keeps the memory of every compiled network until the end
-    large=(tests/models/test_golden_inference.py tests/models/test_golden_training.py)
-    pytest -q "${large[@]/#/--ignore=}" || status=$?
-    for file in "${large[@]}"; do
-        pytest -q "$file" || status=$?
+    pytest -q -m "not large" || status=$?
+    # a process each: MindSpore keeps the memory of every compiled network until the process ends
+    collected=$(pytest -q -m large --collect-only) || status=$?
+    mapfile -t large < <(grep '::' <<<"$collected")
+    [ ${#large[@]} -gt 0 ] || status=1
+    for test in "${large[@]}"; do
+        pytest -q "$test" || status=$?
     done
 fi
 exit "$status"
