@@ -19,6 +19,8 @@ from focus_detr.models.geometry import (
 )
 from focus_detr.models.heads import predict
 
+pytestmark = pytest.mark.large
+
 NAMED = (
     "feat_flatten",
     "lvl_pos_embed_flatten",

@@ -19,6 +19,8 @@ from focus_detr.models.factory import build_criterion
 from focus_detr.models.proposals import ProposalSelection
 from focus_detr.weights.naming import to_torch
 
+pytestmark = pytest.mark.large
+
 TARGETS = 20  # padded boxes per image; any number above the largest count gives the same
 HEADS = ("aux0", "aux1", "aux2", "aux3", "aux4", "last", "enc")
 
