@@ -133,13 +133,18 @@ def build(cache: Path) -> Path:
     return library
 
 
-def install(library: Path, folder: Path) -> Path:
+def install(library: Path, folder: Path, name: str = LIBRARY) -> Path:
     """Copy a library to where the package looks for it, whole or not at all.
+
+    Args:
+        library: what to copy.
+        folder: is made if missing.
+        name: of the copy.
 
     Raises:
         BuildError: the folder cannot be written.
     """
-    target = folder / LIBRARY
+    target = folder / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix="installing-") as part:
@@ -156,13 +161,13 @@ def _compile_and_link(compiler: Sequence[str], folder: Path) -> Path:
 
     def compile_unit(unit: Unit) -> None:
         source, target = str(SOURCES / unit.source), str(folder / unit.target)
-        _run([*compiler, *FLAGS, *threads, *unit.flags, "-c", source, "-o", target])
+        run_compiler([*compiler, *FLAGS, *threads, *unit.flags, "-c", source, "-o", target])
 
     with ThreadPoolExecutor(max_workers=len(parts)) as pool:
         list(pool.map(compile_unit, parts))
     objects = [str(folder / unit.target) for unit in parts]
     library = folder / LIBRARY
-    _run([*compiler, "-shared", *threads, *objects, "-o", str(library)])
+    run_compiler([*compiler, "-shared", *threads, *objects, "-o", str(library)])
     return library
 
 
@@ -173,7 +178,12 @@ def _knows_openmp(compiler: Sequence[str], folder: Path) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def _run(command: Sequence[str]) -> None:
+def run_compiler(command: Sequence[str]) -> None:
+    """Run one command.
+
+    Raises:
+        BuildError: it failed; the text has its first error.
+    """
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode:
         lines = [line for line in finished.stderr.splitlines() if "error" in line]

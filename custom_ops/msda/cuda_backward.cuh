@@ -47,8 +47,8 @@ __device__ __forceinline__ SampleGradient Combine(const Corners &c, float weight
           c.top * in_top + c.bottom * in_bottom};
 }
 
-// WIDTH channels of one neighbour: their part of the value's gradient. A share of 0 is left out: all
-// samples outside the map name the same token, where their additions would queue.
+// WIDTH channels of one neighbour: their part of the value's gradient. A share of 0 is left out:
+// all samples outside the map name the same token, where their additions would queue.
 template <int WIDTH>
 __device__ __forceinline__ void ScatterCorner(float share, const float (&gradient)[WIDTH],
                                               float *grad_value) {

@@ -8,7 +8,7 @@
 
 namespace msda_cuda {
 
-// One sample's bilinear shares; a neighbour outside the map has share and mask 0 and a token inside.
+// One sample's bilinear shares. A neighbour outside the map has share and mask 0 and a token in it.
 struct Corners {
   float left, right, top, bottom;
   float has_left, has_right, has_top, has_bottom;
@@ -64,7 +64,7 @@ __device__ __forceinline__ float BoxScale(const Job &job, const float *box, int 
   return box[2 + axis] * side * (0.5f / static_cast<float>(job.points));
 }
 
-// Reads the samples of a team's query; places and weights stream through and leave caches to values.
+// Reads the samples of a team's query; they stream through and leave the caches to the value.
 template <bool FUSED>
 class Sampler {
  public:

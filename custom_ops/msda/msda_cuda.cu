@@ -1,7 +1,7 @@
 // The C interface on a GPU: checks the arguments and puts the kernels into the caller's stream.
 //
-// Nothing is allocated and nothing waits. Shapes and starts lie on the device, so levels that do not
-// fit cannot be reported: they turn output and gradients of places and weights into NaN.
+// Nothing is allocated and nothing waits. Shapes and starts lie on the device, so levels that do
+// not fit cannot be reported: they turn output and gradients of places and weights into NaN.
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>

@@ -51,9 +51,8 @@ def compare(library: Path) -> bool:
     """Whether the kernels of a library compute what float64 does."""
     environment = os.environ | {"PYTHONPATH": str(TESTS)}
     command = [sys.executable, "-c", COMPARISON, str(library)]
-    return (
-        subprocess.run(command, capture_output=True, env=environment, check=False).returncode == 0
-    )
+    finished = subprocess.run(command, capture_output=True, env=environment, check=False)
+    return finished.returncode == 0
 
 
 def test_nothing_is_found_without_a_fault(tmp_path: Path) -> None:

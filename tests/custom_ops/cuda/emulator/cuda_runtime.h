@@ -3,7 +3,7 @@
 // Blocks run one after the other. Each thread of a block is a fiber that runs until it meets a
 // barrier or ends; which one goes on is drawn at random, so a missing barrier gives wrong numbers.
 // Shared memory holds NaN when a block begins. A launch fails where a device would hang or trap:
-// threads of a warp that wait for each other at different places, too many threads, too much memory.
+// threads of a warp that wait for each other at different places, too many of them, no memory.
 #ifndef FOCUS_DETR_TEST_CUDA_RUNTIME_H
 #define FOCUS_DETR_TEST_CUDA_RUNTIME_H
 
