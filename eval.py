@@ -57,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     arguments = parse_arguments(argv)
     if arguments.results and arguments.annotations:
-        result = evaluate_detections(arguments.annotations, read_results(arguments.results))
+        found = read_results(arguments.results)
+        result = evaluate_detections(arguments.annotations, found, arguments.results)
     elif arguments.config and arguments.checkpoint:
         config = load_config(arguments.config, arguments.overrides)
         result = evaluate_checkpoint(arguments, config)

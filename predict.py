@@ -13,6 +13,7 @@ to be skipped.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +26,21 @@ from focus_detr.inference.session import OutputOptions, predict_images
 from focus_detr.runtime import command, prepare_runtime
 
 
+def score(text: str) -> float:
+    """A score from the command line.
+
+    Raises:
+        argparse.ArgumentTypeError: no number from 0 to 1.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
+    return number
+
+
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Command line of this program."""
     parser = argparse.ArgumentParser(
@@ -33,7 +49,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE|FOLDER")
     parser.add_argument("--checkpoint", required=True, help="weights to use")
     parser.add_argument("--out", type=Path, default=Path("predictions"), help="output folder")
-    parser.add_argument("--threshold", type=float, default=0.3, help="smallest score (0.3)")
+    parser.add_argument("--threshold", type=score, default=0.3, help="smallest score (0.3)")
     parser.add_argument("--tokens", action="store_true", help="draw the kept tokens too")
     parser.add_argument("--json", type=Path, help="default: detections.json in the output folder")
     parser.add_argument("--short-side", type=int, help="resize to; default: as trained")

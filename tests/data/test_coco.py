@@ -110,6 +110,7 @@ def _clear(key: str) -> Edit:
         (_set("annotations", 0, "bbox", [1, 2, 3]), "annotation 5: 'bbox' must be four finite"),
         (_set("annotations", 0, "bbox", [1, 2, 3, "4"]), "annotation 5: 'bbox' must be four"),
         (_set("annotations", 0, "bbox", [1, 2, 3, float("nan")]), "annotation 5: 'bbox' must"),
+        (_set("annotations", 0, "bbox", [1, 2, 3, 10**400]), "annotation 5: 'bbox' must"),
         (_set("annotations", 0, "bbox", None), "annotation 5: 'bbox' must be a list"),
         (_set("annotations", 0, "id", "5"), r"annotations\[0\]: 'id' must be an integer"),
         (_repeat("annotations"), "'annotations' has two entries with id 5"),

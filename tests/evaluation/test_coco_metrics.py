@@ -156,14 +156,17 @@ def test_classes_of_one_name_stay_apart(tmp_path: Path) -> None:
         ({"bbox": [1, 2, 3, float("nan")]}, "four finite numbers"),
         ({"bbox": None}, "four finite numbers"),
         ({"bbox": [1, 2, -3, 4]}, "negative"),
+        ({"bbox": "1234"}, "four finite numbers"),
+        ({"bbox": [1, 2, 3, 10**400]}, "four finite numbers"),
         ({"score": "high"}, "'score'"),
+        ({"score": 10**400}, "'score'"),
         ({"score": float("inf")}, "'score'"),
     ],
 )
 def test_bad_detection_is_named(truth: Path, change: dict, message: str) -> None:
     good = detection(1, 3, [10, 10, 20, 20])
-    with pytest.raises(FocusDetrError, match=f"detection 2.*{message}"):
-        evaluate_detections(truth, [good, {**good, **change}])
+    with pytest.raises(FocusDetrError, match=rf"found\.json: detection 2.*{message}"):
+        evaluate_detections(truth, [good, {**good, **change}], "found.json")
 
 
 def test_missing_field_is_named(truth: Path) -> None:
@@ -188,6 +191,21 @@ def test_missing_field_is_named(truth: Path) -> None:
             ' "annotations": [{"image_id": 1, "category_id": 1}]}',
             "annotation 1: 'bbox' must be four finite numbers",
         ),
+        (
+            '{"images": [{"id": 1}], "categories": [{"id": 1, "name": "a"}],'
+            ' "annotations": [{"image_id": 2, "category_id": 1}]}',
+            "annotation 1: the file has no image_id 2",
+        ),
+        (
+            '{"images": [{"id": 1}], "categories": [{"id": 1, "name": "a"}],'
+            ' "annotations": [{"image_id": 1, "category_id": 7}]}',
+            "annotation 1: the file has no category_id 7",
+        ),
+        (
+            '{"images": [{"id": 1}], "categories": [{"id": 1, "name": "a"}], "annotations":'
+            ' [{"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "area": NaN}]}',
+            "annotation 1: 'area' must be a finite number",
+        ),
     ],
 )
 def test_bad_annotation_file_is_named(tmp_path: Path, content: str, message: str) -> None:
@@ -195,3 +213,15 @@ def test_bad_annotation_file_is_named(tmp_path: Path, content: str, message: str
     path.write_text(content)
     with pytest.raises(FocusDetrError, match=f"truth.json.*{message}"):
         evaluate_detections(path, [])
+
+
+def test_boxes_that_nobody_can_find_are_left_out_with_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    boxes = [[10, 10, 20, 20], [50, 50, -3, 4], [50, 50, 0, 4], [50, 50, 4, 0]]
+    path = write_truth(tmp_path, [annotation(i, 1, 3, box) for i, box in enumerate(boxes, start=1)])
+    result = evaluate_detections(path, [detection(1, 3, [10, 10, 20, 20])])
+    assert result.metrics["AR100"] == pytest.approx(1.0)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: left out 3 unusable boxes (2 empty, 1 inverted)"
+    ]

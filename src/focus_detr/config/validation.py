@@ -9,6 +9,7 @@ from functools import reduce
 from itertools import pairwise
 from typing import Any
 
+from focus_detr.checks import is_finite_number
 from focus_detr.config.schema import (
     Config,
     DataConfig,
@@ -35,7 +36,7 @@ class Range:
     def holds(self, number: float) -> bool:
         """Whether a number lies inside."""
         bottom = number > self.low if self.above_low else number >= self.low
-        return math.isfinite(number) and bottom and number <= self.high
+        return is_finite_number(number) and bottom and number <= self.high
 
     def __str__(self) -> str:
         """The range in words."""

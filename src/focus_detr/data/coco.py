@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from focus_detr.checks import is_finite_number
 from focus_detr.data.classes import ClassMap
 from focus_detr.errors import FocusDetrError
 
@@ -188,16 +188,10 @@ def _boxes_by_image(
 def _read_box(entry: Entry, where: str) -> Corners:
     """The annotation's x, y, width, height."""
     values = _field(entry, "bbox", list, where)
-    if len(values) != 4 or not all(_is_finite_number(value) for value in values):
+    if len(values) != 4 or not all(is_finite_number(value) for value in values):
         raise FocusDetrError(f"{where}: 'bbox' must be four finite numbers, not {values!r}")
     x, y, width, height = map(float, values)
     return x, y, width, height
-
-
-def _is_finite_number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return math.isfinite(value)
 
 
 def _usable_box(box: Corners, height: int, width: int) -> tuple[Corners, str]:

@@ -50,8 +50,9 @@ def read_image(path: str | Path, expected_size: tuple[int, int] | None = None) -
 def _read_bytes(path: Path) -> bytes:
     try:
         data = path.read_bytes()
-    except OSError as error:
-        raise FocusDetrError(f"cannot read image {path}: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # ValueError: no file can have such a name
+        reason = getattr(error, "strerror", None) or error
+        raise FocusDetrError(f"cannot read image {path}: {reason}") from error
     if not data:
         raise FocusDetrError(f"image {path} is empty")
     if _is_cut_off(data):

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
+from focus_detr.checks import is_finite_number
 from focus_detr.errors import FocusDetrError
 
 
 def parse_box(value: Any, where: str) -> list[float]:
-    """Check a COCO box.
+    """Check a COCO box; its width and height may be negative.
 
     Args:
         value: what the file holds under ``bbox``: x, y, width, height in pixels.
         where: names the file and entry in the error.
 
     Raises:
-        FocusDetrError: not four finite numbers, or a negative width or height.
+        FocusDetrError: not four finite numbers.
     """
-    try:
-        box = [float(number) for number in value]
-    except (TypeError, ValueError):
-        box = []
-    if len(box) != 4 or not all(map(math.isfinite, box)):
+    is_box = isinstance(value, (list, tuple)) and len(value) == 4
+    if not is_box or not all(map(is_finite_number, value)):
         raise FocusDetrError(f"{where}: 'bbox' must be four finite numbers, got {value!r}")
-    if min(box[2:]) < 0:
-        raise FocusDetrError(f"{where}: 'bbox' has a negative width or height: {value!r}")
-    return box
+    return [float(number) for number in value]

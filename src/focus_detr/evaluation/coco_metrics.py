@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from focus_detr.checks import is_finite_number
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.boxes import parse_box
 from focus_detr.evaluation.ground_truth import read_ground_truth
@@ -42,7 +42,9 @@ class CocoResult:
 
 
 def evaluate_detections(
-    annotations_path: str | Path, detections: list[dict[str, Any]]
+    annotations_path: str | Path,
+    detections: list[dict[str, Any]],
+    source: str | Path = "the results",
 ) -> CocoResult:
     """Evaluate boxes against a COCO annotation file.
 
@@ -50,12 +52,13 @@ def evaluate_detections(
         annotations_path: COCO json; ``info``, ``iscrowd`` and ``area`` may be missing.
         detections: COCO results: ``image_id``, ``category_id``, ``bbox`` (x, y, w, h in pixels)
             and ``score``. May be empty: every metric that has ground truth is then 0.
+        source: where the detections come from, for messages.
 
     Raises:
         FocusDetrError: a malformed file or detection, an unknown image or category.
     """
     truth = read_ground_truth(annotations_path)
-    found = {**truth, "annotations": _check_detections(truth, detections)}
+    found = {**truth, "annotations": _check_detections(truth, detections, source)}
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(_index(truth), _index(found), iouType="bbox")
         evaluation.evaluate()
@@ -73,20 +76,22 @@ def _index(dataset: dict[str, Any]) -> COCO:
 
 
 def _check_detections(
-    truth: dict[str, Any], detections: list[dict[str, Any]]
+    truth: dict[str, Any], detections: list[dict[str, Any]], source: str | Path
 ) -> list[dict[str, Any]]:
     images = {image["id"] for image in truth["images"]}
     categories = {category["id"] for category in truth["categories"]}
     return [
-        _check_detection(number, detection, images, categories)
+        {
+            **_check_detection(f"{source}: detection {number}", detection, images, categories),
+            "id": number,
+        }
         for number, detection in enumerate(detections, start=1)
     ]
 
 
 def _check_detection(
-    number: int, detection: dict[str, Any], images: set[int], categories: set[int]
+    where: str, detection: dict[str, Any], images: set[int], categories: set[int]
 ) -> dict[str, Any]:
-    where = f"detection {number}"
     for field in ("image_id", "category_id", "bbox", "score"):
         if field not in detection:
             raise FocusDetrError(f"{where} has no '{field}'")
@@ -95,10 +100,12 @@ def _check_detection(
         if not isinstance(value, int) or value not in known:
             raise FocusDetrError(f"{where}: the annotation file has no {field} {value!r}")
     score = detection["score"]
-    if not isinstance(score, (int, float)) or not math.isfinite(score):
+    if not is_finite_number(score):
         raise FocusDetrError(f"{where}: 'score' must be a finite number, got {score!r}")
     box = parse_box(detection["bbox"], where)
-    return {**detection, "bbox": box, "area": box[2] * box[3], "id": number, "iscrowd": 0}
+    if min(box[2:]) < 0:
+        raise FocusDetrError(f"{where}: 'bbox' has a negative width or height: {box}")
+    return {**detection, "bbox": box, "area": box[2] * box[3], "iscrowd": 0}
 
 
 def _per_class(evaluation: COCOeval, categories: list[dict[str, Any]]) -> dict[str, ClassPrecision]:

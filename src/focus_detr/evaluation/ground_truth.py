@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from focus_detr.checks import is_finite_number
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.boxes import parse_box
 from focus_detr.files import read_json
+
+_log = logging.getLogger(__name__)
 
 
 def read_ground_truth(path: str | Path) -> dict[str, Any]:
     """Read a COCO annotation file and complete what evaluation needs.
 
-    ``info``, ``iscrowd`` and ``area`` may be missing. Annotation ids are renumbered from 1, since
-    pycocotools takes a match with id 0 for no match.
+    ``info``, ``iscrowd`` and ``area`` may be missing. Inverted and empty boxes are left out with
+    one warning that counts them. Annotation ids are renumbered from 1, since pycocotools takes a
+    match with id 0 for no match.
 
     Returns:
         ``{"info", "images", "categories", "annotations"}``.
 
     Raises:
-        FocusDetrError: not readable, or a key or box is missing or malformed.
+        FocusDetrError: not readable, a key or box is missing or malformed, or an annotation is of
+            an image or category that the file does not have.
     """
     content = read_json(path)
     _check_sections(path, content)
+    known = {
+        field: {entry["id"] for entry in content[section]}
+        for field, section in (("image_id", "images"), ("category_id", "categories"))
+    }
     annotations = [
-        _complete(path, number, annotation)
+        _complete(f"{path}: annotation {number}", number, annotation, known)
         for number, annotation in enumerate(content.get("annotations", []), start=1)
     ]
     return {
         "info": content.get("info", {}),
         "images": content["images"],
         "categories": content["categories"],
-        "annotations": annotations,
+        "annotations": _usable(path, annotations),
     }
 
 
@@ -55,19 +66,39 @@ def _check_id(entry: Any, field: str, where: str) -> None:
         raise FocusDetrError(f"{where} has no whole number '{field}'")
 
 
-def _complete(path: str | Path, number: int, annotation: Any) -> dict[str, Any]:
-    where = f"{path}: annotation {number}"
-    for field in ("image_id", "category_id"):
+def _complete(
+    where: str, number: int, annotation: Any, known: dict[str, set[int]]
+) -> dict[str, Any]:
+    for field, values in known.items():
         _check_id(annotation, field, where)
+        if annotation[field] not in values:
+            raise FocusDetrError(f"{where}: the file has no {field} {annotation[field]}")
     box = parse_box(annotation.get("bbox"), where)
     area = annotation.get("area", box[2] * box[3])
-    if not isinstance(area, (int, float)):
-        raise FocusDetrError(f"{where}: 'area' must be a number, got {area!r}")
+    if not is_finite_number(area):
+        raise FocusDetrError(f"{where}: 'area' must be a finite number, got {area!r}")
     return {
         "id": number,
         "image_id": annotation["image_id"],
         "category_id": annotation["category_id"],
         "bbox": box,
         "area": area,
-        "iscrowd": annotation.get("iscrowd", 0),
+        "iscrowd": int(bool(annotation.get("iscrowd"))),
     }
+
+
+def _usable(path: str | Path, annotations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    kinds = [_box_kind(annotation["bbox"]) for annotation in annotations]
+    bad = Counter(kind for kind in kinds if kind != "usable")
+    if bad:
+        reasons = ", ".join(f"{count} {kind}" for kind, count in sorted(bad.items()))
+        _log.warning("%s: left out %d unusable boxes (%s)", path, bad.total(), reasons)
+    return [
+        annotation for annotation, kind in zip(annotations, kinds, strict=True) if kind == "usable"
+    ]
+
+
+def _box_kind(box: list[float]) -> str:
+    if min(box[2:]) < 0:
+        return "inverted"
+    return "usable" if min(box[2:]) > 0 else "empty"

@@ -1,0 +1,47 @@
+"""The predict command's arguments."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def predict() -> ModuleType:
+    specification = importlib.util.spec_from_file_location("predict_command", ROOT / "predict.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("text", ["7", "-0.1", "nan", "high"])
+def test_a_threshold_that_is_no_score_is_refused(
+    predict: ModuleType, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        predict.main(["--checkpoint", "x", "a.png", f"--threshold={text}"])
+    assert caught.value.code == 2
+    assert f"argument --threshold: {text!r} is no number from 0 to 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.png", "--checkpoint=x"], "there is no file or folder missing.png"),
+        ([__file__, "--checkpoint=missing.safetensors"], "no checkpoint missing.safetensors"),
+        ([__file__, "--checkpoint=x", "--short-side=-5"], "--short-side -5 must be positive"),
+    ],
+)
+def test_what_is_not_there_is_one_sentence(
+    predict: ModuleType, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert predict.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
