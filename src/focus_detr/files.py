@@ -35,6 +35,19 @@ def _reason(error: OSError | SafetensorError) -> str:
 
 
 @contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with writing ``path`` inside into an error that names it.
+
+    Raises:
+        FocusDetrError: the file cannot be written, for instance on a full disk.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise FocusDetrError(f"cannot write {path}: {_reason(error)}") from error
+
+
+@contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a part file to write, which replaces ``path`` when the block ends without an error.
 
@@ -47,16 +60,15 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.touch()
-        mode = stat.S_IMODE(part.stat().st_mode)
-        yield part
-        part.chmod(mode)
-        _sync(part)
-        os.replace(part, path)
-        _sync(path.parent)
-    except (OSError, SafetensorError) as error:
-        raise FocusDetrError(f"cannot write {path}: {_reason(error)}") from error
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.touch()
+            mode = stat.S_IMODE(part.stat().st_mode)
+            yield part
+            part.chmod(mode)
+            _sync(part)
+            os.replace(part, path)
+            _sync(path.parent)
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

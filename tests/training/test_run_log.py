@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.proto.event_pb2 import Event, SessionLog
 
+from focus_detr.errors import FocusDetrError
 from focus_detr.training.run_log import (
     ConsoleSink,
     JsonLinesSink,
@@ -34,17 +36,22 @@ def _report(step: int, total: float = 1.0) -> StepReport:
     )
 
 
-def _events(folder: Path) -> dict[str, dict[int, float]]:
-    """Scalars of all event files, by tag and step; records carry length, crc, data, crc."""
-    scalars: dict[str, dict[int, float]] = {}
+def _events(folder: Path) -> Iterator[Event]:
+    """Events of all files; records carry length, crc, data, crc."""
     for path in folder.iterdir():
         content = path.read_bytes()
         while content:
             length = int.from_bytes(content[:8], "little")
             data, content = content[12 : 12 + length], content[16 + length :]
-            event = Event.FromString(data)
-            for value in event.summary.value:
-                scalars.setdefault(value.tag, {})[event.step] = value.simple_value
+            yield Event.FromString(data)
+
+
+def _scalars(folder: Path) -> dict[str, dict[int, float]]:
+    """Values by tag and step."""
+    scalars: dict[str, dict[int, float]] = {}
+    for event in _events(folder):
+        for value in event.summary.value:
+            scalars.setdefault(value.tag, {})[event.step] = value.simple_value
     return scalars
 
 
@@ -106,11 +113,32 @@ def test_scalars_reach_tensorboard(tmp_path: Path) -> None:
     log.step(_report(3, total=7.5))
     log.evaluation(0, 3, {"AP": 0.25})
     log.close()
-    scalars = _events(tmp_path)
+    scalars = _scalars(tmp_path)
     assert scalars["loss/total"] == {3: 7.5}
     assert scalars["loss/loss_class_0"] == {3: 0.5}
     assert scalars["evaluation/AP"] == {3: 0.25}
     assert scalars["time/step_ms"] == {3: 1000.0}
+
+
+def test_a_resumed_run_hides_what_was_logged_after_its_start(tmp_path: Path) -> None:
+    TensorBoardSink(tmp_path, first_step=7).close()
+    starts = [e.step for e in _events(tmp_path) if e.session_log.status == SessionLog.START]
+    assert starts == [7]
+
+
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.symlink_to("/dev/full")
+    log = RunLog([JsonLinesSink(path)], log_every=1)
+    for act in (lambda: log.step(_report(1)), log.close):
+        with pytest.raises(
+            FocusDetrError, match=r"cannot write .*jsonl: no space left on the disk"
+        ):
+            act()
+    full = open("/dev/full", "wb")  # noqa: SIM115  (the writer closes it)
+    monkeypatch.setattr("tensorboardX.record_writer.open_file", lambda path: full)
+    with pytest.raises(FocusDetrError, match=r"cannot write .*board: no space left on the disk"):
+        TensorBoardSink(tmp_path / "board")
 
 
 @pytest.mark.parametrize(

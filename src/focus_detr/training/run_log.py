@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,12 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Protocol, TextIO
 
-from tensorboardX import SummaryWriter
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.proto.summary_pb2 import Summary
 from tqdm import tqdm
+
+from focus_detr.files import writing
 
 _MAIN_PARTS = ("loss_class", "loss_bbox", "loss_giou", "select_loss")  # last layer, foreground
 
@@ -153,8 +158,14 @@ class JsonLinesSink:
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the file for appending."""
-        self._file = path.open("a", encoding="utf-8")
+        """Open the file for appending.
+
+        Raises:
+            FocusDetrError: it cannot be written; as from every other method.
+        """
+        self._path = path
+        with writing(path):
+            self._file = path.open("a", encoding="utf-8")
 
     def step(self, report: StepReport, smoothed: Smoothed) -> None:
         """Write one line of kind ``train``."""
@@ -176,15 +187,21 @@ class JsonLinesSink:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with writing(self._path):
+            self._file.close()
 
     def _write(self, record: Mapping[str, object]) -> None:
-        self._file.write(json.dumps(record) + "\n")
-        self._file.flush()
+        with writing(self._path):
+            self._file.write(json.dumps(record) + "\n")
+            self._file.flush()
 
 
 class TensorBoardSink:
-    """Scalars for TensorBoard."""
+    """Scalars for TensorBoard.
+
+    Written in this thread: ``SummaryWriter`` has one of its own, which dies when the disk is full,
+    and then training waits for it without end.
+    """
 
     def __init__(self, folder: Path, first_step: int = 0) -> None:
         """Open the writer.
@@ -192,30 +209,44 @@ class TensorBoardSink:
         Args:
             folder: where the event files go.
             first_step: what an earlier run logged after this step is hidden.
+
+        Raises:
+            FocusDetrError: it cannot be written; as from every other method.
         """
-        self._writer = SummaryWriter(str(folder), purge_step=first_step)
+        self._folder = folder
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._writer = EventsWriter(str(folder / "events"))
+        self._write(Event(step=first_step, session_log=SessionLog(status=SessionLog.START)))
 
     def step(self, report: StepReport, smoothed: Smoothed) -> None:
         """Write the losses, rate, norm and times."""
-        scalars = {"total": report.total, **report.parts}
-        for name, value in scalars.items():
-            self._writer.add_scalar(f"loss/{name}", value, report.step)
-        self._writer.add_scalar("lr", report.lr, report.step)
-        self._writer.add_scalar("gradient_norm", report.gradient_norm, report.step)
-        self._writer.add_scalar("time/data_ms", smoothed.data_ms, report.step)
-        self._writer.add_scalar("time/step_ms", smoothed.step_ms, report.step)
+        losses = {"total": report.total, **report.parts}
+        scalars = {f"loss/{name}": value for name, value in losses.items()}
+        scalars |= {"lr": report.lr, "gradient_norm": report.gradient_norm}
+        scalars |= {"time/data_ms": smoothed.data_ms, "time/step_ms": smoothed.step_ms}
+        self._write_scalars(scalars, report.step)
 
     def evaluation(self, epoch: int, step: int, metrics: Mapping[str, float]) -> None:
         """Write the metrics."""
-        for name, value in metrics.items():
-            self._writer.add_scalar(f"evaluation/{name}", value, step)
+        self._write_scalars({f"evaluation/{name}": v for name, v in metrics.items()}, step)
 
     def message(self, text: str) -> None:
         """Sentences are not for plots."""
 
     def close(self) -> None:
         """Flush and close."""
-        self._writer.close()
+        with writing(self._folder):
+            self._writer.close()
+
+    def _write_scalars(self, scalars: Mapping[str, float], step: int) -> None:
+        values = [Summary.Value(tag=name, simple_value=value) for name, value in scalars.items()]
+        self._write(Event(step=step, wall_time=time.time(), summary=Summary(value=values)))
+
+    def _write(self, event: Event) -> None:
+        with writing(self._folder):
+            self._writer.write_event(event)
+            self._writer.flush()
 
 
 def console_line(report: StepReport, smoothed: Smoothed) -> str:
