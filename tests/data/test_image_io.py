@@ -98,7 +98,7 @@ def test_empty_and_missing_files_are_refused(tmp_path: Path) -> None:
         read_image(tmp_path / "a.jpg")
     with pytest.raises(FocusDetrError, match=r"cannot read image .*b\.jpg: No such file"):
         read_image(tmp_path / "b.jpg")
-    with pytest.raises(FocusDetrError, match="cannot read image .*null byte"):
+    with pytest.raises(FocusDetrError, match=r"cannot read image .*null byte"):
         read_image(tmp_path / "b\0.jpg")
 
 

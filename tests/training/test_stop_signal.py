@@ -18,7 +18,8 @@ def test_the_first_signal_is_only_noted(
         assert not stop.requested
         os.kill(os.getpid(), number)
         assert stop.requested
-    assert capsys.readouterr().err == "stopping after this step or evaluation; once more stops at once\n"
+    expected = "stopping after this step or evaluation; once more stops at once\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_the_second_interrupt_interrupts() -> None:
