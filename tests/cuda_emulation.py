@@ -40,3 +40,12 @@ class EmulatedDevice(Native):
     def __init__(self, library: Path, capability: int = VECTOR_ATOMICS) -> None:
         super().__init__(library)
         self.library.set_capability_major(capability)
+
+
+def compile_driver(folder: Path) -> Path:
+    """Compile a driver whose GPU is the emulation."""
+    library = folder / "libcuda_emulated.so"
+    source = EMULATOR.parent / "fake_driver.cc"
+    command = [str(compiler()), *FLAGS, *WARNINGS, str(source), "-o", str(library)]
+    subprocess.run(command, check=True)
+    return library

@@ -1,0 +1,67 @@
+"""The CUDA library on a real GPU, called with NumPy arrays."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+import msda_native
+import numpy as np
+from msda_native import Native, NativeError, level_arrays
+
+DRIVER = Path(__file__).resolve().parents[1] / "benchmarks" / "cuda_driver.py"
+NVCC = "/usr/local/cuda/bin/nvcc"  # where the PATH has none
+
+
+def _driver() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("cuda_driver", DRIVER)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def gpu_reason() -> str | None:
+    """Why the kernels cannot be run on a GPU here; None if they can."""
+    driver = _driver()
+    try:
+        driver.Gpu()
+    except driver.CudaError as error:
+        return str(error)
+    return None if shutil.which("nvcc") or shutil.which(NVCC) else "no nvcc to compile with"
+
+
+class GpuDevice(Native):
+    """Copies arrays to the GPU, calls, and copies results back."""
+
+    def __init__(self, library: Path) -> None:
+        super().__init__(library)
+        self._gpu = _driver().Gpu()
+
+    def _call(
+        self,
+        name: str,
+        value: np.ndarray,
+        levels: Sequence,
+        places: np.ndarray,
+        weights: np.ndarray,
+        *others: np.ndarray,
+    ) -> None:
+        shapes, starts = levels if isinstance(levels[0], np.ndarray) else level_arrays(levels)
+        sizes = msda_native._sizes(value, shapes, places, weights)
+        arrays = (value, shapes, starts, places, weights, *others)
+        buffers = [self._gpu.upload(array) for array in arrays]
+        addresses = [ctypes.c_void_p(buffer.address) for buffer in buffers]
+        function = getattr(self.library, name)
+        status = function(ctypes.byref(sizes), *addresses, self._gpu.stream)
+        if status:
+            raise NativeError(status)
+        for array, buffer in zip(others, buffers[5:], strict=True):
+            array[...] = self._gpu.download(buffer)
+        self._gpu.free_all()
