@@ -215,13 +215,13 @@ def test_bad_annotation_file_is_named(tmp_path: Path, content: str, message: str
         evaluate_detections(path, [])
 
 
-def test_boxes_that_nobody_can_find_are_left_out_with_one_warning(
+def test_inverted_boxes_are_left_out_with_one_warning_and_empty_ones_count_as_missed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     boxes = [[10, 10, 20, 20], [50, 50, -3, 4], [50, 50, 0, 4], [50, 50, 4, 0]]
     path = write_truth(tmp_path, [annotation(i, 1, 3, box) for i, box in enumerate(boxes, start=1)])
     result = evaluate_detections(path, [detection(1, 3, [10, 10, 20, 20])])
-    assert result.metrics["AR100"] == pytest.approx(1.0)
+    assert result.metrics["AR100"] == pytest.approx(1 / 3)
     assert [record.getMessage() for record in caplog.records] == [
-        f"{path}: left out 3 unusable boxes (2 empty, 1 inverted)"
+        f"{path}: left out 1 inverted boxes"
     ]

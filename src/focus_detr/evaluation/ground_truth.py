@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,8 @@ _log = logging.getLogger(__name__)
 def read_ground_truth(path: str | Path) -> dict[str, Any]:
     """Read a COCO annotation file and complete what evaluation needs.
 
-    ``info``, ``iscrowd`` and ``area`` may be missing. Inverted and empty boxes are left out with
-    one warning that counts them. Annotation ids are renumbered from 1, since pycocotools takes a
+    ``info``, ``iscrowd`` and ``area`` may be missing. Inverted boxes are left out with one warning
+    that counts them; empty ones count as missed, as everywhere in COCO numbers. Annotation ids are renumbered from 1, since pycocotools takes a
     match with id 0 for no match.
 
     Returns:
@@ -88,17 +87,8 @@ def _complete(
 
 
 def _usable(path: str | Path, annotations: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    kinds = [_box_kind(annotation["bbox"]) for annotation in annotations]
-    bad = Counter(kind for kind in kinds if kind != "usable")
-    if bad:
-        reasons = ", ".join(f"{count} {kind}" for kind, count in sorted(bad.items()))
-        _log.warning("%s: left out %d unusable boxes (%s)", path, bad.total(), reasons)
-    return [
-        annotation for annotation, kind in zip(annotations, kinds, strict=True) if kind == "usable"
-    ]
-
-
-def _box_kind(box: list[float]) -> str:
-    if min(box[2:]) < 0:
-        return "inverted"
-    return "usable" if min(box[2:]) > 0 else "empty"
+    usable = [annotation for annotation in annotations if min(annotation["bbox"][2:]) >= 0]
+    inverted = len(annotations) - len(usable)
+    if inverted:
+        _log.warning("%s: left out %d inverted boxes", path, inverted)
+    return usable
