@@ -18,8 +18,8 @@ def read_ground_truth(path: str | Path) -> dict[str, Any]:
     """Read a COCO annotation file and complete what evaluation needs.
 
     ``info``, ``iscrowd`` and ``area`` may be missing. Inverted boxes are left out with one warning
-    that counts them; empty ones count as missed, as everywhere in COCO numbers. Annotation ids are renumbered from 1, since pycocotools takes a
-    match with id 0 for no match.
+    that counts them; empty ones count as missed, as everywhere in COCO numbers. Annotation ids are
+    renumbered from 1, since pycocotools takes a match with id 0 for no match.
 
     Returns:
         ``{"info", "images", "categories", "annotations"}``.
