@@ -2,6 +2,7 @@
 
     python custom_ops/build.py
     python custom_ops/build.py --out FOLDER
+    python custom_ops/build.py --target cuda
 
 Needs a C++17 compiler (CXX, g++ or clang++) and Python's standard library. The library lies in the
 user's cache under a name that follows from sources, flags and compiler, so a second call builds
@@ -197,7 +198,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, help="put the library into this folder instead")
+    parser.add_argument(
+        "--target", choices=("cpu", "cuda"), default="cpu", help="cuda: as build_cuda.py (cpu)"
+    )
     arguments = parser.parse_args(argv)
+    if arguments.target == "cuda":
+        from build_cuda import main as build_cuda  # beside this script
+
+        return build_cuda(["--out", str(arguments.out)] if arguments.out else [])
     try:
         library = build(cache_folder())
         targets = [arguments.out] if arguments.out else [cache_folder(), PACKAGE_FOLDER]

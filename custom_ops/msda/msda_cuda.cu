@@ -111,7 +111,7 @@ bool IsVector(const Job &job, int width, std::initializer_list<const void *> ten
 
 bool HasVectorAtomics() {
   int device = 0, major = 0;
-  return cudaGetDevice(&device) == cudaSuccess &&
+  return MSDA_VECTOR_ATOMICS && cudaGetDevice(&device) == cudaSuccess &&
          cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess &&
          major >= kVectorAtomicsMajor;
 }

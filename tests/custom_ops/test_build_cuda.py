@@ -104,6 +104,15 @@ def test_cuda_11_gets_the_architectures_that_it_knows(tmp_path: Path) -> None:
     assert codes == ["sm_70", "sm_75", "sm_80", "sm_86", "compute_86"]
 
 
+def test_the_other_build_script_leads_here(tmp_path: Path) -> None:
+    log, folder = tmp_path / "log", tmp_path / "out"
+    command = [sys.executable, str(SCRIPT.with_name("build.py")), "--target", "cuda"]
+    environment = {"NVCC": str(fake_nvcc(tmp_path, 80)), "LOG": str(log)}
+    environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+    subprocess.run([*command, "--out", str(folder)], env=os.environ | environment, check=True)
+    assert [path.name for path in folder.iterdir()] == [LIBRARY]
+
+
 @pytest.mark.parametrize(
     ("known", "reason"), [((), "knows none of"), ((30, 120), "knows none of"), (None, "no nvcc")]
 )
