@@ -18,7 +18,6 @@ from focus_detr.ops.msda_choice import build_sampling
 from focus_detr.ops.msda_composition import ComposedSampling, PlacedSampling
 from focus_detr.ops.msda_custom import FusedSampling
 from focus_detr.ops.msda_library import (
-    BUILD_COMMAND,
     FUNCTIONS,
     OPERATORS,
     LibraryError,
@@ -66,14 +65,26 @@ def test_places_are_searched_in_order(
     assert find_library("CPU") == chosen
 
 
+@pytest.mark.parametrize(
+    ("device", "name", "command"),
+    [
+        ("CPU", NAME, "`python custom_ops/build.py`"),
+        ("GPU", "libmsda_gpu.so", "`python custom_ops/build.py --target cuda`"),
+    ],
+)
 def test_without_a_library_auto_composes_and_says_so_once(
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    device: str,
+    name: str,
+    command: str,
 ) -> None:
+    monkeypatch.setattr(msda_choice.ms, "get_context", lambda name: device)
     with caplog.at_level(logging.WARNING):
         assert isinstance(build("auto"), PlacedSampling)
         build("auto")
     (message,) = caplog.messages
-    assert f"{NAME} is neither in" in message and BUILD_COMMAND in message
+    assert f"{name} is neither in" in message and command in message
 
 
 def test_a_forced_choice_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.ops.msda_builtin import BuiltinSampling, builtin_problem
 from focus_detr.ops.msda_composition import ComposedSampling, PlacedSampling
 from focus_detr.ops.msda_custom import FusedSampling
-from focus_detr.ops.msda_library import BUILD_COMMAND, LibraryError, find_library
+from focus_detr.ops.msda_library import BUILD_COMMANDS, LibraryError, find_library
 
 CHOICE_VARIABLE = "FOCUS_DETR_MSDA"
 AUTO, CUSTOM, COMPOSITION = CHOICES = ("auto", "custom", "composition")
@@ -81,7 +81,7 @@ def _native(device: str, depth: int, heads: int, levels: int, points: int) -> nn
 def _advice(device: str) -> str:
     if device == BUILTIN_DEVICE:
         return f"choose {COMPOSITION} or other sizes"
-    return f"build the native library with `{BUILD_COMMAND}` in the repository"
+    return f"build the native library with `{BUILD_COMMANDS[device]}` in the repository"
 
 
 def _tell(reason: str) -> None:

@@ -15,7 +15,10 @@ import struct
 from pathlib import Path
 
 LIBRARY_VARIABLE = "FOCUS_DETR_MSDA_LIBRARY"
-BUILD_COMMAND = "python custom_ops/build.py"
+BUILD_COMMANDS = {  # per device
+    "CPU": "python custom_ops/build.py",
+    "GPU": "python custom_ops/build.py --target cuda",
+}
 INTERFACE = 1  # MSDA_INTERFACE in custom_ops/msda/msda.h
 FILES = {"CPU": "libmsda_cpu.so", "GPU": "libmsda_gpu.so"}  # per device
 OPERATORS = ("MsdaForward", "MsdaBackward", "MsdaFusedForward", "MsdaFusedBackward")
