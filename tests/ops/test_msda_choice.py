@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mindspore import nn
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.ops import msda_choice
@@ -162,15 +163,67 @@ def test_there_is_no_kernel_for_ascend() -> None:
         find_library("Ascend")
 
 
-def test_sizes_that_the_builtin_operator_refuses_are_told(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.fixture
+def ascend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The device is said to be Ascend; where an installation of our operator would lie."""
     monkeypatch.setattr(msda_choice.ms, "get_context", lambda name: "Ascend")
-    with caplog.at_level(logging.WARNING):
-        build_sampling("auto", depth=12, heads=8, levels=4, points=4)
-    assert "steps of 8 up to 256, not 12" in caplog.messages[0]
-    with pytest.raises(FocusDetrError, match="choose composition or other sizes"):
+    monkeypatch.setattr(msda_choice, "BuiltinSampling", Builtin)
+    monkeypatch.setattr(msda_choice, "AscendSampling", Ours)
+    folder = tmp_path / "vendors" / "focus_detr"
+    monkeypatch.setenv("ASCEND_CUSTOM_OPP_PATH", f"{tmp_path}:{folder}:")
+    return folder
+
+
+class Builtin(nn.Cell):
+    """Stands for the cell of MindSpore's primitive."""
+
+
+class Ours(nn.Cell):
+    """Stands for the cell of our operator."""
+
+
+def test_ascend_takes_the_builtin_operator_for_what_it_can(ascend: Path) -> None:
+    ascend.mkdir(parents=True)
+    for setting in ("auto", "custom"):
+        assert isinstance(build(setting).sample, Builtin)
+
+
+@pytest.mark.parametrize("sizes", [(12, 8, 4, 4), (32, 17, 4, 4), (32, 8, 4, 17)])
+def test_ascend_takes_our_operator_for_sizes_that_the_builtin_refuses(
+    ascend: Path, caplog: pytest.LogCaptureFixture, sizes: tuple[int, int, int, int]
+) -> None:
+    ascend.mkdir(parents=True)
+    names = dict(zip(("depth", "heads", "levels", "points"), sizes, strict=True))
+    for setting in ("auto", "custom"):
+        assert isinstance(build_sampling(setting, **names).sample, Ours)
+    assert not caplog.messages
+
+
+def test_ascend_without_our_operator_composes_and_says_so_once(
+    ascend: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        cell = build_sampling("auto", depth=12, heads=8, levels=4, points=4)
+        assert isinstance(cell.sample, ComposedSampling)
+    (message,) = caplog.messages
+    assert "steps of 8 up to 256, not 12, and our operator is not installed (ASCEND_" in message
+    assert "`python custom_ops/ascend/build.py --out FOLDER --install DIRECTORY`" in message
+    with pytest.raises(FocusDetrError, match=r"^model\.msda is custom, but .*not installed"):
         build_sampling("custom", depth=12, heads=8, levels=4, points=4)
+
+
+@pytest.mark.parametrize(
+    ("depth", "points", "words"),
+    [(264, 4, "up to 256 channels per head, not 264"), (32, 65, "levels times points, not 260")],
+)
+def test_ascend_composes_what_neither_operator_takes(
+    ascend: Path, caplog: pytest.LogCaptureFixture, depth: int, points: int, words: str
+) -> None:
+    ascend.mkdir(parents=True)
+    cell = build_sampling("auto", depth=depth, heads=8, levels=4, points=points)
+    assert isinstance(cell.sample, ComposedSampling)
+    (message,) = caplog.messages
+    assert "the built-in operator" in message and words in message
 
 
 def test_importing_the_package_loads_and_builds_nothing() -> None:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from mindspore import Tensor, nn, ops
 from msda_twin import Shapes, random_problem, sample
 
-from focus_detr.ops.msda_builtin import BuiltinSampling, builtin_problem
+from focus_detr.errors import FocusDetrError
+from focus_detr.ops.msda_builtin import LARGEST_QUERIES, BuiltinSampling, builtin_problem
 from focus_detr.ops.msda_composition import ComposedSampling, PlacedSampling
 from focus_detr.ops.msda_custom import CustomSampling, FusedSampling, level_tensors
 
@@ -258,3 +259,16 @@ def test_builtin_pads_few_queries_and_cleans_locations() -> None:
 def test_builtin_limits(sizes: tuple[int, int, int, int], words: str | None) -> None:
     problem = builtin_problem(*sizes)
     assert problem is None if words is None else words in str(problem)
+
+
+def test_builtin_refuses_too_many_queries_when_the_graph_is_compiled(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)  # MindSpore leaves a dump of the graph that failed
+    queries = LARGEST_QUERIES + 1
+    net = Sampling(BuiltinSampling(Builtin(((1, 1),))), ((1, 1),))
+    value = Tensor(np.zeros((1, 1, 1, 1), np.float32))
+    places = Tensor(np.zeros((1, queries, 1, 1, 1, 2), np.float32))
+    weights = Tensor(np.zeros((1, queries, 1, 1, 1), np.float32))
+    with pytest.raises(FocusDetrError, match=r"up to 499999 queries .*, not 500000: use smaller"):
+        net(value, places, weights)

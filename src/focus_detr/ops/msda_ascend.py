@@ -2,12 +2,14 @@
 
 It takes what MindSpore's built-in primitive refuses: bfloat16, fewer than 32 queries, locations
 that are infinite or NaN, any number of channels per head. The operator has to be built and
-installed on the machine. Not run on such a device so far.
+installed on the machine. Not run on such a device so far: the tests emulate it.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import mindspore as ms
 from mindspore import Tensor, nn, ops
@@ -29,6 +31,26 @@ GRADIENTS = ("grad_value", "grad_locations", "grad_weights")
 VALUE_TYPES = (DataType.F32_Default, DataType.F16_Default, DataType.BF16_Default)
 TYPED_AS_VALUE = ("value", "output", "grad_output")
 INTEGERS = ("spatial_shapes", "level_start_index")
+
+FOLDERS_VARIABLE = "ASCEND_CUSTOM_OPP_PATH"  # folders of operators that CANN searches, with ":"
+VENDOR = "focus_detr"  # as in custom_ops/ascend/build.py; names the folder
+LARGEST_DEPTH, MOST_SAMPLES = 256, 256  # together they still fit a core's buffer
+
+
+def ascend_problem(depth: int, levels: int, points: int) -> str | None:
+    """Why our operator cannot serve here or for these sizes; None if it can."""
+    if depth > LARGEST_DEPTH:
+        return f"our operator takes up to {LARGEST_DEPTH} channels per head, not {depth}"
+    samples = levels * points
+    if samples > MOST_SAMPLES:
+        return f"our operator takes up to {MOST_SAMPLES} levels times points, not {samples}"
+    folders = [Path(entry) for entry in os.environ.get(FOLDERS_VARIABLE, "").split(":") if entry]
+    if not any(folder.name == VENDOR and folder.is_dir() for folder in folders):
+        return (
+            f"our operator is not installed ({FOLDERS_VARIABLE} names no folder of the vendor "
+            f"{VENDOR})"
+        )
+    return None
 
 
 def registration(name: str, inputs: Sequence[str], outputs: Sequence[str]) -> dict:

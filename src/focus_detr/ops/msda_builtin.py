@@ -9,10 +9,12 @@ from collections.abc import Callable
 
 import mindspore as ms
 from mindspore import Tensor, nn, ops
+from mindspore.ops import constexpr
 
+from focus_detr.errors import FocusDetrError
 from focus_detr.ops.msda_custom import level_tensors
 
-LEAST_QUERIES = 32  # the kernel refuses fewer
+LEAST_QUERIES, LARGEST_QUERIES = 32, 499_999  # the kernel refuses fewer and more
 LARGEST_COUNT = 16  # of heads, levels and points
 DEPTH_STEP, LARGEST_DEPTH = 8, 256
 OUTSIDE, FAR_OUTSIDE = -2.0, 3.0  # locations on either side of every map
@@ -29,6 +31,22 @@ def builtin_problem(depth: int, heads: int, levels: int, points: int) -> str | N
         if count > LARGEST_COUNT:
             return f"the built-in operator takes up to {LARGEST_COUNT} {name}, not {count}"
     return None
+
+
+@constexpr
+def missing_queries(queries: int) -> int:
+    """How many to append for the primitive; their number is known only when a graph is compiled.
+
+    Raises:
+        FocusDetrError: there are more than the primitive takes.
+    """
+    if queries > LARGEST_QUERIES:
+        raise FocusDetrError(
+            f"the built-in operator of deformable attention takes up to {LARGEST_QUERIES} queries "
+            f"(tokens that a layer of the encoder refines), not {queries}: use smaller images or "
+            "model.msda=composition"
+        )
+    return max(LEAST_QUERIES - queries, 0)
 
 
 class BuiltinSampling(nn.Cell):
@@ -49,9 +67,14 @@ class BuiltinSampling(nn.Cell):
         locations: Tensor,
         weights: Tensor,
     ) -> Tensor:
-        """Sample in float32 whatever the type of ``value``."""
+        """Sample in float32 whatever the type of ``value``.
+
+        Raises:
+            FocusDetrError: more queries than the primitive takes, when the graph is compiled.
+        """
         sizes, starts = level_tensors(shapes)
-        queries, missing = locations.shape[1], max(LEAST_QUERIES - locations.shape[1], 0)
+        queries = locations.shape[1]
+        missing = missing_queries(queries)
         places = self.clean(locations.astype(ms.float32))
         shares = weights.astype(ms.float32)
         if missing > 0:

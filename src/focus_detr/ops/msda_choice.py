@@ -3,7 +3,7 @@
 | device | ``auto`` and ``custom`` |
 |---|---|
 | CPU, GPU | the native library of ``custom_ops``, fused |
-| Ascend | MindSpore's built-in primitive |
+| Ascend | MindSpore's built-in primitive; our operator for sizes that it refuses |
 
 Where that is not available, ``auto`` falls back to the composition and says so once per process;
 ``custom`` is an error. ``composition`` is always available.
@@ -18,6 +18,7 @@ import mindspore as ms
 from mindspore import nn
 
 from focus_detr.errors import FocusDetrError
+from focus_detr.ops.msda_ascend import AscendSampling, ascend_problem
 from focus_detr.ops.msda_builtin import BuiltinSampling, builtin_problem
 from focus_detr.ops.msda_composition import ComposedSampling, PlacedSampling
 from focus_detr.ops.msda_custom import FusedSampling
@@ -72,16 +73,24 @@ def _native(device: str, depth: int, heads: int, levels: int, points: int) -> nn
     """The best implementation for a device; ``LibraryError`` if there is none."""
     if device != BUILTIN_DEVICE:
         return FusedSampling(find_library(device), device)
-    problem = builtin_problem(depth, heads, levels, points)
+    return PlacedSampling(_on_ascend(depth, heads, levels, points))
+
+
+def _on_ascend(depth: int, heads: int, levels: int, points: int) -> nn.Cell:
+    refusal = builtin_problem(depth, heads, levels, points)
+    if refusal is None:
+        return BuiltinSampling()
+    problem = ascend_problem(depth, levels, points)
     if problem is not None:
-        raise LibraryError(problem)
-    return PlacedSampling(BuiltinSampling())
+        raise LibraryError(f"{refusal}, and {problem}")
+    return AscendSampling()
 
 
 def _advice(device: str) -> str:
+    command = f"`{BUILD_COMMANDS[device]}` in the repository"
     if device == BUILTIN_DEVICE:
-        return f"choose {COMPOSITION} or other sizes"
-    return f"build the native library with `{BUILD_COMMANDS[device]}` in the repository"
+        return f"choose other sizes, or build our operator with {command}"
+    return f"build the native library with {command}"
 
 
 def _tell(reason: str) -> None:

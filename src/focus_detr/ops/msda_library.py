@@ -18,6 +18,7 @@ LIBRARY_VARIABLE = "FOCUS_DETR_MSDA_LIBRARY"
 BUILD_COMMANDS = {  # per device
     "CPU": "python custom_ops/build.py",
     "GPU": "python custom_ops/build.py --target cuda",
+    "Ascend": "python custom_ops/ascend/build.py --out FOLDER --install DIRECTORY",
 }
 INTERFACE = 1  # MSDA_INTERFACE in custom_ops/msda/msda.h
 FILES = {"CPU": "libmsda_cpu.so", "GPU": "libmsda_gpu.so"}  # per device
