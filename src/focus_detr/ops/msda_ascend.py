@@ -137,6 +137,7 @@ def backpropagation(backward: Callable[..., tuple[Tensor, ...]]) -> Callable:
         output: Tensor,
         grad_output: Tensor,
     ) -> tuple[Tensor, ...]:
+        """Gradients of the five inputs: shaped as they are, zero for shapes and starts."""
         grad_value, grad_locations, grad_weights = backward(
             value, shapes, starts, locations, weights, grad_output
         )

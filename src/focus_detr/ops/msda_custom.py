@@ -65,6 +65,7 @@ def build_operator(library: Path, name: str, inputs: tuple[str, ...], device: st
         output: Tensor,
         grad_output: Tensor,
     ) -> tuple[Tensor, ...]:
+        """Gradients of the five inputs: shaped as they are, zero for shapes and starts."""
         grad_value, grad_places, grad_weights = backward(
             value, shapes, starts, places, weights, grad_output
         )
