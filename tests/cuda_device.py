@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-import msda_native
 import numpy as np
-from msda_native import Native, NativeError, level_arrays
+from msda_native import Native, NativeError, level_arrays, sizes_of
 
 DRIVER = Path(__file__).resolve().parents[1] / "benchmarks" / "cuda_driver.py"
 NVCC = "/usr/local/cuda/bin/nvcc"  # where the PATH has none
@@ -54,7 +53,7 @@ class GpuDevice(Native):
         *others: np.ndarray,
     ) -> None:
         shapes, starts = levels if isinstance(levels[0], np.ndarray) else level_arrays(levels)
-        sizes = msda_native._sizes(value, shapes, places, weights)
+        sizes = sizes_of(value, shapes, places, weights)
         arrays = (value, shapes, starts, places, weights, *others)
         buffers = [self._gpu.upload(array) for array in arrays]
         addresses = [ctypes.c_void_p(buffer.address) for buffer in buffers]

@@ -82,7 +82,7 @@ class Native:
         *others: np.ndarray,
     ) -> None:
         shapes, starts = levels if isinstance(levels[0], np.ndarray) else level_arrays(levels)
-        sizes = _sizes(value, shapes, places, weights)
+        sizes = sizes_of(value, shapes, places, weights)
         tensors = [
             np.ascontiguousarray(tensor) for tensor in (value, shapes, starts, places, weights)
         ]
@@ -98,14 +98,17 @@ def level_arrays(shapes: Sequence, dtype: type = np.int32) -> tuple[np.ndarray, 
     return sizes, np.cumsum([0, *sizes.prod(1)[:-1]]).astype(dtype)
 
 
-def _unset(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
-    return np.full(shape, 0xFFFF if dtype == np.uint16 else np.nan, dtype)
-
-
-def _sizes(value: np.ndarray, shapes: np.ndarray, places: np.ndarray, weights: np.ndarray) -> Sizes:
+def sizes_of(
+    value: np.ndarray, shapes: np.ndarray, places: np.ndarray, weights: np.ndarray
+) -> Sizes:
+    """What the tensors of a call say; plain or fused by the rank of ``weights``."""
     batch, tokens, heads, depth = value.shape
     levels = len(shapes)
     points = weights.shape[4] if weights.ndim == 5 else weights.shape[2] // (3 * heads * levels)
     counts = (batch, tokens, heads, depth, weights.shape[1], levels, points)
     types = (VALUE_TYPES[value.dtype.name], int(shapes.dtype == np.int64), places.shape[-1])
     return Sizes(*counts, *types)
+
+
+def _unset(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
+    return np.full(shape, 0xFFFF if dtype == np.uint16 else np.nan, dtype)
