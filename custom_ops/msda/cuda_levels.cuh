@@ -2,12 +2,11 @@
 #ifndef FOCUS_DETR_MSDA_CUDA_LEVELS_CUH
 #define FOCUS_DETR_MSDA_CUDA_LEVELS_CUH
 
+#include "checks.h"
 #include "cuda_job.h"
 #include "cuda_vectors.cuh"
 
 namespace msda_cuda {
-
-constexpr int64_t kLargestSide = int64_t{1} << 24;  // whole numbers that float32 holds
 
 struct alignas(16) Level {
   float columns, rows;
@@ -33,8 +32,8 @@ __device__ __forceinline__ bool ReadLevel(const Job &job, int index, Level *leve
   const int64_t columns = IndexAt(job, job.shapes, 2 * index + 1);
   const int64_t start = IndexAt(job, job.starts, index);
   *level = {static_cast<float>(columns), static_cast<float>(rows), static_cast<int>(start)};
-  return rows >= 1 && columns >= 1 && rows <= kLargestSide && columns <= kLargestSide &&
-         start >= free && rows * columns <= job.tokens - start;
+  return rows >= 1 && columns >= 1 && rows <= msda::kLargestSide &&
+         columns <= msda::kLargestSide && start >= free && rows * columns <= job.tokens - start;
 }
 
 // All threads of a block together; whether all levels are right.

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <limits>
 #include <new>
 #include <vector>
 
@@ -10,6 +9,7 @@
 #include <omp.h>
 #endif
 
+#include "checks.h"
 #include "kernels.h"
 #include "msda.h"
 
@@ -18,7 +18,6 @@ namespace {
 using msda::Job;
 using msda::Kernels;
 
-constexpr int64_t kLargestSide = int64_t{1} << 24;  // whole numbers that float32 holds
 constexpr int64_t kSerialWork = 1 << 15;            // channels of samples; below, threads cost more
 constexpr int64_t kLine = 16;                       // floats of a cache line
 
@@ -60,19 +59,6 @@ int64_t IndexAt(const msda_sizes &sizes, const void *indices, int64_t at) {
   return static_cast<const int64_t *>(indices)[at];
 }
 
-int CheckSizes(const msda_sizes &sizes, bool fused) {
-  for (const int64_t size : {sizes.batch, sizes.tokens, sizes.queries}) {
-    if (size < 0) return MSDA_WRONG_SIZE;
-  }
-  for (const int64_t size : {sizes.heads, sizes.depth, sizes.levels, sizes.points}) {
-    if (size < 1) return MSDA_WRONG_SIZE;
-  }
-  if (fused && sizes.reference_size != 2 && sizes.reference_size != 4) return MSDA_WRONG_SIZE;
-  if (sizes.value_type < MSDA_FLOAT32 || sizes.value_type > MSDA_BFLOAT16) return MSDA_WRONG_TYPE;
-  if (sizes.index_type != MSDA_INT32 && sizes.index_type != MSDA_INT64) return MSDA_WRONG_TYPE;
-  return sizes.tokens > std::numeric_limits<int32_t>::max() ? MSDA_TOO_LARGE : MSDA_OK;
-}
-
 // Owns what a job points to: the levels as the kernels read them, and work space.
 struct Workspace {
   std::vector<float> columns;
@@ -86,7 +72,7 @@ struct Workspace {
       const int64_t high = IndexAt(sizes, shapes, 2 * level);
       const int64_t wide = IndexAt(sizes, shapes, 2 * level + 1);
       const int64_t first = IndexAt(sizes, starts, level);
-      if (high > kLargestSide || wide > kLargestSide) return MSDA_TOO_LARGE;
+      if (high > msda::kLargestSide || wide > msda::kLargestSide) return MSDA_TOO_LARGE;
       if (high < 1 || wide < 1 || first < free || high * wide > sizes.tokens - first) {
         return MSDA_WRONG_LEVELS;
       }
@@ -162,7 +148,7 @@ int Run(Job job, const void *shapes, const void *starts, void (*Kernels::*pass)(
 int msda_forward(const msda_sizes *sizes, const void *value, const void *shapes,
                  const void *starts, const float *locations, const float *weights, void *output,
                  void *) {
-  if (const int status = CheckSizes(*sizes, false)) return status;
+  if (const int status = msda::CheckArguments(*sizes, false)) return status;
   Job job = PlainJob(*sizes, locations, weights);
   job.value = value;
   job.output = output;
@@ -173,7 +159,7 @@ int msda_backward(const msda_sizes *sizes, const void *value, const void *shapes
                   const void *starts, const float *locations, const float *weights,
                   const void *grad_output, float *grad_value, float *grad_locations,
                   float *grad_weights, void *) {
-  if (const int status = CheckSizes(*sizes, false)) return status;
+  if (const int status = msda::CheckArguments(*sizes, false)) return status;
   Job job = PlainJob(*sizes, locations, weights);
   job.value = value;
   job.grad_output = grad_output;
@@ -186,7 +172,7 @@ int msda_backward(const msda_sizes *sizes, const void *value, const void *shapes
 int msda_fused_forward(const msda_sizes *sizes, const void *value, const void *shapes,
                        const void *starts, const float *references, const float *projected,
                        void *output, void *) {
-  if (const int status = CheckSizes(*sizes, true)) return status;
+  if (const int status = msda::CheckArguments(*sizes, true)) return status;
   Job job = FusedJob(*sizes, references, projected);
   job.value = value;
   job.output = output;
@@ -197,7 +183,7 @@ int msda_fused_backward(const msda_sizes *sizes, const void *value, const void *
                         const void *starts, const float *references, const float *projected,
                         const void *grad_output, float *grad_value, float *grad_references,
                         float *grad_projected, void *) {
-  if (const int status = CheckSizes(*sizes, true)) return status;
+  if (const int status = msda::CheckArguments(*sizes, true)) return status;
   Job job = FusedJob(*sizes, references, projected);
   job.value = value;
   job.grad_output = grad_output;

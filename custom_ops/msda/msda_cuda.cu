@@ -9,6 +9,7 @@
 #include <initializer_list>
 #include <limits>
 
+#include "checks.h"
 #include "cuda_backward.cuh"
 #include "cuda_forward.cuh"
 #include "cuda_job.h"
@@ -37,22 +38,11 @@ bool ProductIsInt(std::initializer_list<int64_t> sizes) {
   return true;
 }
 
-int CheckRange(const msda_sizes &s, bool fused) {
-  if (s.batch < 0 || s.tokens < 0 || s.queries < 0 || s.heads < 1 || s.depth < 1 ||
-      s.levels < 1 || s.points < 1) {
-    return MSDA_WRONG_SIZE;
-  }
-  if (fused && s.reference_size != 2 && s.reference_size != 4) return MSDA_WRONG_SIZE;
-  const bool known_value = s.value_type >= MSDA_FLOAT32 && s.value_type <= MSDA_BFLOAT16;
-  const bool known_index = s.index_type == MSDA_INT32 || s.index_type == MSDA_INT64;
-  return known_value && known_index ? MSDA_OK : MSDA_WRONG_TYPE;
-}
-
 // Blocks of a team kernel are at most images * heads * queries, those of the last kernel fewer.
 int CheckSizes(const msda_sizes &s, bool fused) {
-  if (const int status = CheckRange(s, fused)) return status;
+  if (const int status = msda::CheckArguments(s, fused)) return status;
   const int64_t level_bytes = kSharedBytes - kRecordBytes;
-  const bool small = ProductIsInt({s.tokens}) && ProductIsInt({s.heads, s.depth}) &&
+  const bool small = ProductIsInt({s.heads, s.depth}) &&
                      ProductIsInt({3, s.heads, s.levels, s.points}) &&
                      ProductIsInt({s.batch, s.heads, s.queries}) &&
                      ProductIsInt({s.batch, s.levels, s.queries}) &&
