@@ -18,7 +18,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from focus_detr.config.schema import DataConfig
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.inputs import collect_images
 from focus_detr.inference.predictor import Predictor
@@ -53,31 +52,33 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--tokens", action="store_true", help="draw the kept tokens too")
     parser.add_argument("--json", type=Path, help="default: detections.json in the output folder")
     parser.add_argument("--short-side", type=int, help="resize to; default: as trained")
-    parser.add_argument("--max-side", type=int, help="longest side; default 5/3 x short")
+    parser.add_argument("--max-side", type=int, help="but longest side; default: as trained")
     parser.add_argument("--device", help="CPU, GPU or Ascend; default: the best that is here")
     return parser.parse_args(argv)
 
 
-def data_settings(arguments: argparse.Namespace) -> DataConfig | None:
-    """Test size from the command line, None if it does not say."""
-    short, longest = arguments.short_side, arguments.max_side
-    if short is None and longest is None:
-        return None
-    short = DataConfig.test_short_side if short is None else short
-    longest = short * 5 // 3 if longest is None else longest
-    if not 0 < short <= longest:
-        raise FocusDetrError(f"--short-side {short} must be positive and at most --max-side")
-    return DataConfig(test_short_side=short, test_max_side=longest)
+def check_sides(short: int | None, longest: int | None) -> None:
+    """Look at the test size before anything is loaded.
+
+    Raises:
+        FocusDetrError: a side is not positive, or the short one exceeds the longest.
+    """
+    for option, side in (("--short-side", short), ("--max-side", longest)):
+        if side is not None and side < 1:
+            raise FocusDetrError(f"{option} {side} must be positive")
+    if short is not None and longest is not None and short > longest:
+        raise FocusDetrError(f"--short-side {short} must be at most --max-side {longest}")
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     arguments = parse_arguments(argv)
-    data = data_settings(arguments)
+    short, longest = arguments.short_side, arguments.max_side
+    check_sides(short, longest)
     inputs = collect_images(arguments.images, arguments.out)
     prepare_runtime(arguments.device)
-    predictor = Predictor.from_checkpoint(arguments.checkpoint, data)
+    predictor = Predictor.from_checkpoint(arguments.checkpoint, short_side=short, max_side=longest)
     json_file = arguments.json or arguments.out / "detections.json"
     options = OutputOptions(arguments.out, json_file, arguments.threshold, arguments.tokens)
     summary = predict_images(predictor, inputs, options)

@@ -37,6 +37,10 @@ def test_a_threshold_that_is_no_score_is_refused(
         (["missing.png", "--checkpoint=x"], "there is no file or folder missing.png"),
         ([__file__, "--checkpoint=missing.safetensors"], "no checkpoint missing.safetensors"),
         ([__file__, "--checkpoint=x", "--short-side=-5"], "--short-side -5 must be positive"),
+        (
+            [__file__, "--checkpoint=x", "--short-side=9", "--max-side=8"],
+            "--short-side 9 must be at most --max-side 8",
+        ),
     ],
 )
 def test_what_is_not_there_is_one_sentence(

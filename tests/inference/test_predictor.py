@@ -7,7 +7,7 @@ import pytest
 
 from focus_detr.config.schema import BackboneConfig, DataConfig, ModelConfig
 from focus_detr.errors import FocusDetrError
-from focus_detr.inference.predictor import Predictor
+from focus_detr.inference.predictor import Predictor, with_test_size
 
 DATA = DataConfig(test_short_side=64, test_max_side=128)
 MODEL = ModelConfig(backbone=BackboneConfig(pixel_mean=(0, 0, 0), pixel_std=(1, 1, 1)))
@@ -81,3 +81,21 @@ def test_unknown_label_gets_a_number_for_a_name() -> None:
 def test_what_is_no_picture_is_refused(image: np.ndarray, message: str) -> None:
     with pytest.raises(FocusDetrError, match=message):
         Predictor(FakeDetector(), ("cat",), MODEL, DATA).predict(image)
+
+
+@pytest.mark.parametrize(
+    ("short_side", "max_side", "expected"),
+    [
+        (None, None, (64, 128)),
+        (None, 100, (64, 100)),
+        (None, 40, (40, 40)),
+        (96, None, (96, 128)),
+        (200, None, (200, 200)),
+        (70, 75, (70, 75)),
+    ],
+)
+def test_a_side_that_is_not_given_is_the_checkpoint_s(
+    short_side: int | None, max_side: int | None, expected: tuple[int, int]
+) -> None:
+    size = with_test_size(DATA, short_side, max_side)
+    assert (size.test_short_side, size.test_max_side) == expected

@@ -68,20 +68,22 @@ class Predictor:
 
     @classmethod
     def from_checkpoint(
-        cls, path: str | Path, data: DataConfig | None = None, model: ModelConfig | None = None
+        cls, path: str | Path, *, short_side: int | None = None, max_side: int | None = None
     ) -> Predictor:
         """Load a checkpoint.
 
         Args:
             path: the checkpoint.
-            data: test size and buckets; None: the test size that the checkpoint remembers.
-            model: settings to use instead of those in the checkpoint.
+            short_side: pixels that the short side is resized to, unless the long one would exceed
+                ``max_side``; None: as the checkpoint remembers, but at most ``max_side``.
+            max_side: None: as the checkpoint remembers, but at least ``short_side``.
 
         Raises:
             FocusDetrError: not a checkpoint of a detector.
         """
-        loaded = load_detector(path, model)
-        return cls(loaded.cell, loaded.classes.names, loaded.model, data or loaded.data)
+        loaded = load_detector(path)
+        data = with_test_size(loaded.data, short_side, max_side)
+        return cls(loaded.cell, loaded.classes.names, loaded.model, data)
 
     def predict(self, image: np.ndarray) -> Prediction:
         """Detect on one picture.
@@ -119,6 +121,15 @@ class Predictor:
     def _name(self, label: int) -> str:
         known = label < len(self.class_names)
         return self.class_names[label] if known else f"class {label}"
+
+
+def with_test_size(data: DataConfig, short_side: int | None, max_side: int | None) -> DataConfig:
+    """Replace the sides (pixels) that are given; the other one gives way if they contradict."""
+    if short_side is None:
+        short_side = min(data.test_short_side, max_side or data.test_max_side)
+    if max_side is None:
+        max_side = max(data.test_max_side, short_side)
+    return replace(data, test_short_side=short_side, test_max_side=max_side)
 
 
 def _check_image(image: np.ndarray) -> None:
