@@ -1,4 +1,4 @@
-// The loops of deformable attention, compiled once per instruction set (MSDA_KERNELS names the table).
+// The loops of deformable attention, compiled per instruction set (MSDA_KERNELS names the table).
 //
 // Every number is computed by one thread in an order that does not depend on how many there are.
 // Only functions with internal linkage may be used here: see lanes.h.
@@ -156,7 +156,8 @@ struct Corners {
       : left(s.left[i]), right(s.right[i]), top(s.top[i]), bottom(s.bottom[i]),
         has_left(s.has_left[i]), has_right(s.has_right[i]), has_top(s.has_top[i]),
         has_bottom(s.has_bottom[i]),
-        tokens{s.tokens[i], s.tokens[count + i], s.tokens[2 * count + i], s.tokens[3 * count + i]} {}
+        tokens{s.tokens[i], s.tokens[count + i], s.tokens[2 * count + i],
+               s.tokens[3 * count + i]} {}
 
   // Every map has a column, so only a sample that does not count has neither neighbour.
   MSDA_INLINE bool counts() const { return has_left + has_right > 0.0f; }

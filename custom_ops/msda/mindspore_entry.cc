@@ -1,6 +1,6 @@
 // Entry points for MindSpore's ops.Custom(func_type="aot"), the same for CPU and GPU libraries.
 //
-// Each operator has three functions: the kernel, the inference of shapes and that of types. MindSpore
+// Each operator has three functions: the kernel, the inference of shapes, that of types. MindSpore
 // hands over tensors as arrays of pointers, ranks, shapes and type names; an unknown axis is -1 and
 // an unknown rank is the shape {-2}. No header of MindSpore is needed.
 #include <algorithm>

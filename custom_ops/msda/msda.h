@@ -3,13 +3,13 @@
  *   out[b,q,m] = sum over l,p of w[b,q,m,l,p] * bilinear(value of level l, head m at (x, y))
  *
  * B batch, N tokens of all levels, M heads, D channels of a head, Q queries, L levels, P points.
- * Every tensor is dense and row-major. (x, y) are in pixels of the level: a location in 0..1 becomes
+ * Every tensor is dense and row-major. (x, y) are in pixels of the level: a location in 0..1 is at
  * x = location * columns - 0.5, so that pixel centres are whole numbers; pixels outside are zero.
  *
  * Two pairs of functions:
  *   plain  takes locations and weights.
  *   fused  takes what a network computes: reference points or boxes, and for each query one row
- *          `projected` of 3*M*L*P numbers: first the offsets [M, L, P, 2], then the logits [M, L*P].
+ *          `projected` of 3*M*L*P numbers: the offsets [M, L, P, 2] and then the logits [M, L*P].
  *          Softmax over L*P gives the weights. Reference points (x, y): x = reference * columns +
  *          offset - 0.5. Boxes (cx, cy, w, h): x = (cx + offset * w / (2 P)) * columns - 0.5.
  *
@@ -22,7 +22,9 @@
  *
  * All pointers belong to the caller: host memory in the CPU library; device memory, shapes and
  * starts included, in a GPU library. `stream` is the caller's stream there, and unused on a CPU.
- * Gradients are written, not added to. Results do not depend on the number of threads.
+ * Gradients are written, not added to. On a CPU no bit depends on the number of threads. On a GPU
+ * the last bits of grad_value differ from run to run, since additions come in any order; everything
+ * else is the same every time.
  */
 #ifndef FOCUS_DETR_MSDA_H
 #define FOCUS_DETR_MSDA_H
@@ -49,10 +51,17 @@ enum msda_status {
   MSDA_WRONG_SIZE = 3,    /* sizes of tensors contradict each other, or one is negative */
   MSDA_WRONG_TYPE = 4,    /* a data type that is not supported at this place */
   MSDA_WRONG_LEVELS = 5,  /* a level is empty, lies outside the tokens or overlaps the one before */
-  MSDA_TOO_LARGE = 6,     /* more than 2^31 - 1 tokens, or a level side beyond 2^24 */
+  MSDA_TOO_LARGE = 6,     /* see below */
   MSDA_OUT_OF_MEMORY = 7, /* no memory for the work space */
   MSDA_DEVICE_ERROR = 8   /* the device reported an error (GPU) */
 };
+
+/* A GPU library cannot report levels, since they lie on the device: where it should return
+ * MSDA_WRONG_LEVELS or report a side as too large, output and all gradients but grad_value are NaN.
+ *
+ * MSDA_TOO_LARGE: more than 2^31 - 1 tokens, or a level with a side beyond 2^24. In a GPU library
+ * also M*D, 3*M*L*P, B*M*Q or B*L*Q beyond 2^31 - 1, or more levels than a block's memory holds
+ * (about 2300). */
 
 typedef struct msda_sizes {
   int64_t batch;          /* B, may be 0 */

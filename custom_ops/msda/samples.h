@@ -93,7 +93,7 @@ MSDA_INLINE void PixelsOfLocations(const Job &job, int64_t first, int64_t count,
   }
 }
 
-// Neighbours and shares of `count` samples whose pixels are known; `first` is their place in a head.
+// Neighbours and shares of `count` samples whose pixels are known; `first`: their place in a head.
 MSDA_INLINE void FindNeighbours(const Job &job, int64_t first, int64_t count, Samples &samples) {
   const float *columns = job.columns + first, *rows = job.rows + first;
   const int32_t *start = job.start + first;
