@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from focus_detr.inference.postprocess import to_detections
+from focus_detr.inference.postprocess import Detections, to_detections
 
 
 def test_maps_clips_drops_and_sorts() -> None:
@@ -37,3 +37,34 @@ def test_whatever_remains_lies_inside_with_area(
     assert (found.boxes <= [width, height, width, height]).all()
     assert (found.scores >= 0).all()
     assert (np.diff(found.scores) <= 0).all()
+
+
+def _row(count: int) -> Detections:
+    """Boxes of 10 pixels, each 2 pixels right of the one before, best first, of one class."""
+    left = 2.0 * np.arange(count)
+    boxes = np.stack([left, np.zeros(count), left + 10, np.full(count, 10.0)], axis=1)
+    scores = np.linspace(0.9, 0.1, count)
+    return Detections(np.float32(boxes), np.float32(scores), np.zeros(count, int))
+
+
+def test_of_overlapping_detections_the_best_stays() -> None:
+    found = _row(4)  # neighbours overlap by 8 / 12, the next ones by 6 / 14
+    assert found.without_overlaps(0.5).boxes[:, 0].tolist() == [0, 4]
+    assert found.without_overlaps(0.7).boxes[:, 0].tolist() == [0, 2, 4, 6]
+
+
+def test_detections_of_other_classes_do_not_count_as_duplicates() -> None:
+    found = _row(2)
+    others = Detections(found.boxes, found.scores, np.array([0, 1]))
+    assert len(others.without_overlaps(0.5).scores) == 2
+
+
+def test_nothing_found_stays_nothing() -> None:
+    assert len(_row(0).without_overlaps(0.5).scores) == 0
+
+
+def test_overlaps_stay_unless_a_limit_is_set() -> None:
+    found = _row(2)
+    rows = (found.scores, found.labels, found.boxes / 20, (20, 20))
+    assert len(to_detections(*rows).scores) == 2
+    assert len(to_detections(*rows, overlap_limit=0.5).scores) == 1

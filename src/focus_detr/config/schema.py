@@ -107,6 +107,9 @@ class ModelConfig:
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     padding: PaddingConfig = field(default_factory=PaddingConfig)
     max_detections: int = 300
+    # 0.7: of detections of one class that overlap by more (IoU), the best stays; None: all stay,
+    # as published. A short training leaves duplicates, which a long one learns to avoid.
+    overlap_limit: float | None = None
     # how deformable attention is computed (docs/custom_op.md); auto: natively where possible
     msda: Literal["auto", "custom", "composition"] = "auto"
 

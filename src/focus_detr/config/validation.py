@@ -56,6 +56,7 @@ RANGES = {
     "model.heads": COUNT,
     "model.levels": Range(3, 4),
     "model.max_detections": COUNT,
+    "model.overlap_limit": SHARE,
     "model.backbone.width_factor": POSITIVE,
     "model.backbone.depths": COUNT,
     "model.backbone.freeze_at": Range(0, 5),

@@ -36,6 +36,7 @@ class Evaluator:
         category_ids: Sequence[int],
         annotations: str | Path,
         batches: int | None = None,
+        overlap_limit: float | None = None,
     ) -> None:
         """Keep what a run needs.
 
@@ -47,6 +48,7 @@ class Evaluator:
             annotations: COCO json with the ground truth of the loader's images. Detections of
                 categories that it lacks are left out, with one warning that counts them.
             batches: how many the loader gives, for the progress bar.
+            overlap_limit: as for ``to_detections``.
 
         Raises:
             FocusDetrError: the annotation file is malformed.
@@ -55,6 +57,7 @@ class Evaluator:
         self._detector = detector
         self._annotations = annotations
         self._batches = batches
+        self._overlap_limit = overlap_limit
         known = {category["id"] for category in read_ground_truth(annotations)["categories"]}
         self._categories = {
             label: category for label, category in enumerate(category_ids) if category in known
@@ -106,7 +109,8 @@ class Evaluator:
         rows = zip(batch.image_ids, batch.original_sizes, *outputs, strict=True)
         for image_id, (height, width), scores, labels, boxes in rows:
             if image_id != BLANK_ID:
-                found = to_detections(scores, labels, boxes, (int(height), int(width)))
+                size = int(height), int(width)
+                found = to_detections(scores, labels, boxes, size, self._overlap_limit)
                 results += self._to_coco(image_id, found)
         return results
 

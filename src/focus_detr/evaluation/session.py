@@ -30,4 +30,11 @@ def open_evaluation(config: Config, checkpoint: str | Path, batch_size: int) -> 
     if annotations is None:
         raise FocusDetrError("data.val_annotations is not set")
     category_ids = loaded.classes.category_ids
-    return Evaluator(loader.epoch(0), loaded.cell, category_ids, annotations, len(loader))
+    return Evaluator(
+        loader.epoch(0),
+        loaded.cell,
+        category_ids,
+        annotations,
+        len(loader),
+        loaded.model.overlap_limit,
+    )

@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 _FREE = {
     "model.num_classes",
     "model.max_detections",
+    "model.overlap_limit",
     "model.backbone.weights",
     "model.backbone.freeze_at",
     "model.padding.training",

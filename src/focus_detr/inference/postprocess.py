@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from focus_detr.errors import FocusDetrError
@@ -21,12 +22,25 @@ class Detections:
         """The detections whose score is at least ``threshold``."""
         return self._select(self.scores >= threshold)
 
+    def without_overlaps(self, limit: float) -> Detections:
+        """Drop what overlaps a better detection of its class by more than an IoU of ``limit``."""
+        sides = np.concatenate([self.boxes[:, :2], self.boxes[:, 2:] - self.boxes[:, :2]], axis=1)
+        everything = -1.0  # a score below all
+        kept = cv2.dnn.NMSBoxesBatched(
+            sides.tolist(), self.scores.tolist(), self.labels.tolist(), everything, limit
+        )
+        return self._select(np.sort(np.array(kept, np.int64)))
+
     def _select(self, keep: np.ndarray) -> Detections:
         return Detections(self.boxes[keep], self.scores[keep], self.labels[keep])
 
 
 def to_detections(
-    scores: np.ndarray, labels: np.ndarray, boxes: np.ndarray, size: tuple[int, int]
+    scores: np.ndarray,
+    labels: np.ndarray,
+    boxes: np.ndarray,
+    size: tuple[int, int],
+    overlap_limit: float | None = None,
 ) -> Detections:
     """Map one image's rows to its file, clip them, drop fillers and boxes without area.
 
@@ -35,6 +49,7 @@ def to_detections(
         labels: [R].
         boxes: [R, 4] x1 y1 x2 y2 in 0..1 of the image's own size.
         size: (height, width) of the file in pixels.
+        overlap_limit: for ``Detections.without_overlaps``; None: all stay, as published.
 
     Raises:
         FocusDetrError: a score or box is not finite, as from a diverged checkpoint.
@@ -50,4 +65,5 @@ def to_detections(
     sides = pixels[:, 2:] - pixels[:, :2]
     keep = (scores >= 0) & (sides > 0).all(axis=1)
     order = np.argsort(-scores[keep], kind="stable")
-    return Detections(pixels[keep][order], scores[keep][order], labels[keep][order])
+    found = Detections(pixels[keep][order], scores[keep][order], labels[keep][order])
+    return found if overlap_limit is None else found.without_overlaps(overlap_limit)

@@ -124,7 +124,13 @@ def _evaluation(
 
     def _evaluate() -> Mapping[str, float]:
         detector.set_train(False)  # a bucket seen for the first time compiles as it stands now
-        evaluator = Evaluator(loader.epoch(0), detector, classes.category_ids, annotations)
+        evaluator = Evaluator(
+            loader.epoch(0),
+            detector,
+            classes.category_ids,
+            annotations,
+            overlap_limit=config.model.overlap_limit,
+        )
         return evaluator.run(progress=progress).metrics
 
     return _evaluate
