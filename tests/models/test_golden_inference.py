@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from golden_data import check, check_set, load
+from golden_detections import check_detections
 from mindspore import Tensor, nn, ops
 from model_cases import golden_images, golden_model, normalised_batch
 
@@ -152,23 +153,7 @@ def test_free_running_from_pixels_to_detections(case: str, msda: str) -> None:
     outputs = _arrays(model(images, sizes))
     check(golden, "pred_logits", outputs[0][-1])
     check(golden, "pred_boxes", outputs[1][-1])
-    scores, labels, boxes, _, _ = _arrays(Detector(model).set_train(False)(images, sizes))
-    for index, (height, width) in enumerate(meta["sizes"]):
-        error, _ = check(golden, f"pre_scores{index}", scores[index])
-        scaled = boxes[index] * np.array([width, height, width, height], np.float32)
-        _check_ranked(golden, index, 2 * error, labels[index], scaled)
-
-
-def _check_ranked(
-    golden: dict, index: int, tie: float, labels: np.ndarray, boxes: np.ndarray
-) -> None:
-    """Labels and boxes agree wherever the score is no tie within rounding of its neighbours."""
-    steps = np.abs(np.diff(golden[f"pre_scores{index}"]))
-    clear = (np.r_[np.inf, steps] > tie) & (np.r_[steps, np.inf] > tie)
-    assert clear.mean() > 0.8
-    np.testing.assert_array_equal(labels[clear], golden[f"pre_labels{index}"][clear])
-    rows = {"boxes": golden[f"pre_boxes{index}"][clear]}
-    check(rows | {"boxes/noise": golden[f"pre_boxes{index}/noise"]}, "boxes", boxes[clear])
+    check_detections(golden, _arrays(Detector(model).set_train(False)(images, sizes)))
 
 
 @pytest.mark.parametrize("msda", ["custom"], indirect=True)
