@@ -7,7 +7,7 @@ from typing import Any
 import mindspore as ms
 import numpy as np
 import pytest
-from golden_data import load
+from golden_data import check, load
 from golden_draws import golden_targets
 from loss_cases import Case, random_case, set_losses
 from mindspore import Tensor, nn
@@ -166,8 +166,8 @@ def test_set_losses_and_gradients_equal_golden() -> None:
     for ours, key in zip(parts, ("bbox", "class", "giou"), strict=True):
         assert float(ours[0]) / 8.0 == pytest.approx(float(golden[f"loss_{key}"]), rel=2e-6)
     for ours, key in zip(gradients, ("logits", "boxes"), strict=True):
-        expected = golden[f"grad_{key}"]
-        np.testing.assert_allclose(ours.asnumpy()[0], expected, rtol=1e-4, atol=1e-6)
+        # at the usual floor of 2e-6 there is little margin: the CPU's sigmoid is approximate
+        check(golden, f"grad_{key}", ours.asnumpy()[0], floor=4e-6)
 
 
 @pytest.mark.parametrize("counts", [(3, 1), (5, 0), (1, 2)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mindspore as ms
 import numpy as np
 import pytest
-from golden_data import load
+from golden_data import check, load
 from golden_draws import golden_targets
 from loss_cases import random_boxes
 from mindspore import Tensor
@@ -59,8 +59,9 @@ def test_loss_and_gradient_equal_golden(case: int, kind: str) -> None:
     assert 1.5 * float(loss) == pytest.approx(
         float(golden[f"c{case}/loss_weighted_{kind}"]), rel=1e-6
     )
-    expected = golden[f"c{case}/grad_logits_{kind}"][..., 0]
-    np.testing.assert_allclose(1.5 * gradient.asnumpy(), expected, rtol=1e-4, atol=1e-7)
+    # at the usual floor of 2e-6 there is little margin: the CPU's sigmoid is approximate
+    found = 1.5 * gradient.asnumpy()[..., None]
+    check(golden, f"c{case}/grad_logits_{kind}", found, floor=4e-6)
 
 
 @pytest.mark.parametrize("name", ["train_r50_q100", "train_r50_empty1_q100"])
