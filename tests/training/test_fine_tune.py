@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from tiny_training import DESCRIPTION, TinyModel, TinyRun
 
-from focus_detr.config.schema import BackboneConfig
+from focus_detr.config.schema import BackboneConfig, EncoderConfig, ModelConfig, PositionConfig
 from focus_detr.errors import FocusDetrError
 from focus_detr.training.fine_tune import initialise_from, load_backbone
 from focus_detr.training.state import TrainingState, save_state
 from focus_detr.weights.checkpoint import load_checkpoint, model_tensors, save_checkpoint
 
-BACKBONE = BackboneConfig()
+SETTINGS = ModelConfig(width=8)
 
 
 def _checkpoint(folder: Path) -> Path:
@@ -28,7 +28,7 @@ def _checkpoint(folder: Path) -> Path:
 
 def test_everything_fits_the_same_classes(tmp_path: Path) -> None:
     model = TinyModel(seed=5)
-    assert initialise_from(_checkpoint(tmp_path), model, BACKBONE) == ()
+    assert initialise_from(_checkpoint(tmp_path), model, SETTINGS) == ()
     expected = model_tensors(TinyModel(seed=0))
     for name, value in model_tensors(model).items():
         np.testing.assert_array_equal(value, expected[name])
@@ -36,7 +36,7 @@ def test_everything_fits_the_same_classes(tmp_path: Path) -> None:
 
 def test_heads_of_another_class_count_stay_fresh(tmp_path: Path) -> None:
     model = TinyModel(seed=5, classes=7)
-    assert initialise_from(_checkpoint(tmp_path), model, BACKBONE) == (
+    assert initialise_from(_checkpoint(tmp_path), model, SETTINGS) == (
         "class_heads.weight",
         "label_embed",
     )
@@ -52,7 +52,7 @@ def test_another_misfit_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "damaged.safetensors"
     save_checkpoint(path, damaged, checkpoint.metadata)
     with pytest.raises(FocusDetrError, match=r"backbone\.kernel"):
-        initialise_from(path, TinyModel(), BACKBONE)
+        initialise_from(path, TinyModel(), SETTINGS)
 
 
 def test_a_backbone_alone_is_loaded_from_its_file(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_backbone_alone_is_loaded_from_its_file(tmp_path: Path) -> None:
     kernel = np.array([7, 8, 9], np.float32)
     save_checkpoint(path, {"backbone.kernel": kernel, "classifier": np.ones(2)}, {})
     model = TinyModel()
-    load_backbone(path, model, BACKBONE)
+    load_backbone(path, model, SETTINGS)
     np.testing.assert_array_equal(model.backbone.kernel.asnumpy(), kernel)
     np.testing.assert_array_equal(model.label_embed.asnumpy(), TinyModel().label_embed.asnumpy())
 
@@ -79,9 +79,26 @@ def test_another_normalisation_of_the_pixels_names_both(
 ) -> None:
     path = _with_pixels(tmp_path, [127, 127, 127], [128, 128, 128])
     same = BackboneConfig(pixel_mean=(127, 127, 127), pixel_std=(128, 128, 128))
-    start(path, TinyModel(), same)
-    other = replace(same, **{setting: (1.0, 2.0, 3.0)})
+    start(path, TinyModel(), ModelConfig(backbone=same))
+    other = ModelConfig(backbone=replace(same, **{setting: (1.0, 2.0, 3.0)}))
     stored = getattr(same, setting)[0]
-    expected = rf"imagenet.* {setting} \[{stored},.*model\.backbone\.{setting} is \[1\.0, 2\.0"
+    expected = rf"imagenet.*model\.backbone\.{setting}=\[{stored}\.0,.* have \[1\.0, 2\.0"
     with pytest.raises(FocusDetrError, match=expected):
         start(path, TinyModel(), other)
+
+
+def test_another_position_embedding_is_refused(tmp_path: Path) -> None:
+    later = replace(SETTINGS, position=PositionConfig(20.0, -0.5))
+    expected = r"model\.position\.temperature=10000\.0, but the settings have 20\.0"
+    with pytest.raises(FocusDetrError, match=expected):
+        initialise_from(_checkpoint(tmp_path), TinyModel(), later)
+
+
+def test_other_settings_without_tensors_are_warned_about(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = replace(SETTINGS, num_classes=9, encoder=EncoderConfig(keep_ratio=0.25))
+    initialise_from(_checkpoint(tmp_path), TinyModel(), other)
+    (record,) = caplog.records
+    expected = "was trained with model.encoder.keep_ratio=0.5, but the settings have 0.25"
+    assert record.message.endswith(expected)

@@ -31,18 +31,42 @@ def test_weights_alone_are_not_a_state(tmp_path: Path) -> None:
         load_state(path, parts.model, parts.step.optimizer, DESCRIPTION)
 
 
-def test_other_class_names_are_refused_and_change_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"class_names": ["cat", "cow"]}, r"class names \['cat', 'dog'\], but .*'cow'"),
+        ({"category_ids": [1, 3]}, r"category ids \[1, 2\], but .* \[1, 3\]"),
+        (
+            {"model": {"width": 8, "position": {"temperature": 20.0, "offset": 0.0}}},
+            r"model\.position\.temperature=10000\.0, but the settings have 20\.0;",
+        ),
+        (
+            {"model": {"width": 8, "encoder": {"value": "memory"}}},
+            r"model\.encoder\.value=backbone, but the settings have memory;",
+        ),
+    ],
+)
+def test_another_network_of_equal_shapes_is_refused_and_changes_nothing(
+    tmp_path: Path, change: dict[str, object], message: str
+) -> None:
     parts = TinyRun(tmp_path).trainer().parts
     path = tmp_path / "last.safetensors"
     save_state(path, parts.model, parts.step.optimizer, DESCRIPTION, TrainingState(0, 3))
     other = TinyRun(tmp_path, model_seed=1).trainer().parts
     before = {name: value.copy() for name, value in model_tensors(other.model).items()}
-    with pytest.raises(FocusDetrError, match="cow"):
-        load_state(
-            path, other.model, other.step.optimizer, {**DESCRIPTION, "class_names": ["cat", "cow"]}
-        )
+    with pytest.raises(FocusDetrError, match=message):
+        load_state(path, other.model, other.step.optimizer, {**DESCRIPTION, **change})
     for name, value in model_tensors(other.model).items():
         np.testing.assert_array_equal(value, before[name])
+
+
+def test_settings_that_training_does_not_compute_with_may_change(tmp_path: Path) -> None:
+    parts = TinyRun(tmp_path).trainer().parts
+    path = tmp_path / "last.safetensors"
+    save_state(path, parts.model, parts.step.optimizer, DESCRIPTION, TrainingState(0, 3, batch=2))
+    model = {"width": 8, "msda": "composition", "max_detections": 7}
+    description = {**DESCRIPTION, "model": {**model, "backbone": {"weights": "elsewhere"}}}
+    assert load_state(path, parts.model, parts.step.optimizer, description).batch == 2
 
 
 def test_a_run_is_recognised_by_its_files(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from focus_detr.data.classes import ClassMap
 from focus_detr.errors import FocusDetrError
 from focus_detr.models.factory import build_detector
 from focus_detr.weights.checkpoint import load_checkpoint, load_into
+from focus_detr.weights.stored_settings import differences, stored_model
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +25,6 @@ _FREE = {
     "model.num_classes",
     "model.max_detections",
     "model.overlap_limit",
-    "model.backbone.weights",
     "model.backbone.freeze_at",
     "model.padding.training",
 }
@@ -73,9 +73,10 @@ def _classes(path: str | Path, metadata: Mapping[str, Any]) -> ClassMap:
 
 
 def _stored_model(path: str | Path, metadata: Mapping[str, Any]) -> ModelConfig:
-    if not isinstance(metadata.get("model"), Mapping):
+    stored = stored_model(metadata, f"checkpoint {path}")
+    if stored is None:
         raise FocusDetrError(f"checkpoint {path} has no model settings in its metadata")
-    return config_from_dict({"model": metadata["model"]}, f"checkpoint {path}").model
+    return stored
 
 
 def _stored_data(path: str | Path, metadata: Mapping[str, Any]) -> DataConfig:
@@ -83,15 +84,6 @@ def _stored_data(path: str | Path, metadata: Mapping[str, Any]) -> DataConfig:
 
 
 def _warn_differences(path: str | Path, stored: ModelConfig, used: ModelConfig) -> None:
-    before, now = dict(_flat(asdict(stored))), dict(_flat(asdict(used)))
-    for name, value in now.items():
-        if value != before[name] and name not in _FREE:
-            _log.warning("%s was trained with %s=%s, used is %s", path, name, before[name], value)
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "model.") -> Iterator[tuple[str, Any]]:
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
+    for difference in differences(stored, used):
+        if difference.name not in _FREE:
+            _log.warning("%s was trained with %s", path, difference)

@@ -2,36 +2,50 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 from mindspore import nn
 
-from focus_detr.config.schema import BackboneConfig
+from focus_detr.config.schema import ModelConfig
 from focus_detr.errors import FocusDetrError
 from focus_detr.weights.checkpoint import CLASS_TENSORS, Checkpoint, load_checkpoint, load_into
+from focus_detr.weights.stored_settings import (
+    DETECTION_ONLY,
+    SettingDifference,
+    differences,
+    stored_model,
+)
 
-_PIXEL_SETTINGS = ("pixel_mean", "pixel_std")
+_log = logging.getLogger(__name__)
+
+# weights are worthless with others, although every tensor fits
+_PIXEL_SETTINGS = ("model.backbone.pixel_mean", "model.backbone.pixel_std")
+_DECISIVE = (*_PIXEL_SETTINGS, "model.position.temperature", "model.position.offset")
+# a new task may have others
+_FREE = {"model.num_classes", "model.backbone.freeze_at"} | DETECTION_ONLY
 
 
-def initialise_from(path: str | Path, model: nn.Cell, backbone: BackboneConfig) -> tuple[str, ...]:
+def initialise_from(path: str | Path, model: nn.Cell, settings: ModelConfig) -> tuple[str, ...]:
     """Load every tensor that fits; heads for another number of classes keep their fresh values.
 
+    Other settings of the network that do not show in its tensors are warned about.
+
     Args:
-        path: checkpoint of a model that may differ in its classes, but in nothing else.
+        path: checkpoint of a model that may differ in its classes.
         model: the one to start.
-        backbone: its settings, for the normalisation of the pixels.
+        settings: its own, to compare with the checkpoint's.
 
     Returns:
         The names of the tensors that stay freshly initialised.
 
     Raises:
         FocusDetrError: the file is missing or damaged, another tensor does not fit, or it was
-            trained on pixels normalised in another way.
+            trained with another position embedding or on pixels normalised in another way.
     """
     checkpoint = load_checkpoint(path)
-    _refuse_other_pixels(checkpoint, backbone)
+    _compare(checkpoint, settings)
     tensors = checkpoint.tensors
     fresh = sorted(
         name
@@ -44,13 +58,13 @@ def initialise_from(path: str | Path, model: nn.Cell, backbone: BackboneConfig) 
     return tuple(fresh)
 
 
-def load_backbone(path: str | Path, model: nn.Cell, backbone: BackboneConfig) -> None:
+def load_backbone(path: str | Path, model: nn.Cell, settings: ModelConfig) -> None:
     """Load the backbone's tensors alone, as from an ImageNet classifier.
 
     Args:
         path: checkpoint that holds them.
         model: the one to start.
-        backbone: its settings, for the normalisation of the pixels.
+        settings: its own, for the normalisation of the pixels.
 
     Raises:
         FocusDetrError: the file is missing or damaged, is of another backbone, or was trained on
@@ -58,19 +72,21 @@ def load_backbone(path: str | Path, model: nn.Cell, backbone: BackboneConfig) ->
     """
     checkpoint = load_checkpoint(path)
     load_into(model, checkpoint, prefix="backbone.")
-    _refuse_other_pixels(checkpoint, backbone)
+    for difference in _differences(checkpoint, settings):
+        if difference.name in _PIXEL_SETTINGS:
+            raise FocusDetrError(f"{checkpoint.label} was trained with {difference}")
 
 
-def _refuse_other_pixels(checkpoint: Checkpoint, backbone: BackboneConfig) -> None:
-    """Compare what the file says, if it does, with the settings."""
-    model = checkpoint.metadata.get("model")
-    stored = model.get("backbone") if isinstance(model, Mapping) else None
-    if not isinstance(stored, Mapping):
-        return
-    for name in _PIXEL_SETTINGS:
-        wanted = [float(value) for value in getattr(backbone, name)]
-        if name in stored and stored[name] != wanted:
-            raise FocusDetrError(
-                f"{checkpoint.label} was trained with {name} {stored[name]}, but "
-                f"model.backbone.{name} is {wanted}"
-            )
+def _compare(checkpoint: Checkpoint, settings: ModelConfig) -> None:
+    different = [item for item in _differences(checkpoint, settings) if item.name not in _FREE]
+    for difference in different:
+        if difference.name in _DECISIVE:
+            raise FocusDetrError(f"{checkpoint.label} was trained with {difference}")
+    for difference in different:
+        _log.warning("%s was trained with %s", checkpoint.label, difference)
+
+
+def _differences(checkpoint: Checkpoint, settings: ModelConfig) -> tuple[SettingDifference, ...]:
+    """What the file says, if it does, that the settings do not."""
+    stored = stored_model(checkpoint.metadata, checkpoint.label)
+    return () if stored is None else differences(stored, settings)

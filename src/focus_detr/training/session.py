@@ -105,9 +105,9 @@ def _begin(config: Config, model: nn.Cell) -> str:
     if source is None:
         if backbone is None:
             return "starting from freshly drawn weights"
-        load_backbone(backbone, model, config.model.backbone)
+        load_backbone(backbone, model, config.model)
         return f"starting from freshly drawn weights, the backbone's from {backbone}"
-    fresh = initialise_from(source, model, config.model.backbone)
+    fresh = initialise_from(source, model, config.model)
     if not fresh:
         return f"starting from {source}"
     return f"starting from {source}; another class count, hence new: {', '.join(fresh)}"

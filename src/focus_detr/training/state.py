@@ -16,6 +16,7 @@ from mindspore import nn
 from focus_detr.errors import FocusDetrError
 from focus_detr.training.adamw import AdamW
 from focus_detr.weights.checkpoint import load_checkpoint, load_into, model_tensors, save_checkpoint
+from focus_detr.weights.stored_settings import DETECTION_ONLY, differences, stored_model
 
 _STATE_KEY = "training_state"
 
@@ -97,19 +98,16 @@ def load_state(
         path: file to read.
         model: to fill.
         optimizer: to fill.
-        description: what would be saved now; the classes must be those of the file.
+        description: what would be saved now; classes and network settings must be the file's.
 
     Raises:
-        FocusDetrError: the file is missing, damaged, without a state, or from another model or
+        FocusDetrError: the file is missing, damaged, without a state, or from another network or
             other classes.
     """
     checkpoint = load_checkpoint(path)
     state = _parse_state(path, checkpoint.metadata)
-    if checkpoint.metadata.get("class_names") != description.get("class_names"):
-        raise FocusDetrError(
-            f"{path} was trained with the class names {checkpoint.metadata.get('class_names')}, "
-            f"but the training file now has {description.get('class_names')}"
-        )
+    _refuse_other_classes(path, checkpoint.metadata, description)
+    _refuse_other_network(path, checkpoint.metadata, description)
     load_into(model, checkpoint)
     optimizer.load_state(checkpoint.tensors)
     return state
@@ -117,6 +115,31 @@ def load_state(
 
 def _metadata(description: Mapping[str, object], state: TrainingState) -> dict[str, object]:
     return {**description, _STATE_KEY: asdict(state)}
+
+
+def _refuse_other_classes(
+    path: Path, stored: Mapping[str, object], description: Mapping[str, object]
+) -> None:
+    for key in ("class_names", "category_ids"):
+        if stored.get(key) != description.get(key):
+            raise FocusDetrError(
+                f"{path} was trained with the {key.replace('_', ' ')} {stored.get(key)}, but the "
+                f"training file now has {description.get(key)}"
+            )
+
+
+def _refuse_other_network(
+    path: Path, metadata: Mapping[str, object], description: Mapping[str, object]
+) -> None:
+    """Equal shapes are not enough: the cascade, for example, has no tensors."""
+    stored, used = stored_model(metadata, str(path)), stored_model(description, "the settings")
+    different = differences(stored, used) if stored and used else ()
+    decisive = [difference for difference in different if difference.name not in DETECTION_ONLY]
+    if decisive:
+        raise FocusDetrError(
+            f"{path} was trained with {decisive[0]}; to start another network from its weights "
+            "set train.init_checkpoint"
+        )
 
 
 def _parse_state(path: Path, metadata: Mapping[str, object]) -> TrainingState:
