@@ -69,7 +69,7 @@ def test_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_torch_reads_what_is_written(tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="needs torch, which nothing here requires")
     write_state_dict(tmp_path / "a.pth", _values())
     model = torch.load(tmp_path / "a.pth", weights_only=True)["model"]
     for name, tensor in _values().items():

@@ -63,7 +63,7 @@ def _errors_named(path: Path) -> Iterator[None]:
     except ForbiddenGlobalError as error:
         raise FocusDetrError(
             f"{path} names {error.args[0]}, which could run code, and is not read; if you trust "
-            "it, install the torch extra, read it with torch.load(..., weights_only=True) and "
+            "it, install torch, read it with torch.load(..., weights_only=True) and "
             "save its state dict alone"
         ) from error
     except Exception as error:  # a broken pickle can fail in any way
