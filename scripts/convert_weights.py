@@ -2,7 +2,8 @@
 
 To ours: a Focus-DETR checkpoint, or an ImageNet backbone (ResNet of torchvision or detectron2,
 EfficientNet-Lite0), into a .safetensors file. To torch: one of our detector checkpoints into a
-.pth file that the public implementation can load. Every tensor that does not fit is listed, and
+.pth file that the public implementation can load, or a backbone alone into one with the names of
+torchvision or of EfficientNet-Lite0's package. Every tensor that does not fit is listed, and
 nothing is written unless --skip excuses it.
 """
 
@@ -16,8 +17,15 @@ from typing import Any, get_args
 
 from focus_detr.config.loading import load_config
 from focus_detr.runtime import command
+from focus_detr.weights.backbones import backbone_to_torch
 from focus_detr.weights.checkpoint import load_checkpoint, save_checkpoint
-from focus_detr.weights.convert import Choices, Kind, checkpoint_from_torch, detector_to_torch
+from focus_detr.weights.convert import (
+    Choices,
+    Kind,
+    checkpoint_from_torch,
+    detector_to_torch,
+    is_backbone_alone,
+)
 from focus_detr.weights.model_settings import RECIPES
 from focus_detr.weights.torch_writer import write_state_dict
 
@@ -62,16 +70,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Read, check, write, and say what was done."""
     arguments = _parser().parse_args(argv)
     if arguments.to == "torch":
-        _to_torch(arguments.input, arguments.output)
+        _to_torch(arguments)
     else:
         _to_ours(arguments)
 
 
-def _to_torch(source: Path, target: Path) -> None:
-    checkpoint = load_checkpoint(source)
-    state = detector_to_torch(checkpoint.tensors)
-    write_state_dict(target, state)
-    print(f"wrote {target}: {len(state)} tensors; {_summary(checkpoint.metadata)}")
+def _to_torch(arguments: argparse.Namespace) -> None:
+    checkpoint = load_checkpoint(arguments.input)
+    alone = arguments.kind == "auto" and is_backbone_alone(checkpoint.tensors)
+    if alone or arguments.kind == "backbone":
+        state = backbone_to_torch(checkpoint.tensors)
+        write_state_dict(arguments.output, state, below=None)
+        summary = _backbone_summary(checkpoint.metadata)
+    else:
+        state = detector_to_torch(checkpoint.tensors)
+        write_state_dict(arguments.output, state)
+        summary = _summary(checkpoint.metadata)
+    print(f"wrote {arguments.output}: {len(state)} tensors; {summary}")
 
 
 def _to_ours(arguments: argparse.Namespace) -> None:
@@ -91,12 +106,16 @@ def _to_ours(arguments: argparse.Namespace) -> None:
 def _summary(metadata: Mapping[str, Any]) -> str:
     model, classes = metadata["model"], metadata["class_names"]
     if not classes:
-        return f"backbone {model['backbone']['name']}"
+        return _backbone_summary(metadata)
     position = model["position"]
     return (
-        f"{len(classes)} classes, backbone {model['backbone']['name']}, position embedding with "
+        f"{len(classes)} classes, {_backbone_summary(metadata)}, position embedding with "
         f"temperature {position['temperature']:g} and offset {position['offset']:g}"
     )
+
+
+def _backbone_summary(metadata: Mapping[str, Any]) -> str:
+    return f"backbone {metadata['model']['backbone']['name']}"
 
 
 if __name__ == "__main__":

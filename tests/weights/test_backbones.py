@@ -7,7 +7,7 @@ import pytest
 
 from focus_detr.config.schema import BackboneConfig
 from focus_detr.errors import FocusDetrError
-from focus_detr.weights.backbones import backbone_to_ours
+from focus_detr.weights.backbones import backbone_to_ours, backbone_to_torch
 from focus_detr.weights.convert import backbone_shapes, fit
 from focus_detr.weights.model_settings import infer_backbone
 
@@ -102,6 +102,31 @@ def test_efficientnet_blocks_have_the_network_s_names() -> None:
     assert infer_backbone(tensors).name == "efficientnet_lite0"
     assert tensors.keys() == backbone_shapes(BackboneConfig("efficientnet_lite0")).keys()
     assert tensors["backbone.blocks.1.depthwise.weight"].shape == (8, 1, 3, 3)
+
+
+def _is_converted(name: str) -> bool:
+    classifier = ("fc.", "_fc.", "_conv_head.", "_bn1.")
+    return not name.startswith(classifier) and not name.endswith("num_batches_tracked")
+
+
+@pytest.mark.parametrize("name", [*DEPTHS, "efficientnet_lite0"])
+def test_the_way_back_is_bit_equal_but_for_the_classifier(name: str) -> None:
+    state = _efficientnet() if name == "efficientnet_lite0" else _torchvision(name)
+    numbers = np.random.default_rng(0).standard_normal(len(state)).astype(np.float32)
+    for number, (key, values) in zip(numbers, state.items(), strict=True):
+        state[key] = np.broadcast_to(number, values.shape)
+    expected = {key: values for key, values in state.items() if _is_converted(key)}
+    back = backbone_to_torch(backbone_to_ours(state))
+    assert back.keys() == expected.keys()
+    for key, values in expected.items():
+        np.testing.assert_array_equal(back[key], values, strict=True)
+
+
+def test_only_a_backbone_goes_back() -> None:
+    tensors = {**backbone_to_ours(_torchvision("resnet18")), "level_embed": np.zeros(3)}
+    assert "level_embed" not in backbone_to_torch(tensors)
+    with pytest.raises(FocusDetrError, match="no backbone that torch names are known for"):
+        backbone_to_torch({"level_embed": np.zeros(3)})
 
 
 def test_unknown_tensors_are_kept_to_be_reported() -> None:

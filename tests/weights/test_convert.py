@@ -188,3 +188,21 @@ def test_command_converts_both_ways_and_refuses_in_one_sentence(
     missing = str(tmp_path / "nope.pth")
     assert main([missing, ours]) == 2
     assert capsys.readouterr().err == f"error: there is no checkpoint {missing}\n"
+
+
+def test_command_takes_a_backbone_both_ways(
+    tmp_path: Path, small_state: dict[str, np.ndarray]
+) -> None:
+    main = _command()
+    detector, backbone, again = (str(tmp_path / name) for name in ("a", "b", "c"))
+    alone, out_of_detector = str(tmp_path / "alone.pth"), str(tmp_path / "inner.pth")
+    write_state_dict(str(tmp_path / "a.pth"), small_state)
+    assert main([str(tmp_path / "a.pth"), detector, "--recipe", "r50_12ep"]) == 0
+    assert main([detector, out_of_detector, "--to", "torch", "--kind", "backbone"]) == 0
+    assert main([out_of_detector, backbone]) == 0
+    assert main([backbone, alone, "--to", "torch"]) == 0
+    assert Path(alone).read_bytes() == Path(out_of_detector).read_bytes()
+    assert main([alone, again]) == 0
+    _assert_same_bits(load_checkpoint(again).tensors, load_checkpoint(backbone).tensors)
+    names = read_state_dict(alone).keys()
+    assert {"conv1.weight", "layer4.0.downsample.1.running_var"} < names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pickletools
 import zipfile
 from pathlib import Path
 
@@ -47,6 +48,19 @@ def test_equal_tensors_give_equal_bytes_and_aliases_one_storage(tmp_path: Path) 
     assert (tmp_path / "a.pth").read_bytes() == (tmp_path / "b.pth").read_bytes()
     with zipfile.ZipFile(tmp_path / "a.pth") as archive:
         assert sum("/data/" in name for name in archive.namelist()) == 3
+
+
+@pytest.mark.parametrize(
+    ("below", "first"), [(None, "collections OrderedDict"), ("model", "model"), ("x", "x")]
+)
+def test_the_state_dict_stands_where_it_should(
+    tmp_path: Path, below: str | None, first: str
+) -> None:
+    write_state_dict(tmp_path / "a.pth", _values(), below=below)
+    with zipfile.ZipFile(tmp_path / "a.pth") as archive:
+        program = archive.read("archive/data.pkl")
+    arguments = [argument for _, argument, _ in pickletools.genops(program)]
+    assert next(argument for argument in arguments if isinstance(argument, str)) == first
 
 
 def test_unknown_type_is_named(tmp_path: Path) -> None:

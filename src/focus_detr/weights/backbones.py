@@ -9,35 +9,36 @@ import numpy as np
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.weights.naming import is_ignored
-from focus_detr.weights.templates import Renaming
+from focus_detr.weights.templates import both_ways
 
 PREFIX = "backbone."
 _BOTTOM_UP = "backbone.bottom_up."  # where detectron2's detectors keep their backbone
 
 
+# norms come before their convolutions, which begin our names of them
 def _torchvision_pairs() -> Iterator[tuple[str, str]]:
-    yield "conv1.", "stem.conv1."
     yield "bn1.", "stem.conv1.norm."
+    yield "conv1.", "stem.conv1."
     for layer in range(1, 5):
         ours = f"res{layer + 1}.#"
         for conv in range(1, 4):
-            yield f"layer{layer}.#.conv{conv}.", f"{ours}.conv{conv}."
             yield f"layer{layer}.#.bn{conv}.", f"{ours}.conv{conv}.norm."
-        yield f"layer{layer}.#.downsample.0.", f"{ours}.shortcut."
+            yield f"layer{layer}.#.conv{conv}.", f"{ours}.conv{conv}."
         yield f"layer{layer}.#.downsample.1.", f"{ours}.shortcut.norm."
+        yield f"layer{layer}.#.downsample.0.", f"{ours}.shortcut."
 
 
-_TORCHVISION = Renaming(_torchvision_pairs())
-_EFFICIENTNET = Renaming(
+_TORCHVISION, _TO_TORCHVISION = both_ways(_torchvision_pairs())
+_EFFICIENTNET, _TO_EFFICIENTNET = both_ways(
     (
-        ("_conv_stem.", "stem."),
         ("_bn0.", "stem.norm."),
-        ("_blocks.#._expand_conv.", "blocks.#.expand."),
+        ("_conv_stem.", "stem."),
         ("_blocks.#._bn0.", "blocks.#.expand.norm."),
-        ("_blocks.#._depthwise_conv.", "blocks.#.depthwise."),
+        ("_blocks.#._expand_conv.", "blocks.#.expand."),
         ("_blocks.#._bn1.", "blocks.#.depthwise.norm."),
-        ("_blocks.#._project_conv.", "blocks.#.project."),
+        ("_blocks.#._depthwise_conv.", "blocks.#.depthwise."),
         ("_blocks.#._bn2.", "blocks.#.project.norm."),
+        ("_blocks.#._project_conv.", "blocks.#.project."),
     )
 )
 
@@ -60,6 +61,7 @@ _LAYOUTS = (
     _Layout("_conv_stem.weight", _EFFICIENTNET, ("_fc.", "_conv_head.", "_bn1.")),
 )
 _CAFFE2_MARK = "res2_0_branch2a_w"
+_OUR_MARKS = (("res2.0.conv1.weight", _TO_TORCHVISION), ("stem.weight", _TO_EFFICIENTNET))
 
 
 def backbone_to_ours(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -83,6 +85,30 @@ def backbone_to_ours(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         for name, tensor in state.items()
         if not is_ignored(name) and not name.startswith(layout.classifier)
     }
+
+
+def backbone_to_torch(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Give the backbone its torch names, the inverse of ``backbone_to_ours``.
+
+    Args:
+        tensors: by our name; what is not below ``backbone.`` is left out.
+
+    Returns:
+        ResNets as torchvision names them, EfficientNet-Lite0 as its package does, without the
+        classifier.
+
+    Raises:
+        FocusDetrError: there is no backbone of ours.
+    """
+    inner = {
+        name.removeprefix(PREFIX): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(PREFIX)
+    }
+    for mark, rename in _OUR_MARKS:
+        if mark in inner:
+            return {rename(name) or name: tensor for name, tensor in inner.items()}
+    raise FocusDetrError("the checkpoint has no backbone that torch names are known for")
 
 
 def _without_prefix(state: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:

@@ -102,6 +102,11 @@ def detector_to_torch(tensors: Tensors) -> dict[str, np.ndarray]:
     return state
 
 
+def is_backbone_alone(tensors: Tensors) -> bool:
+    """Whether a checkpoint of ours holds a backbone and nothing else."""
+    return all(name.startswith(BACKBONE_PREFIX) for name in tensors)
+
+
 def _is_encoder_layer(name: str) -> bool:
     return name.startswith("encoder.layers.")
 

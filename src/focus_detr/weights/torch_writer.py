@@ -27,20 +27,23 @@ _STORAGE_NAMES = {
 _ORDERED_DICT = b"ccollections\nOrderedDict\n" + pickle.EMPTY_TUPLE + pickle.REDUCE
 
 
-def write_state_dict(path: str | Path, tensors: Mapping[str, np.ndarray]) -> None:
-    """Write ``{"model": tensors}`` as ``torch.save`` would, whole or not at all.
+def write_state_dict(
+    path: str | Path, tensors: Mapping[str, np.ndarray], *, below: str | None = "model"
+) -> None:
+    """Write ``{below: tensors}`` as ``torch.save`` would, whole or not at all.
 
     Names that hold the same array object share one storage in the file.
 
     Args:
         path: file to write or replace.
         tensors: arrays by torch name.
+        below: key of the state dict; None: the file is the state dict itself.
 
     Raises:
         FocusDetrError: the file cannot be written, or torch has no such element type.
     """
     storages = _storages(tensors)
-    program = _program(tensors, storages)
+    program = _program(tensors, storages, below)
     with whole_file(Path(path)) as part, zipfile.ZipFile(part, "w") as archive:
         _add(archive, "data.pkl", program)
         _add(archive, "byteorder", b"little")
@@ -65,14 +68,17 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
 
 
 def _program(
-    tensors: Mapping[str, np.ndarray], storages: Mapping[int, tuple[np.ndarray, str]]
+    tensors: Mapping[str, np.ndarray],
+    storages: Mapping[int, tuple[np.ndarray, str]],
+    below: str | None,
 ) -> bytes:
     items = b"".join(
         _text(name) + _tensor(tensor, storages[id(tensor)][1]) for name, tensor in tensors.items()
     )
-    state = _ORDERED_DICT + pickle.MARK + items + pickle.SETITEMS
-    model = pickle.EMPTY_DICT + _text("model") + state + pickle.SETITEM
-    return pickle.PROTO + b"\x02" + model + pickle.STOP
+    content = _ORDERED_DICT + pickle.MARK + items + pickle.SETITEMS
+    if below is not None:
+        content = pickle.EMPTY_DICT + _text(below) + content + pickle.SETITEM
+    return pickle.PROTO + b"\x02" + content + pickle.STOP
 
 
 def _tensor(tensor: np.ndarray, key: str) -> bytes:
