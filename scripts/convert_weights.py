@@ -30,6 +30,10 @@ from focus_detr.weights.model_settings import RECIPES
 from focus_detr.weights.torch_writer import write_state_dict
 
 DEFAULT_RECIPE = "r50_12ep"
+_ASSUMED = (
+    f"warning: no --recipe was given, so {DEFAULT_RECIPE} is assumed; if the weights were trained "
+    "with another position embedding (see --help), their detections will be bad without an error"
+)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,8 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     settings.add_argument(
         "--recipe",
         choices=tuple(RECIPES),
-        default=DEFAULT_RECIPE,
-        help=f"training recipe, which fixes the position embedding; default: {DEFAULT_RECIPE}",
+        help="training recipe, which fixes the position embedding that a detector's file does not "
+        f"show; the wrong one spoils the detections; default: {DEFAULT_RECIPE}, with a warning",
     )
     settings.add_argument(
         "--config", type=Path, help="settings of a network that differs from the published ones"
@@ -92,7 +96,7 @@ def _to_torch(arguments: argparse.Namespace) -> None:
 def _to_ours(arguments: argparse.Namespace) -> None:
     choices = Choices(
         kind=arguments.kind,
-        position=RECIPES[arguments.recipe],
+        position=RECIPES[arguments.recipe or DEFAULT_RECIPE],
         model=None if arguments.config is None else load_config(arguments.config).model,
         class_names=arguments.class_names,
     )
@@ -101,6 +105,8 @@ def _to_ours(arguments: argparse.Namespace) -> None:
     if excused:
         print(f"left out: {excused}")
     print(f"wrote {arguments.output}: {len(tensors)} tensors; {_summary(metadata)}")
+    if metadata["class_names"] and arguments.recipe is None and arguments.config is None:
+        print(_ASSUMED, file=sys.stderr)
 
 
 def _summary(metadata: Mapping[str, Any]) -> str:

@@ -67,5 +67,6 @@ What next (first: source .venv/bin/activate)
   your data    write config/mine.yaml as docs/data.md shows, then
                python train.py --config config/mine.yaml
   COCO         python train.py --config config/focus_detr_r50.yaml  (docs/training.md)
-  published    python scripts/convert_weights.py PUBLISHED.pth OURS.safetensors  (docs/weights.md)
+  published    python scripts/convert_weights.py PUBLISHED.pth OURS.safetensors --recipe r50_12ep
+               (docs/weights.md: which recipe)
 END

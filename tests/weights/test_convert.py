@@ -177,7 +177,10 @@ def test_command_converts_both_ways_and_refuses_in_one_sentence(
     write_state_dict(source, small_state)
     choices = ["--recipe", "r50_24ep", "--class-names", "cat", "dog", "emu"]
     assert main([source, ours, *choices]) == 0
-    assert "3 classes, backbone resnet18" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "3 classes, backbone resnet18" in said.out
+    assert "temperature 20 and offset 0" in said.out
+    assert said.err == ""
     stored = load_checkpoint(ours).metadata
     assert stored["model"]["position"] == {"temperature": 20.0, "offset": 0.0}
     assert stored["class_names"] == ["cat", "dog", "emu"]
@@ -206,3 +209,17 @@ def test_command_takes_a_backbone_both_ways(
     _assert_same_bits(load_checkpoint(again).tensors, load_checkpoint(backbone).tensors)
     names = read_state_dict(alone).keys()
     assert {"conv1.weight", "layer4.0.downsample.1.running_var"} < names
+
+
+def test_command_says_which_recipe_it_assumed(
+    tmp_path: Path, small_state: dict[str, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = _command()
+    source, ours = str(tmp_path / "a.pth"), str(tmp_path / "a.safetensors")
+    write_state_dict(source, small_state)
+    assert main([source, ours]) == 0
+    said = capsys.readouterr()
+    assert "temperature 10000 and offset -0.5" in said.out
+    assert "no --recipe was given, so r50_12ep is assumed" in said.err
+    assert main([source, ours, "--kind", "backbone"]) == 0
+    assert capsys.readouterr().err == ""
