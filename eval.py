@@ -1,4 +1,4 @@
-"""Measure COCO box metrics of a checkpoint, or of detections saved before.
+r"""Measure COCO box metrics of a checkpoint, or of detections saved before.
 
     python eval.py --config config/focus_detr_r50.yaml --checkpoint best.safetensors
     python eval.py --config config/focus_detr_r50.yaml --checkpoint best.safetensors \

