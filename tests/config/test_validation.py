@@ -46,6 +46,7 @@ def _words(text: str) -> list[str]:
         ("model.encoder.cascade=[1, .5, .6, .4, .3, .2]", "expected shares that never rise"),
         ("model.encoder.cascade=[2, .5, .5, .4, .3, .2]", "expected above 0 and at most 1"),
         ("model.levels=3", "label_intervals has 4 items, expected one for each of model.levels 3"),
+        ("model.levels=3", "model.levels 3: change both together"),
         ("model.levels=2", "model.levels is 2, expected at least 3"),
         ("model.heads=7", "model.width 256 is not divisible by model.heads 7"),
         ("model.heads=0", "model.heads is 0"),

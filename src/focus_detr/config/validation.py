@@ -171,7 +171,10 @@ def _selector(selector: ForegroundSelectorConfig, levels: int) -> Iterator[str]:
     key = "model.foreground_selector.label_intervals"
     intervals = selector.label_intervals
     if len(intervals) != levels:
-        yield f"{key} has {len(intervals)} items, expected one for each of model.levels {levels}"
+        yield (
+            f"{key} has {len(intervals)} items, expected one for each of model.levels {levels}: "
+            "change both together"
+        )
     if any(low >= high for low, high in intervals):
         yield f"{key} is {_text(intervals)}, expected each lower limit below its upper limit"
     if any(a[0] > b[0] or a[1] > b[1] for a, b in pairwise(intervals)):
