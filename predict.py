@@ -20,8 +20,6 @@ from pathlib import Path
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.inputs import collect_images
-from focus_detr.inference.predictor import Predictor
-from focus_detr.inference.session import OutputOptions, predict_images
 from focus_detr.runtime import command, prepare_runtime
 
 
@@ -84,6 +82,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_sides(short, longest)
     inputs = collect_images(arguments.images, arguments.out)
     prepare_runtime(arguments.device)
+    # here, so that Ctrl-C while MindSpore loads ends as later
+    from focus_detr.inference.predictor import Predictor
+    from focus_detr.inference.session import OutputOptions, predict_images
+
     predictor = Predictor.from_checkpoint(arguments.checkpoint, short_side=short, max_side=longest)
     json_file = arguments.json or arguments.out / "detections.json"
     options = OutputOptions(arguments.out, json_file, arguments.threshold, arguments.tokens)

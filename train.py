@@ -19,7 +19,6 @@ from collections.abc import Sequence
 
 from focus_detr.config.loading import load_config
 from focus_detr.runtime import EXIT_INTERRUPTED, command, prepare_runtime
-from focus_detr.training.session import open_session
 from focus_detr.training.stop_signal import TrainingStopped
 
 
@@ -47,6 +46,9 @@ def main(argv: Sequence[str] | None) -> int:
     """Run the command."""
     arguments = parse_arguments(argv)
     prepare_runtime(arguments.device)
+    # here, so that Ctrl-C while MindSpore loads ends as later
+    from focus_detr.training.session import open_session
+
     config = load_config(arguments.config, arguments.overrides)
     trainer = open_session(config, resume=arguments.resume, progress=arguments.progress)
     try:

@@ -12,6 +12,7 @@ import pytest
 
 from focus_detr.interrupts import quiet_interrupts
 
+ROOT = Path(__file__).resolve().parents[1]
 COMMAND = """
 import os, signal, sys
 from focus_detr.runtime import command, prepare_runtime
@@ -70,5 +71,22 @@ def test_a_command_that_compiles_ends_with_one_word(tmp_path: Path, name: str) -
     script.write_text(COMMAND.format(name=name))
     done = subprocess.run(
         [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["train.py", "--config=config/base.yaml"], ["predict.py", "--checkpoint=x", "train.py"]],
+)
+def test_a_command_that_still_loads_ends_with_one_word(tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "mindspore.py").write_text("import os; os.kill(os.getpid(), 2)")
+    done = subprocess.run(
+        [sys.executable, *command, "--device=CPU"],
+        env={"PYTHONPATH": f"{tmp_path}:{ROOT / 'src'}", "PATH": ""},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")

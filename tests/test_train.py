@@ -48,7 +48,7 @@ def test_status_and_arguments(
         log = SimpleNamespace(close=lambda: calls.append("closed"))
         return SimpleNamespace(run=run, parts=SimpleNamespace(log=log))
 
-    monkeypatch.setattr(train, "open_session", open_session)
+    monkeypatch.setattr("focus_detr.training.session.open_session", open_session)
     arguments = ["--config", _settings(tmp_path), "train.seed=4", "--device", "cpu", "--resume"]
     assert train.main(arguments) == (130 if stopped else 0)
     assert capsys.readouterr().err == ("stopped on request\n" if stopped else "")

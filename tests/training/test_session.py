@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from focus_detr.config.loading import load_config
 from focus_detr.config.schema import (
     Config,
     DataConfig,
+    EvalConfig,
     OptimizerConfig,
     ScheduleConfig,
     TrainConfig,
@@ -113,3 +115,21 @@ def test_fine_tuning_names_the_new_heads(config: Config, tmp_path: Path) -> None
 def test_evaluation_needs_validation_data(config: Config) -> None:
     with pytest.raises(FocusDetrError, match=r"data\.val_annotations"):
         open_session(_with_train(config, eval_every=1))
+
+
+def test_evaluation_knows_how_many_batches_follow(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    totals = []
+
+    def evaluator(*arguments: object, **_: object) -> SimpleNamespace:
+        totals.append(arguments[4])
+        return SimpleNamespace(run=lambda progress: SimpleNamespace(metrics={"AP": 0.0}))
+
+    monkeypatch.setattr(session, "Evaluator", evaluator)
+    data = replace(
+        config.data, val_annotations=config.data.train_annotations, val_images=str(tmp_path)
+    )
+    checked = replace(config, data=data, eval=EvalConfig(batch_size=3))
+    open_session(_with_train(checked, eval_every=1)).run()
+    assert totals == [2]  # 4 images

@@ -129,6 +129,7 @@ def _evaluation(
             detector,
             classes.category_ids,
             annotations,
+            len(loader),
             overlap_limit=config.model.overlap_limit,
         )
         return evaluator.run(progress=progress).metrics
