@@ -134,6 +134,34 @@ def test_contradictory_files_are_refused(make_coco: MakeCoco, edit: Edit, messag
     assert str(path) in str(caught.value)
 
 
+def test_every_image_needs_its_file(make_coco: MakeCoco) -> None:
+    path = make_coco([(20, 30)] * 4)
+    (path.parent / "3.png").unlink()
+    with pytest.raises(FocusDetrError, match=r"image 3: no file .*3\.png$"):
+        CocoDataset.from_files(path, path.parent)
+    (path.parent / "2.png").unlink()
+    (path.parent / "2.png").mkdir()
+    with pytest.raises(FocusDetrError, match=r"image 2: .*2\.png \(2 of 4 images have none\)$"):
+        CocoDataset.from_files(path, path.parent)
+
+
+def test_images_may_lie_in_folders_and_behind_links(make_coco: MakeCoco) -> None:
+    path = make_coco([(20, 30)] * 2)
+    folder = path.parent / "inner" / "most"
+    folder.mkdir(parents=True)
+    (path.parent / "1.png").rename(folder / "1.png")
+    (folder / "2.png").symlink_to(path.parent / "2.png")
+    content = json.loads(path.read_text())
+    for entry in content["images"]:
+        entry["file_name"] = f"inner/most/{entry['file_name']}"
+    path.write_text(json.dumps(content))
+    assert len(CocoDataset.from_files(path, path.parent)) == 2
+    content["images"][1]["file_name"] = "nowhere/2.png"
+    path.write_text(json.dumps(content))
+    with pytest.raises(FocusDetrError, match=r"image 2: no file .*nowhere/2\.png$"):
+        CocoDataset.from_files(path, path.parent)
+
+
 def test_file_without_images_is_refused(make_coco: MakeCoco) -> None:
     path = make_coco([])
     with pytest.raises(FocusDetrError, match="has no images to use"):

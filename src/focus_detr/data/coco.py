@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -232,13 +233,37 @@ def _record(
 
 
 def _check_images(records: tuple[ImageRecord, ...], folder: Path, path: Path) -> None:
-    """There are images, and the folder is the right one (its first image is looked for)."""
+    """There are images, and each has its file."""
     if not records:
         raise FocusDetrError(f"{path} has no images to use")
     if not folder.is_dir():
         raise FocusDetrError(f"image folder {folder} does not exist")
-    if not records[0].path.is_file():
-        raise FocusDetrError(f"{path}: image {records[0].image_id}: no file {records[0].path}")
+    missing = _without_file(records)
+    if missing:
+        first = f"image {missing[0].image_id}: no file {missing[0].path}"
+        count = f" ({len(missing)} of {len(records)} images have none)"
+        raise FocusDetrError(f"{path}: {first}{count if len(missing) > 1 else ''}")
+
+
+def _without_file(records: tuple[ImageRecord, ...]) -> list[ImageRecord]:
+    """Each folder is listed once: a look at every file would take minutes on a network disk."""
+    names: dict[str, set[str]] = {}
+    missing = []
+    for record in records:
+        folder, name = os.path.split(record.path)
+        if folder not in names:
+            names[folder] = _file_names(folder)
+        if name not in names[folder]:
+            missing.append(record)
+    return missing
+
+
+def _file_names(folder: str) -> set[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries if not entry.is_dir()}
+    except (OSError, ValueError):  # a folder that is not there, or with an impossible name
+        return set()
 
 
 def _warn_dropped(dropped: Counter[str], path: Path) -> None:
