@@ -85,6 +85,12 @@ def test_dino_is_the_dense_encoder_without_selector_and_dual_attention() -> None
     assert counted.total / 1e9 == pytest.approx(237.01, rel=1e-3)
 
 
+def test_scoring_the_map_needs_one_projection_instead_of_two() -> None:
+    scored = replace(R50, foreground_selector=ForegroundSelectorConfig(features="map"))
+    projected = count_multiply_adds(R50, 80, *SIZE).memory_projection
+    assert 2 * count_multiply_adds(scored, 80, *SIZE).memory_projection == projected
+
+
 def test_queries_and_object_tokens_are_at_most_the_tokens() -> None:
     counted = count_multiply_adds(R50, 80, 64, 64)
     fewer = replace(R50, decoder=DecoderConfig(queries=token_count(R50, 64, 64)))

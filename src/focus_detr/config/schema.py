@@ -37,6 +37,8 @@ class ForegroundSelectorConfig:
 
     enabled: bool = True  # False: tokens are ranked by nothing, all of them are refined
     supervised: bool = True  # False: no foreground loss (table 4)
+    # projection: of map plus position, shared with the proposals; map: the neck's (section 3.2)
+    features: Literal["projection", "map"] = "projection"
     modulation: Literal["none", "top_down", "bottom_up"] = "top_down"
     # released: scales the features before the score MLP, whose LayerNorm cancels positive factors;
     # after_norm: scales what that LayerNorm puts out, so the modulation takes effect (equation 2)

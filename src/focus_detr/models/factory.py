@@ -133,6 +133,7 @@ def build_model(config: ModelConfig, num_classes: int, *, seed: int = 0) -> Focu
         width=config.width,
         levels=config.levels,
         category_head=config.encoder.category_head,
+        scored_features=config.foreground_selector.features,
         padding_training=config.padding.training,
         padding_evaluation=config.padding.evaluation,
     )

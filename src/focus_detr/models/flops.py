@@ -75,12 +75,13 @@ def count_multiply_adds(
     kept = refined_counts(config, tokens)
     queries, layers = min(config.decoder.queries, tokens), config.decoder.layers
     selects, dual = config.foreground_selector.enabled, config.encoder.dual_attention
+    projects = selects and config.foreground_selector.features == "projection"
     encoder, decoder = config.encoder, config.decoder
     return MultiplyAdds(
         backbone=_convolved(backbone_convolutions(config.backbone), height, width),
         neck=_convolved(_neck(config), height, width),
         score_mlp=_score_mlp(config.width, tokens) if selects else 0,
-        memory_projection=(1 + selects) * tokens * config.width**2,
+        memory_projection=(1 + projects) * tokens * config.width**2,
         dual_attention=sum(_attention(config.width, min(encoder.object_tokens, k)) for k in kept)
         * dual,
         encoder_layers=sum(

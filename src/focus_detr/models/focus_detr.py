@@ -52,6 +52,7 @@ class FocusDETR(nn.Cell):
         width: int = 256,
         levels: int = 4,
         category_head: str = "encoder",
+        scored_features: str = "projection",
         padding_training: str = "partial",
         padding_evaluation: str = "full",
     ) -> None:
@@ -74,6 +75,7 @@ class FocusDETR(nn.Cell):
         self.num_classes = num_classes
         self.levels = levels
         self.shares_encoder_head = category_head == "encoder"
+        self.scores_maps = scored_features == "map"
         self.padding_training = padding_training
         self.padding_evaluation = padding_evaluation
 
@@ -122,25 +124,33 @@ class FocusDETR(nn.Cell):
             embedded += (position + self.level_embed[level],)
         return ops.concat(embedded, axis=1)
 
-    def foreground_scores(
+    def selector_features(
+        self, tokens: Tensor, position: Tensor, validity: tuple[tuple[Tensor, Tensor], ...]
+    ) -> Tensor:
+        """What the foreground selector scores: [B, N, C]."""
+        if self.scores_maps:
+            return tokens
+        _, usable = token_proposals(validity)
+        return self.memory_projection(tokens + position, usable)
+
+    def selector_inputs(
         self,
-        projected: Tensor,
+        scored: Tensor,
         validity: tuple[tuple[Tensor, Tensor], ...],
         shapes: tuple[tuple[int, int], ...],
-    ) -> Tensor:
-        """Raw foreground logits of all tokens: [B, N, C] projected memory -> [B, N]."""
+    ) -> tuple[tuple, tuple, tuple]:
+        """[B, N, C] as the foreground selector takes it: features, validity, counted tokens."""
         features, counted, extents, start = (), (), (), 0
         for level, (rows, columns) in enumerate(shapes):
             row_valid, column_valid = validity[level]
-            features += (projected[:, start : start + rows * columns],)  # [B, h*w, C]
+            features += (scored[:, start : start + rows * columns],)  # [B, h*w, C]
             start += rows * columns
             if self.padding() != "full":
                 row_valid = ops.ones_like(row_valid)
                 column_valid = ops.ones_like(column_valid)
             extents += ((row_valid, column_valid),)
             counted += (flatten_validity(((row_valid, column_valid),)),)
-        scores = self.foreground_selector(features, extents, counted)
-        return ops.concat(scores, axis=1)[..., 0]
+        return features, extents, counted
 
     def category_heads(self) -> tuple[nn.Cell, ...]:
         """The class head that each encoder layer's MCSP uses."""
@@ -164,9 +174,9 @@ class FocusDETR(nn.Cell):
         """
         valid = flatten_validity(validity)
         if self.has_selector:
-            _, usable = token_proposals(validity)
-            projected = self.memory_projection(tokens + position, usable)
-            scores = self.foreground_scores(projected, validity, shapes)
+            scored = self.selector_features(tokens, position, validity)
+            levels = self.foreground_selector(*self.selector_inputs(scored, validity, shapes))
+            scores = ops.concat(levels, axis=1)[..., 0]  # [B, N]
         else:
             scores = ops.ones_like(valid)
         masked = self.ranking.mask_scores(scores, valid, self.padding())

@@ -87,6 +87,7 @@ class ForegroundSelector(nn.Cell):
         self.modulation = modulation
         coarse_to_fine = tuple(range(levels - 1, -1, -1))
         self.order = coarse_to_fine if modulation == "top_down" else coarse_to_fine[::-1]
+        self.steps = tuple(self.order.index(level) for level in range(levels))
         self.multiply = ops.BatchMatMul()
         self.multiply_transposed = ops.BatchMatMul(transpose_b=True)
 
@@ -106,19 +107,29 @@ class ForegroundSelector(nn.Cell):
         Returns:
             [B, h*w, 1] raw foreground logits per level.
         """
-        scores: dict[int, Tensor] = {}
-        source = -1
+        return self.modulated(features, validity, counted)[0]
+
+    def modulated(
+        self,
+        features: tuple[Tensor, ...],
+        validity: tuple[tuple[Tensor, Tensor], ...],
+        counted: tuple[Tensor, ...],
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor | None, ...]]:
+        """What ``construct`` returns, and what modulated each level: [B, h*w, 1], or None."""
+        scores, factors = (), ()  # in the order of the scoring
         for step, level in enumerate(self.order):
             factor = None
             if step > 0 and self.modulation != "none":
-                resized = self._resize(scores[source], validity[source], validity[level])
+                source = self.order[step - 1]
+                resized = self._resize(scores[step - 1], validity[source], validity[level])
                 factor = 1.0 + resized * self.alpha[step - 1]
-            scores[level] = self.score_mlp(features[level], factor, counted[level])
-            source = level
-        ordered = ()
-        for level in range(len(self.order)):
-            ordered += (scores[level],)
-        return ordered
+            factors += (factor,)
+            scores += (self.score_mlp(features[level], factor, counted[level]),)
+        by_level, factors_by_level = (), ()
+        for step in self.steps:
+            by_level += (scores[step],)
+            factors_by_level += (factors[step],)
+        return by_level, factors_by_level
 
     def _resize(
         self, score: Tensor, source: tuple[Tensor, Tensor], target: tuple[Tensor, Tensor]
