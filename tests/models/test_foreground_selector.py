@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mindspore import Tensor, ops
+from model_cases import scatter_weights, small_config
 
+from focus_detr.config.schema import ForegroundSelectorConfig
+from focus_detr.models.factory import build_foreground_selector
 from focus_detr.models.foreground_selector import ForegroundSelector, ScoreMLP, resize_matrix
 
 
@@ -82,3 +85,36 @@ def test_levels_of_one_row_column_or_token_give_gradients(
     for feature, gradient in zip(features, gradients, strict=True):
         assert gradient.shape == feature.shape
         assert np.isfinite(gradient.asnumpy()).all() and gradient.asnumpy().any()
+
+
+GRIDS = ((8, 6), (4, 3), (2, 2), (1, 1))
+
+
+def _scores(modulation: str) -> list[np.ndarray]:
+    """Scores of four levels, fine to coarse, with the same weights and features every time."""
+    settings = ForegroundSelectorConfig(modulation=modulation, modulation_place="after_norm")
+    config = small_config(foreground_selector=settings)
+    selector = build_foreground_selector(config)
+    scatter_weights(selector)
+    rng = np.random.default_rng(0)
+    features = tuple(
+        Tensor(rng.normal(size=(1, h * w, config.width)).astype(np.float32)) for h, w in GRIDS
+    )
+    validity = tuple(tuple(ops.ones((1, side)) for side in grid) for grid in GRIDS)
+    counted = tuple(ops.ones((1, h * w)) for h, w in GRIDS)
+
+    def scores(*levels: Tensor) -> tuple[Tensor, ...]:
+        return selector(levels, validity, counted)
+
+    return [score.asnumpy() for score in ms.jit(scores)(*features)]
+
+
+def test_modulation_changes_every_level_but_the_first_of_its_direction() -> None:
+    plain, down, up = (_scores(modulation) for modulation in ("none", "top_down", "bottom_up"))
+
+    def moved(scores: list[np.ndarray], others: list[np.ndarray]) -> list[bool]:
+        return [np.abs(a - b).max() > 1e-4 for a, b in zip(scores, others, strict=True)]
+
+    assert moved(down, plain) == [True, True, True, False]
+    assert moved(up, plain) == [False, True, True, True]
+    assert moved(down, up) == [True, True, True, True]

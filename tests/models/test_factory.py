@@ -1,0 +1,69 @@
+"""Settings reach the parts that they are about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from mindspore import Tensor
+from model_cases import SMALL_CLASSES, small_config
+
+from focus_detr.config.schema import Config, ForegroundSelectorConfig, LossConfig
+from focus_detr.models.factory import build_criterion, build_model
+
+OVERLAPPING = ((-1, 64), (64, 256), (128, 512), (256, 999999))
+
+
+def _config(loss: LossConfig | None = None, **selector: Any) -> Config:
+    model = small_config(foreground_selector=ForegroundSelectorConfig(**selector))
+    return Config(model=model, loss=loss or LossConfig())
+
+
+@pytest.mark.parametrize("switch", ["supervised", "enabled"])
+def test_the_foreground_loss_can_be_switched_off(switch: str) -> None:
+    usual = build_criterion(_config()).loss_names
+    without = build_criterion(_config(**{switch: False})).loss_names
+    assert set(usual) - set(without) == {"select_loss"}
+
+
+def _foreground(config: Config) -> tuple[np.ndarray, float]:
+    """Labels of the tokens and the loss of constant scores, for a large and a small box."""
+    loss = build_criterion(config).foreground_loss
+    boxes = Tensor(np.float32([[[0.5, 0.5, 0.9, 0.6], [0.3, 0.4, 0.2, 0.1]]]))
+    rest = (boxes, Tensor(np.ones((1, 2), np.float32)), Tensor(np.int32([[256, 256]])), 256, 256)
+    labels = loss.labels(*rest).asnumpy()
+    scores = Tensor(np.full(labels.shape, -0.5, np.float32))
+    return labels, float(loss(scores, *rest))
+
+
+@pytest.mark.parametrize(
+    "selector", [{"label_intervals": OVERLAPPING}, {"label_distance": "centre"}], ids=str
+)
+def test_label_settings_change_the_labels(selector: dict[str, Any]) -> None:
+    usual, changed = _foreground(_config())[0], _foreground(_config(**selector))[0]
+    assert usual.any() and changed.any()
+    assert (usual != changed).any()
+
+
+def test_the_foreground_loss_is_a_mean_or_a_sum() -> None:
+    labels, mean = _foreground(_config())
+    _, plain = _foreground(_config(LossConfig(foreground_normaliser="none")))
+    assert plain == pytest.approx(mean * labels.sum(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "counts"),
+    [
+        ({}, (501, 250)),
+        ({"cascade": (1.0, 1.0)}, (501, 501)),
+        ({"keep_ratio": 0.3}, (301, 150)),
+    ],
+    ids=str,
+)
+def test_keep_ratio_and_cascade_decide_how_many_tokens_are_refined(
+    encoder: dict[str, Any], counts: tuple[int, int]
+) -> None:
+    config = small_config(encoder=replace(small_config().encoder, **encoder))
+    assert build_model(config, SMALL_CLASSES).ranking.static_counts(1000) == counts
