@@ -58,7 +58,8 @@ _FILLS: tuple[tuple[str, Fill], ...] = (
 )
 
 
-def _generator(seed: int, key: str) -> np.random.Generator:
+def generator_for(seed: int, key: str) -> np.random.Generator:
+    """Random numbers that are a function of a seed and a name."""
     return np.random.Generator(np.random.PCG64(zlib.crc32(f"{seed}:{key}".encode())))
 
 
@@ -86,7 +87,7 @@ def weight_for(name: str, shape: Iterable[int], seed: int) -> np.ndarray | None:
     if name.endswith("relative_position_index"):
         return None
     name, shape = _shared_name(name), tuple(int(size) for size in shape)
-    generator = _generator(seed, name)
+    generator = generator_for(seed, name)
     uniform = name.endswith(".running_var")
     draw = generator.random(shape) if uniform else generator.standard_normal(shape)
     fan_in = float(np.prod(shape[1:])) if len(shape) > 1 else 0.0
@@ -105,7 +106,7 @@ def weights_from_manifest(manifest: Mapping[str, Any], seed: int) -> dict[str, n
 
 def image_for(index: int, height: int, width: int, seed: int) -> np.ndarray:
     """Uint8 RGB image [3, H, W]: random blocks of 16 pixels under pixel noise."""
-    generator = _generator(seed, f"image{index}:{height}x{width}")
+    generator = generator_for(seed, f"image{index}:{height}x{width}")
     blocks = generator.integers(0, 256, (3, -(-height // 16), -(-width // 16)))
     colours = np.kron(blocks, np.ones((1, 16, 16), blocks.dtype))[:, :height, :width]
     noise = generator.integers(-40, 41, (3, height, width))
@@ -120,7 +121,7 @@ def boxes_for(
     Corners lie 0.3125 beside whole pixels, where token centres are, so that rounding never
     decides whether a token lies inside a box.
     """
-    generator = _generator(seed, f"boxes{index}:{count}:{height}x{width}")
+    generator = generator_for(seed, f"boxes{index}:{count}:{height}x{width}")
     box_width = 8 + np.floor(generator.random(count) ** 2 * (width - 16))
     box_height = 8 + np.floor(generator.random(count) ** 2 * (height - 16))
     left = np.floor(generator.random(count) * (width - box_width))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from golden_data import check, load
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -68,3 +70,18 @@ def test_overlaps_stay_unless_a_limit_is_set() -> None:
     rows = (found.scores, found.labels, found.boxes / 20, (20, 20))
     assert len(to_detections(*rows).scores) == 2
     assert len(to_detections(*rows, overlap_limit=0.5).scores) == 1
+
+
+@pytest.mark.parametrize("case", ["infer_r50_b2", "infer_r50_q100", "infer_r50_alpha_q100"])
+def test_final_detections_equal_golden(case: str) -> None:
+    golden = load(case)
+    meta = golden["meta"]
+    for image, ((height, width), size) in enumerate(
+        zip(meta["sizes"], meta["out_sizes"], strict=True)
+    ):
+        boxes = golden[f"pre_boxes{image}"] / np.float32([width, height, width, height])
+        scores, labels = golden[f"pre_scores{image}"], golden[f"pre_labels{image}"]
+        found = to_detections(scores, labels, boxes, tuple(size))
+        check(golden, f"final_boxes{image}", found.boxes)
+        np.testing.assert_array_equal(found.scores, golden[f"final_scores{image}"])
+        np.testing.assert_array_equal(found.labels, golden[f"final_labels{image}"])
