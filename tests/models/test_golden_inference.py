@@ -10,6 +10,8 @@ from mindspore import Tensor, nn, ops
 from model_cases import golden_images, golden_model, normalised_batch
 
 from focus_detr.models.detector import Detector
+from focus_detr.models.dual_attention import object_scores
+from focus_detr.models.encoder import EncoderLayer
 from focus_detr.models.focus_detr import FocusDETR
 from focus_detr.models.geometry import (
     flatten_validity,
@@ -19,6 +21,7 @@ from focus_detr.models.geometry import (
     valid_ratios,
 )
 from focus_detr.models.heads import predict
+from focus_detr.models.tokens import gather_tokens
 
 pytestmark = pytest.mark.large
 
@@ -32,6 +35,11 @@ NAMED = (
     "enc_memory",
     "gen_memory_twostage",
     "enc_class_all_max",
+)
+
+SELECTOR = (
+    *(f"fts_level_score{index}" for index in range(4)),
+    *(f"fts_level_input{index}" for index in range(4)),
 )
 
 
@@ -51,14 +59,16 @@ class EncoderTrace(nn.Cell):
         tokens, position = model.tokens(maps), model.positions(validity)
         valid, references = flatten_validity(validity), token_reference_points(validity)
         _, usable = token_proposals(validity)
-        projected = model.memory_projection(tokens + position, usable)
+        projected = model.selector_features(tokens, position, validity)
+        level_scores, modulated = self.select(projected, validity, shapes)
         memory, scores, ranked, written = model.encode(tokens, position, validity, shapes)
-        head, layers, current = model.class_heads[-1], (), tokens
+        head, layers, objects, current = model.class_heads[-1], (), (), tokens
         counts = model.ranking.static_counts(tokens.shape[1])
         masked = model.ranking.mask_scores(scores, valid, model.padding())
         _, limits, _ = model.ranking(masked, valid, model.padding())
         for index, layer in enumerate(model.encoder.layers):
             chosen = ranked[:, : counts[index]]
+            objects += (self.attend(layer, current, position, masked, chosen, limits[:, index]),)
             refined = model.encoder.refine(
                 layer, head, current, tokens, position, masked, valid, shapes, references,
                 chosen, limits[:, index],
@@ -70,7 +80,38 @@ class EncoderTrace(nn.Cell):
         class_max = model.class_heads[-1](twostage).max(axis=-1)
         ratios = valid_ratios(validity)
         named = (tokens, position, ratios, references, projected, masked, memory, twostage)
-        return (*named, class_max), backbone, maps, scores, ranked, written, layers, proposals
+        selector = (*level_scores, *modulated, scores)
+        layers = (layers, objects)
+        return (*named, class_max), backbone, maps, selector, ranked, written, layers, proposals
+
+    def select(self, projected: Tensor, validity: tuple, shapes: tuple) -> tuple:
+        """Scores and modulated features of each level, coarse to fine."""
+        selector = self.model.foreground_selector
+        features, extents, counted = self.model.selector_inputs(projected, validity, shapes)
+        scores, factors = selector.modulated(features, extents, counted)
+        modulated = ()
+        for level, factor in enumerate(factors):
+            modulated += (features[level] if factor is None else features[level] * factor,)
+        return scores[::-1], modulated[::-1]
+
+    def attend(
+        self,
+        layer: EncoderLayer,
+        memory: Tensor,
+        position: Tensor,
+        masked: Tensor,
+        chosen: Tensor,
+        limit: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """MCSP and the attention among object tokens of one layer."""
+        query = gather_tokens(memory, chosen)  # [B, K, C]
+        logits = self.model.class_heads[-1](query)
+        foreground = gather_tokens(masked[..., None], chosen)[..., 0]  # [B, K]
+        dual = layer.dual_attention
+        objects, is_object = dual.select(logits, foreground, limit)  # [B, O]
+        places = gather_tokens(gather_tokens(position, chosen), objects)  # [B, O, C]
+        attended = dual.attend(gather_tokens(query, objects), places, is_object)
+        return logits, object_scores(logits, foreground, dual.score), objects, attended
 
     def write(self, tokens: Tensor, chosen: Tensor, refined: Tensor) -> Tensor:
         index = ops.broadcast_to(chosen[..., None], refined.shape)
@@ -99,38 +140,70 @@ class DecoderTrace(nn.Cell):
             content, boxes, bias, memory, valid, shapes, ratios, model.box_heads, True
         )
         logits, predicted = predict(states, starts, model.class_heads, model.box_heads)
-        return boxes, states, logits[-1], predicted[-1]
+        return boxes, states, starts, logits[-1], predicted[-1]
 
 
 def _arrays(outputs: tuple) -> list:
     return [_arrays(o) if isinstance(o, tuple) else o.asnumpy() for o in outputs]
 
 
-def _in_order(golden: dict, layer: int, ranked: np.ndarray, refined: np.ndarray) -> np.ndarray:
-    """Our refined rows in the order of the reference's list (near ties may swap ranks)."""
-    expected = golden[f"foreground_inds{layer}"]
-    rows = []
-    for image, order in enumerate(expected):
-        place = {token: row for row, token in enumerate(ranked[image, : len(order)].tolist())}
-        rows.append(refined[image, [place[token] for token in order.tolist()]])
-    return np.stack(rows)
+def _in_order(expected: np.ndarray, tokens: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Our rows, one for each of our tokens, as the reference lists them (near ties may swap)."""
+    ordered = []
+    for order, ours, values in zip(expected, tokens, rows, strict=True):
+        place = {token: row for row, token in enumerate(ours[: len(order)].tolist())}
+        ordered.append(values[[place[token] for token in order.tolist()]])
+    return np.stack(ordered)
+
+
+def _check_layers(golden: dict, ranked: np.ndarray, written: np.ndarray, layers: list) -> None:
+    for index, (refined, parts) in enumerate(zip(*layers, strict=True)):
+        order = golden[f"foreground_inds{index}"]
+        check_set(golden, f"foreground_inds{index}", ranked[:, : order.shape[1]])
+        np.testing.assert_array_equal(written[:, index], order.shape[1])
+        logits, scores, objects, attended = parts
+        check(golden, f"mcsp{index}_logits", _in_order(order, ranked, logits))
+        check(golden, f"enc{index}_mc_score", _in_order(order, ranked, scores))
+        tokens = np.take_along_axis(ranked, objects, axis=1)
+        key = f"enc{index}_topk_sa_global"
+        check_set(golden, key, tokens)
+        check(golden, f"enc{index}_sa_out", _in_order(golden[key], tokens, attended))
+        check(golden, f"enc{index}_out", _in_order(order, ranked, refined))
 
 
 def _check_encoder(golden: dict, outputs: list) -> None:
-    named, backbone, maps, scores, ranked, written, layers, proposals = outputs
+    named, backbone, maps, selector, ranked, written, layers, proposals = outputs
     for key, values in zip(NAMED, named, strict=True):
         check(golden, key, values)
     for index in range(3):
         check(golden, f"res{index + 3}", backbone[index])
     for index in range(4):
         check(golden, f"neck{index}", maps[index])
-    check(golden, "foreground_score_raw", scores[..., None])
-    for index, refined in enumerate(layers):
-        kept = golden[f"foreground_inds{index}"].shape[1]
-        check_set(golden, f"foreground_inds{index}", ranked[:, :kept])
-        check(golden, f"enc{index}_out", _in_order(golden, index, ranked, refined))
-        np.testing.assert_array_equal(written[:, index], kept)
+    for key, values in zip(SELECTOR, selector[:-1], strict=True):
+        check(golden, key, values)
+    check(golden, "foreground_score_raw", selector[-1][..., None])
+    _check_layers(golden, ranked, written, layers)
     check_set(golden, "topk_proposals", proposals)
+
+
+def _check_decoder(
+    golden: dict,
+    model: FocusDETR,
+    inputs: tuple[Tensor, Tensor],
+    memory: np.ndarray,
+    chosen: Tensor,
+) -> None:
+    decoder = DecoderTrace(model).set_train(False)
+    boxes, states, starts, logits, predicted = _arrays(decoder(*inputs, Tensor(memory), chosen))
+    check(golden, "topk_coords", boxes)
+    check(golden, "dec_init_reference", starts[0])
+    if "dec_inter_references" in golden:  # of 900 queries there is a sample only
+        expected = {"starts": golden["dec_inter_references"][:-1]}
+        noise = golden["dec_inter_references/noise"]
+        check(expected | {"starts/noise": noise}, "starts", starts[1:])
+    check(golden, "dec_hs", states)
+    check(golden, "pred_logits", logits)
+    check(golden, "pred_boxes", predicted)
 
 
 @pytest.mark.parametrize(
@@ -147,13 +220,11 @@ def test_free_running_from_pixels_to_detections(case: str, msda: str) -> None:
     golden = load(case)
     meta = golden["meta"]
     model = golden_model(case, meta).set_train(False)
-    images, sizes = normalised_batch(golden_images(meta))
-    _check_encoder(golden, _arrays(EncoderTrace(model).set_train(False)(images, sizes)))
-
-    outputs = _arrays(model(images, sizes))
-    check(golden, "pred_logits", outputs[0][-1])
-    check(golden, "pred_boxes", outputs[1][-1])
-    check_detections(golden, _arrays(Detector(model).set_train(False)(images, sizes)))
+    inputs = normalised_batch(golden_images(meta))
+    encoded = _arrays(EncoderTrace(model).set_train(False)(*inputs))
+    _check_encoder(golden, encoded)
+    _check_decoder(golden, model, inputs, encoded[0][6], Tensor(encoded[-1]))
+    check_detections(golden, _arrays(Detector(model).set_train(False)(*inputs)))
 
 
 @pytest.mark.parametrize("msda", ["custom"], indirect=True)
@@ -161,15 +232,8 @@ def test_900_queries_by_sets_and_with_the_proposals_injected(msda: str) -> None:
     golden = load("infer_r50_b2")
     meta = golden["meta"]
     model = golden_model("infer_r50_b2", meta).set_train(False)
-    images, sizes = normalised_batch(golden_images(meta))
-    encoded = _arrays(EncoderTrace(model).set_train(False)(images, sizes))
+    inputs = normalised_batch(golden_images(meta))
+    encoded = _arrays(EncoderTrace(model).set_train(False)(*inputs))
     _check_encoder(golden, encoded)
     chosen = Tensor(golden["topk_proposals"].astype(np.int32))
-    decoder = DecoderTrace(model).set_train(False)
-    boxes, states, logits, predicted = _arrays(
-        decoder(images, sizes, Tensor(encoded[0][6]), chosen)
-    )
-    check(golden, "topk_coords", boxes)
-    check(golden, "dec_hs", states)
-    check(golden, "pred_logits", logits)
-    check(golden, "pred_boxes", predicted)
+    _check_decoder(golden, model, inputs, encoded[0][6], chosen)
