@@ -44,7 +44,7 @@ class Recipe:
     least_visible: float = 0.4  # of a box's area inside a tile; below, the box is dropped there
     splits: dict[str, Split] = field(
         default_factory=lambda: {
-            "train": Split("2019_YELL_2_528000_4978000_image_crop2", tile=512, stride=384),
+            "train": Split("2019_YELL_2_528000_4978000_image_crop2", tile=256, stride=192),
             "val": Split("2019_YELL_2_541000_4977000_image_crop", tile=256, stride=256),
         }
     )
