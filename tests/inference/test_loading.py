@@ -1,0 +1,82 @@
+"""A detector comes from its checkpoint alone; other settings are warned about or refused."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_checkpoint import CLASSES, NETWORK, TEST_SIZE, write_small_checkpoint
+
+from focus_detr.config.schema import PaddingConfig, PositionConfig
+from focus_detr.errors import FocusDetrError
+from focus_detr.inference.loading import load_detector
+from focus_detr.weights.checkpoint import load_checkpoint, model_tensors, save_checkpoint
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_small_checkpoint(tmp_path_factory.mktemp("small") / "best.safetensors")
+
+
+def test_a_checkpoint_needs_no_settings(checkpoint: Path, caplog: pytest.LogCaptureFixture) -> None:
+    loaded = load_detector(checkpoint)
+    assert (loaded.model, loaded.classes) == (NETWORK, CLASSES)
+    assert loaded.data == TEST_SIZE
+    stored = load_checkpoint(checkpoint).tensors
+    found = model_tensors(loaded.cell.model)
+    assert found.keys() == stored.keys()
+    for name, values in stored.items():
+        np.testing.assert_array_equal(found[name], values)
+    assert not caplog.records
+
+
+def test_other_settings_are_used_with_a_warning_for_each(
+    checkpoint: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = replace(
+        NETWORK,
+        position=PositionConfig(20.0, 0.0),
+        padding=PaddingConfig(training="none", evaluation="none"),
+        max_detections=3,
+        msda="composition",
+    )
+    with caplog.at_level(logging.WARNING):
+        assert load_detector(checkpoint, other).model == other
+    trained = f"{checkpoint} was trained with model."
+    assert [record.message for record in caplog.records] == [
+        f"{trained}position.temperature=10000.0, but the settings have 20.0",
+        f"{trained}position.offset=-0.5, but the settings have 0.0",
+        f"{trained}padding.evaluation=full, but the settings have none",
+    ]
+
+
+def test_another_class_count_is_refused(checkpoint: Path) -> None:
+    with pytest.raises(FocusDetrError, match=r"best\.safetensors has 2 classes, the model 5"):
+        load_detector(checkpoint, replace(NETWORK, num_classes=5))
+
+
+def test_another_network_is_refused_with_a_list(checkpoint: Path) -> None:
+    with pytest.raises(FocusDetrError, match=r"does not fit the model(.|\n)*level_embed"):
+        load_detector(checkpoint, replace(NETWORK, width=64))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"class_names": []}, "does not say which classes it detects"),
+        ({"category_ids": [1]}, "does not say which classes it detects"),
+        ({"model": None}, "has no model settings in its metadata"),
+        ({"model": {"depth": 3}}, r"unknown .*model\.depth"),
+    ],
+)
+def test_a_checkpoint_that_describes_no_detector_is_refused(
+    checkpoint: Path, tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    whole = load_checkpoint(checkpoint)
+    path = tmp_path / "other.safetensors"
+    save_checkpoint(path, whole.tensors, {**whole.metadata, **changes})
+    with pytest.raises(FocusDetrError, match=rf"other\.safetensors.*{message}"):
+        load_detector(path)

@@ -1,0 +1,96 @@
+"""``eval.py`` and ``predict.py`` on a small network and two pictures."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from coco_files import annotation, write_coco
+from small_checkpoint import CLASSES, NETWORK, TEST_SIZE, write_small_checkpoint
+
+from focus_detr.config.loading import dump_yaml
+from focus_detr.config.schema import Config
+
+ROOT = Path(__file__).resolve().parents[1]
+SIZES = [(64, 96), (128, 160)]
+
+
+def _command(name: str) -> ModuleType:
+    specification = importlib.util.spec_from_file_location(f"{name}_command", ROOT / f"{name}.py")
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint, settings that fit it, and a validation set."""
+    folder = tmp_path_factory.mktemp("commands")
+    write_small_checkpoint(folder / "best.safetensors")
+    (folder / "photos").mkdir()
+    boxes = [annotation(1, 1, [10, 10, 30, 20]), annotation(2, 2, [5, 5, 90, 60], category_id=7)]
+    path = write_coco(folder / "photos", SIZES, boxes)
+    images = str(folder / "photos")
+    data = replace(TEST_SIZE, val_annotations=str(path), val_images=images, workers=0)
+    (folder / "settings.yaml").write_text(dump_yaml(Config(model=NETWORK, data=data)))
+    return folder
+
+
+def _eval_arguments(folder: Path) -> list[str]:
+    checkpoint, settings = folder / "best.safetensors", folder / "settings.yaml"
+    return ["--config", str(settings), "--checkpoint", str(checkpoint), "--device", "CPU"]
+
+
+def test_both_commands_find_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results, metrics = folder / "results.json", folder / "metrics.json"
+    outputs = ["--results-out", str(results), "--json", str(metrics)]
+    assert _command("eval").main([*_eval_arguments(folder), *outputs]) == 0
+    assert {"AP", "AP50", "AR100"} <= json.loads(metrics.read_text())["metrics"].keys()
+    assert "dog" in capsys.readouterr().out
+
+    drawn = folder / "drawn"
+    arguments = ["--checkpoint", str(folder / "best.safetensors"), "--device=CPU", "--tokens"]
+    pictures = [str(folder / "photos" / f"{number}.png") for number in (1, 2)]
+    assert _command("predict").main([*arguments, "--threshold=0", f"--out={drawn}", *pictures]) == 0
+    evaluated = json.loads(results.read_text())
+    predicted = json.loads((drawn / "detections.json").read_text())
+    for number, picture in enumerate(predicted, start=1):
+        ours = [found for found in evaluated if found["image_id"] == number]
+        assert len(ours) > 5
+        _assert_same(ours, picture["detections"])
+        height, width, _ = cv2.imread(str(drawn / f"{number}.png")).shape  # enlarged
+        assert height * SIZES[number - 1][1] == width * SIZES[number - 1][0]
+        assert (drawn / f"{number}_tokens.png").stat().st_size > 0
+
+
+def _assert_same(evaluated: list[dict[str, Any]], predicted: list[dict[str, Any]]) -> None:
+    """COCO results (category id; x, y, width, height) and predictions (name; two corners)."""
+    names = dict(zip(CLASSES.category_ids, CLASSES.names, strict=True))
+    assert [names[found["category_id"]] for found in evaluated] == [
+        found["name"] for found in predicted
+    ]
+    for key, tolerance in (("score", 1e-4), ("box", 1e-2)):
+        left = [_corners(found["bbox"]) if key == "box" else found[key] for found in evaluated]
+        np.testing.assert_allclose(left, [found[key] for found in predicted], atol=tolerance)
+
+
+def _corners(box: list[float]) -> list[float]:
+    x, y, width, height = box
+    return [x, y, x + width, y + height]
+
+
+def test_another_class_count_is_one_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _command("eval").main([*_eval_arguments(folder), "model.num_classes=5"]) == 2
+    error = capsys.readouterr().err
+    assert "best.safetensors has 2 classes, the model 5" in error
+    assert error.count("\n") == 1
