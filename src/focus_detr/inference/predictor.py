@@ -56,7 +56,7 @@ class Predictor:
             detector: (images [1, 3, H, W], image_sizes [1, 2]) -> scores [1, R], labels [1, R],
                 boxes [1, R, 4], ranked tokens [1, K], refined counts [1, layers].
             class_names: name of each label.
-            model: gives the pixel statistics and the number of levels.
+            model: gives the pixel statistics, the number of levels and the overlap limit.
             data: gives the test size and the shape buckets; each bucket is compiled once.
         """
         self.class_names = tuple(class_names)
@@ -99,7 +99,8 @@ class Predictor:
         batch, size = self._prepare(image)
         outputs = self._detector(ms.Tensor(batch), ms.Tensor(np.array([size], np.int32)))
         scores, labels, boxes, ranked, counts = (np.asarray(output)[0] for output in outputs)
-        detections = to_detections(scores, labels, boxes, (height, width))
+        limit = self._model.overlap_limit
+        detections = to_detections(scores, labels, boxes, (height, width), limit)
         shapes = level_shapes(batch.shape[2], batch.shape[3], self._model.levels)
         tokens = KeptTokens(ranked, counts, shapes, size)
         return Prediction(detections, tuple(map(self._name, detections.labels)), tokens)
