@@ -66,6 +66,21 @@ def annotations(tmp_path: Path) -> Path:
     return path
 
 
+def doubled(images: object, image_sizes: object) -> tuple[np.ndarray, ...]:
+    """The perfect detector, which says everything twice."""
+    rows = perfect_detector(images, image_sizes)
+    return tuple(np.concatenate([row, row], axis=1) for row in rows[:3])
+
+
+@pytest.mark.parametrize(("limit", "found"), [(None, 2), (0.7, 1)])
+def test_a_limit_drops_overlapping_detections(
+    annotations: Path, limit: float | None, found: int
+) -> None:
+    loader = [make_batch([12])]
+    evaluator = Evaluator(loader, doubled, CATEGORY_IDS, annotations, overlap_limit=limit)
+    assert len(evaluator.detect(progress=False)[0]) == found
+
+
 def test_perfect_detector_reaches_one(annotations: Path, tmp_path: Path) -> None:
     loader = [make_batch([12, 31]), make_batch([25, BLANK_ID])]
     evaluator = Evaluator(loader, perfect_detector, CATEGORY_IDS, annotations)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,17 @@ def test_all_sizes_share_few_buckets() -> None:
         shapes.add(detector.images.shape)
         assert (detector.sizes[0] <= detector.images.shape[2:]).all()
     assert len(shapes) <= 4
+
+
+@pytest.mark.parametrize(("limit", "found"), [(None, 2), (0.5, 1)])
+def test_the_model_settings_say_which_overlaps_stay(limit: float | None, found: int) -> None:
+    def twice(images: object, image_sizes: object) -> tuple[np.ndarray, ...]:
+        boxes = np.float32([[[0, 0, 0.5, 0.5], [0, 0, 0.5, 0.45]]])
+        nothing = np.zeros((1, 1), int)
+        return np.float32([[0.8, 0.4]]), np.zeros((1, 2), int), boxes, nothing, nothing
+
+    predictor = Predictor(twice, ("cat",), replace(MODEL, overlap_limit=limit), DATA)
+    assert len(predictor.predict(picture(64, 64)).names) == found
 
 
 def test_unknown_label_gets_a_number_for_a_name() -> None:
