@@ -22,7 +22,8 @@ prepare_environment requirements-dev.txt
 ruff check . || status=1
 ruff format --check . || status=1
 mypy || status=1
-run_pytest "$@" -m "not large"
+# two at a time, each on one core: most of their time is compilation, which uses one
+OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} run_pytest "$@" -m "not large" --numprocesses 2 --dist loadfile
 # a process each: MindSpore keeps the memory of every compiled network until the process ends
 collected=$(pytest -q "$@" -m large --collect-only) || [ $? -eq 5 ] || status=1
 mapfile -t large < <(grep '::' <<<"$collected")
