@@ -127,6 +127,7 @@ class TinyRun:
     folder: Path
     epochs: int = 2
     checkpoint_every: int = 0
+    eval_every: int = 1
     loader: TinyLoader = field(default_factory=TinyLoader)
     evaluate: Callable[[], Mapping[str, float]] | None = None
     sinks: tuple[Sink, ...] = ()
@@ -137,6 +138,7 @@ class TinyRun:
         config = TrainConfig(
             output_dir=str(self.folder),
             checkpoint_every=self.checkpoint_every,
+            eval_every=self.eval_every,
             optimizer=OptimizerConfig(lr=0.01, clip_norm=10.0),
             schedule=ScheduleConfig(epochs=self.epochs, milestones=(1,)),
         )

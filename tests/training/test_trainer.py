@@ -91,6 +91,21 @@ def test_the_best_weights_are_kept(tmp_path: Path) -> None:
     assert _resumed(run).state.best == 0.5
 
 
+@pytest.mark.parametrize(("every", "evaluated"), [(0, []), (2, [2, 3]), (5, [3])])
+def test_the_last_epoch_is_always_evaluated(
+    tmp_path: Path, every: int, evaluated: list[int]
+) -> None:
+    epochs = []
+
+    def evaluate() -> dict[str, float]:
+        epochs.append(trainer.state.epoch + 1)
+        return {"AP": 0.5}
+
+    trainer = TinyRun(tmp_path, epochs=3, eval_every=every, evaluate=evaluate).trainer()
+    trainer.run()
+    assert epochs == evaluated
+
+
 def test_a_failed_evaluation_is_repeated_without_training_again(tmp_path: Path) -> None:
     outcomes: Iterator[float] = iter([-1.0, 0.3, 0.4])
 

@@ -197,7 +197,7 @@ class TrainConfig:
     batch_size: int = 2
     seed: int = 0
     log_every: int = 50
-    eval_every: int = 1  # epochs; 0: never
+    eval_every: int = 1  # epochs, and after the last one; 0: never
     checkpoint_every: int = 0  # steps; 0: at the end of each epoch only
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)

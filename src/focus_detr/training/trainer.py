@@ -134,7 +134,8 @@ class Trainer:
 
     def _finish_epoch(self) -> None:
         epoch, every = self.state.epoch, self.config.eval_every
-        if self.parts.evaluate is not None and every > 0 and (epoch + 1) % every == 0:
+        last = epoch + 1 == self.config.schedule.epochs
+        if self.parts.evaluate is not None and every > 0 and (last or (epoch + 1) % every == 0):
             self._save()  # if the evaluation fails, only the evaluation has to be repeated
             self._evaluate(self.parts.evaluate)
         self.state = replace(self.state, epoch=epoch + 1, batch=0)
