@@ -20,11 +20,11 @@ from focus_detr.ops.msda_ascend import (
     INPUTS,
     OUTPUTS,
     AscendSampling,
-    backpropagation,
     gradient_shapes,
     output_shape,
     registration,
 )
+from focus_detr.ops.msda_gradient import backpropagation
 
 Shapes = tuple[tuple[int, int], ...]
 

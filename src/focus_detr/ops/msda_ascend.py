@@ -16,6 +16,7 @@ from mindspore import Tensor, nn, ops
 from mindspore.ops import CustomRegOp, DataType
 
 from focus_detr.ops.msda_custom import level_tensors
+from focus_detr.ops.msda_gradient import backpropagation
 
 # names as in custom_ops/ascend/op_host; CANN's library calls an operator by aclnn and its name
 FORWARD, BACKWARD = "aclnnFocusDetrMsda", "aclnnFocusDetrMsdaGrad"
@@ -122,34 +123,6 @@ def gradient_shapes(
 ) -> tuple[Sequence[int], ...]:
     """Shapes of the three gradients from those of the six inputs."""
     return value, locations, weights
-
-
-def backpropagation(backward: Callable[..., tuple[Tensor, ...]]) -> Callable:
-    """The operator's derivative by ``backward``, which has the output's gradient as sixth input."""
-    zeros, cast = ops.ZerosLike(), ops.Cast()
-
-    def bprop(
-        value: Tensor,
-        shapes: Tensor,
-        starts: Tensor,
-        locations: Tensor,
-        weights: Tensor,
-        output: Tensor,
-        grad_output: Tensor,
-    ) -> tuple[Tensor, ...]:
-        """Gradients of the five inputs: shaped as they are, zero for shapes and starts."""
-        grad_value, grad_locations, grad_weights = backward(
-            value, shapes, starts, locations, weights, grad_output
-        )
-        return (
-            cast(grad_value, value.dtype),
-            zeros(shapes),
-            zeros(starts),
-            grad_locations,
-            grad_weights,
-        )
-
-    return bprop
 
 
 class AscendSampling(nn.Cell):

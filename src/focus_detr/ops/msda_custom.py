@@ -10,6 +10,8 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 from mindspore.ops import CustomRegOp, DataType, constexpr
 
+from focus_detr.ops.msda_gradient import backpropagation
+
 SAMPLED = ("value", "shapes", "starts")
 PLAIN_INPUTS = (*SAMPLED, "locations", "weights")
 FUSED_INPUTS = (*SAMPLED, "references", "projected")
@@ -53,30 +55,7 @@ def build_operator(library: Path, name: str, inputs: tuple[str, ...], device: st
     """
     gradients = tuple(f"grad_{tensor}" for tensor in (inputs[0], *inputs[3:]))
     backward = _primitive(library, f"{name}Backward", (*inputs, "grad_output"), gradients, device)
-    zeros = ops.ZerosLike()
-    cast = ops.Cast()
-
-    def bprop(
-        value: Tensor,
-        shapes: Tensor,
-        starts: Tensor,
-        places: Tensor,
-        weights: Tensor,
-        output: Tensor,
-        grad_output: Tensor,
-    ) -> tuple[Tensor, ...]:
-        """Gradients of the five inputs: shaped as they are, zero for shapes and starts."""
-        grad_value, grad_places, grad_weights = backward(
-            value, shapes, starts, places, weights, grad_output
-        )
-        return (
-            cast(grad_value, value.dtype),
-            zeros(shapes),
-            zeros(starts),
-            grad_places,
-            grad_weights,
-        )
-
+    bprop = backpropagation(backward)
     return _primitive(library, f"{name}Forward", inputs, ("output",), device, bprop)
 
 
