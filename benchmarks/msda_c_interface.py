@@ -106,7 +106,7 @@ class DeviceRun:
     """A case on the GPU, ready to be called again and again."""
 
     def __init__(self, library: Library, gpu: Gpu, case: Case, fused: bool, kind: str) -> None:
-        self.library, self.gpu, self.fused, self.kind = library, gpu, fused, kind
+        self.native, self.gpu, self.fused, self.kind = library, gpu, fused, kind
         self.sizes = sizes_of(case, kind)
         operands = case.operands(fused)
         grad_output = encode(case.grad_output, kind)
@@ -127,7 +127,7 @@ class DeviceRun:
 
     def _call(self, backward: bool, buffers: Sequence[Buffer]) -> None:
         addresses = [buffer.address for buffer in buffers]
-        self.library.call(backward, self.fused, self.sizes, addresses, self.gpu.stream)
+        self.native.call(backward, self.fused, self.sizes, addresses, self.gpu.stream)
 
     def output(self) -> np.ndarray:
         """Of the last forward call, float32."""

@@ -81,7 +81,7 @@ class Machine:
     """A GPU with the library under test."""
 
     gpu: Gpu
-    library: Library
+    native: Library
     copy_gb: float  # GB/s, read and written bytes together
     repeat: int
 
@@ -91,7 +91,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--library", type=Path, help="built by custom_ops/build_cuda.py")
+    parser.add_argument(
+        "--library", dest="built", type=Path, help="built by custom_ops/build_cuda.py"
+    )
     parser.add_argument("--cpu-library", type=Path, help="built by custom_ops/build.py")
     parser.add_argument("--height", type=int, default=800, help="of the image (800)")
     parser.add_argument("--width", type=int, default=1066, help="of the image (1066)")
@@ -170,7 +172,7 @@ def copy_speed(gpu: Gpu) -> float:
 def measure(machine: Machine, case: Case, fused: bool, kind: str) -> Row:
     """Warm and cold times of both passes."""
     gpu, repeat = machine.gpu, machine.repeat
-    run = DeviceRun(machine.library, gpu, case, fused, kind)
+    run = DeviceRun(machine.native, gpu, case, fused, kind)
     flushed = gpu.empty((FLUSH_BYTES,), np.uint8)
     warm, cold = [], []
     for call in (run.forward, run.backward):
@@ -258,7 +260,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         gpu = Gpu(arguments.driver)
         with (
-            built("build_cuda.py", arguments.library) as library,
+            built("build_cuda.py", arguments.built) as library,
             built("build.py", arguments.cpu_library) as cpu_library,
         ):
             return benchmark(arguments, gpu, Library(library), Library(cpu_library))

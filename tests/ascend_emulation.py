@@ -72,22 +72,22 @@ class EmulatedKernels:
     """The two operators on ``cores`` emulated cores."""
 
     def __init__(self, library: Path, cores: int = 3, buffer_bytes: int = UNIFIED_BUFFER) -> None:
-        self.library, self.cores = ctypes.CDLL(str(library)), cores
-        self.library.buffer_bytes.restype = ctypes.c_uint64
+        self.native, self.cores = ctypes.CDLL(str(library)), cores
+        self.native.buffer_bytes.restype = ctypes.c_uint64
         self.buffer_bytes = buffer_bytes
         self.used_bytes = 0
 
     def plan(self, shape: Shape, backward: bool, cores: int) -> Plan | None:
         """The division of work, None if the shape cannot be done."""
         plan, most = Plan(), ctypes.c_uint64(self.buffer_bytes)
-        made = self.library.make_plan(
+        made = self.native.make_plan(
             ctypes.byref(shape), int(backward), cores, most, ctypes.byref(plan)
         )
         return plan if made else None
 
     def plan_bytes(self, plan: Plan, value_bytes: int, backward: bool) -> int:
         """Bytes of unified buffer that a plan takes."""
-        return int(self.library.buffer_bytes(ctypes.byref(plan), value_bytes, int(backward)))
+        return int(self.native.buffer_bytes(ctypes.byref(plan), value_bytes, int(backward)))
 
     def forward(
         self,
@@ -123,7 +123,7 @@ class EmulatedKernels:
     def _call(self, name: str, shape: Shape, kind: str, arrays: list[np.ndarray]) -> None:
         addresses = (ctypes.c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))
         complaint = ctypes.create_string_buffer(512)
-        used = getattr(self.library, name)(
+        used = getattr(self.native, name)(
             ctypes.byref(shape),
             VALUE_TYPES[kind][0],
             self.cores,

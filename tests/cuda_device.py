@@ -57,7 +57,7 @@ class GpuDevice(Native):
         arrays = (value, shapes, starts, places, weights, *others)
         buffers = [self._gpu.upload(array) for array in arrays]
         addresses = [ctypes.c_void_p(buffer.address) for buffer in buffers]
-        function = getattr(self.library, name)
+        function = getattr(self.native, name)
         status = function(ctypes.byref(sizes), *addresses, self._gpu.stream)
         if status:
             raise NativeError(status)

@@ -39,7 +39,7 @@ class EmulatedDevice(Native):
 
     def __init__(self, library: Path, capability: int = VECTOR_ATOMICS) -> None:
         super().__init__(library)
-        self.library.set_capability_major(capability)
+        self.native.set_capability_major(capability)
 
 
 def compile_driver(folder: Path) -> Path:

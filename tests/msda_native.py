@@ -40,13 +40,13 @@ class Native:
     """The four functions of ``msda.h``; outputs start as NaN, so that gaps show."""
 
     def __init__(self, library: Path) -> None:
-        self.library = ctypes.CDLL(str(library))
-        self.library.msda_variant.restype = ctypes.c_char_p
+        self.native = ctypes.CDLL(str(library))
+        self.native.msda_variant.restype = ctypes.c_char_p
 
     @property
     def variant(self) -> str:
         """Which instruction set runs."""
-        return self.library.msda_variant().decode()
+        return self.native.msda_variant().decode()
 
     def forward(
         self, value: np.ndarray, levels: Sequence, places: np.ndarray, weights: np.ndarray
@@ -87,7 +87,7 @@ class Native:
             np.ascontiguousarray(tensor) for tensor in (value, shapes, starts, places, weights)
         ]
         pointers = [tensor.ctypes.data_as(ctypes.c_void_p) for tensor in (*tensors, *others)]
-        status = getattr(self.library, name)(ctypes.byref(sizes), *pointers, None)
+        status = getattr(self.native, name)(ctypes.byref(sizes), *pointers, None)
         if status:
             raise NativeError(status)
 

@@ -244,7 +244,7 @@ def status_of(device: Native, **changes: int) -> int:
     sizes = dict(zip(msda_native.SIZES, (1, 10, 2, 3, 2, 2, 2), strict=True))
     sizes |= {"value_type": 0, "index_type": 0, "reference_size": 2} | changes
     arguments = [None] * 7
-    return device.library.msda_fused_forward(ctypes.byref(msda_native.Sizes(**sizes)), *arguments)
+    return device.native.msda_fused_forward(ctypes.byref(msda_native.Sizes(**sizes)), *arguments)
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,19 @@ def test_a_limit_drops_overlapping_detections(
     assert len(evaluator.detect(progress=False)[0]) == found
 
 
+def test_the_annotation_file_is_warned_about_once(
+    annotations: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    content = json.loads(annotations.read_text())
+    content["annotations"].append({"image_id": 12, "category_id": 4, "bbox": [9, 9, -1, 2]})
+    annotations.write_text(json.dumps(content))
+    loader = [make_batch([12, 31])]
+    Evaluator(loader, perfect_detector, CATEGORY_IDS, annotations).run(progress=False)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{annotations}: left out 1 inverted boxes"
+    ]
+
+
 def test_perfect_detector_reaches_one(annotations: Path, tmp_path: Path) -> None:
     loader = [make_batch([12, 31]), make_batch([25, BLANK_ID])]
     evaluator = Evaluator(loader, perfect_detector, CATEGORY_IDS, annotations)

@@ -57,7 +57,13 @@ def evaluate_detections(
     Raises:
         FocusDetrError: a malformed file or detection, an unknown image or category.
     """
-    truth = read_ground_truth(annotations_path)
+    return compare(read_ground_truth(annotations_path), detections, source)
+
+
+def compare(
+    truth: dict[str, Any], detections: list[dict[str, Any]], source: str | Path = "the results"
+) -> CocoResult:
+    """As ``evaluate_detections``, with what ``read_ground_truth`` returned."""
     found = {**truth, "annotations": _check_detections(truth, detections, source)}
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(_index(truth), _index(found), iouType="bbox")

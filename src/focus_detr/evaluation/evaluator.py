@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from focus_detr.data.batch import Batch
 from focus_detr.data.collate import BLANK_ID
-from focus_detr.evaluation.coco_metrics import CocoResult, evaluate_detections
+from focus_detr.evaluation.coco_metrics import CocoResult, compare
 from focus_detr.evaluation.ground_truth import read_ground_truth
 from focus_detr.evaluation.speed import Speed
 from focus_detr.files import write_json
@@ -58,7 +58,8 @@ class Evaluator:
         self._annotations = annotations
         self._batches = batches
         self._overlap_limit = overlap_limit
-        known = {category["id"] for category in read_ground_truth(annotations)["categories"]}
+        self._truth = read_ground_truth(annotations)
+        known = {category["id"] for category in self._truth["categories"]}
         self._categories = {
             label: category for label, category in enumerate(category_ids) if category in known
         }
@@ -76,7 +77,7 @@ class Evaluator:
         detections, speed = self.detect(progress)
         if results_out is not None:
             write_json(results_out, detections)
-        result = evaluate_detections(self._annotations, detections)
+        result = compare(self._truth, detections)
         return dataclasses.replace(result, speed=speed)
 
     def detect(self, progress: bool = True) -> tuple[list[dict[str, Any]], Speed]:
