@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from scipy.sparse import csr_array
 
+_STRIP_PIXELS = 2**24  # values that are in float32 at a time
+
 
 def resize_bilinear_antialiased(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize with a triangle filter that widens as the image shrinks.
@@ -26,16 +28,21 @@ def resize_bilinear_antialiased(image: np.ndarray, size: tuple[int, int]) -> np.
         return image
     if size[0] >= height and size[1] >= width:  # without shrinking the filter is plain bilinear
         return cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
-    shrunk = _resample_rows(image.astype(np.float32), size[0])
-    shrunk = cv2.transpose(_resample_rows(cv2.transpose(shrunk), size[1]))
+    shrunk = cv2.transpose(_resample_rows(cv2.transpose(_resample_rows(image, size[0])), size[1]))
     return np.clip(np.rint(shrunk), 0, 255).astype(np.uint8)
 
 
 def _resample_rows(image: np.ndarray, rows: int) -> np.ndarray:
-    """[H, W, 3] float32 -> [rows, W, 3]."""
+    """[H, W, 3] -> [rows, W, 3] float32, in strips, as a huge image in float32 fills the memory."""
     height, width, channels = image.shape
     flat = image.reshape(height, width * channels)  # [H, W, 3] -> [H, W*3]
-    return (_weights(height, rows) @ flat).reshape(rows, width, channels)
+    weights = _weights(height, rows)
+    strip = max(_STRIP_PIXELS // height, 1)
+    result = np.empty((rows, width * channels), np.float32)
+    for start in range(0, width * channels, strip):
+        part = slice(start, start + strip)
+        result[:, part] = weights @ flat[:, part].astype(np.float32)
+    return result.reshape(rows, width, channels)  # [rows, W*3] -> [rows, W, 3]
 
 
 @lru_cache(maxsize=64)
