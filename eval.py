@@ -35,7 +35,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, help="default: eval.batch_size of the settings")
     parser.add_argument("--results-out", help="save the detections here (COCO results)")
     parser.add_argument("--results", help="evaluate these saved detections instead of a checkpoint")
-    parser.add_argument("--annotations", help="COCO json that --results are compared with")
+    parser.add_argument("--annotations", help="what --results are compared with")
     parser.add_argument("--json", help="save the metrics here")
     parser.add_argument("--device", help="CPU, GPU or Ascend; default: the best that is here")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change settings")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from focus_detr.config.schema import Config, DataConfig
 from focus_detr.data.build import build_eval_loader, build_train_loader
 from focus_detr.data.classes import ClassMap
 from focus_detr.errors import FocusDetrError
+from focus_detr.evaluation.ground_truth import read_ground_truth
 
 
 @pytest.fixture
@@ -68,6 +71,46 @@ def test_evaluation_uses_the_class_map_of_the_model(config: Config) -> None:
 def test_filtering_leaves_too_few_images(config: Config) -> None:
     config = replace(config, data=replace(config.data, filter_empty=True))
     with pytest.raises(FocusDetrError, match="has 1 usable images, too few for one batch of 2"):
+        build_train_loader(config, seed=0)
+
+
+def test_validation_may_be_a_part_of_the_training_set(config: Config) -> None:
+    data = replace(config.data, val_annotations=None, val_images=None)
+    (listed := Path(str(data.train_images)) / "val.txt").write_text("2\n4.png\n")
+    for way in ({"val_list": str(listed)}, {"val_fraction": 0.5, "val_seed": 3}):
+        chosen = replace(config, data=replace(data, **way))
+        train = {r.image_id for r in build_train_loader(chosen, seed=0).dataset.records}
+        loader = build_eval_loader(chosen, batch_size=1)
+        val = {r.image_id for r in loader.dataset.records}
+        assert train | val == {1, 2, 3, 4, 5}
+        assert not train & val
+        if "val_list" in way:
+            assert val == {2, 4}
+        assert {i["id"] for i in read_ground_truth(loader.dataset.annotations)["images"]} == val
+
+
+def test_missing_pictures_are_left_out_or_refused(
+    config: Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    (Path(str(config.data.train_images)) / "2.png").unlink()
+    with caplog.at_level(logging.WARNING):
+        loader = build_train_loader(config, seed=0)
+    assert [r.image_id for r in loader.dataset.records] == [1, 3, 4, 5]
+    assert "left out 1 of 5 images; the first: image 2: no file" in caplog.text
+    truth = read_ground_truth(build_eval_loader(config, batch_size=1).dataset.annotations)
+    assert len(truth["images"]) == 4
+    assert not truth["annotations"]
+    strict = replace(config, data=replace(config.data, broken="error"))
+    for build in (build_train_loader, build_eval_loader):
+        more = {"seed": 0} if build is build_train_loader else {"batch_size": 1}
+        with pytest.raises(FocusDetrError, match=r"image 2: no file .*2\.png"):
+            build(strict, **more)
+
+
+def test_a_set_that_mostly_lacks_its_pictures_is_refused(config: Config) -> None:
+    for number in (1, 2, 3):
+        (Path(str(config.data.train_images)) / f"{number}.png").unlink()
+    with pytest.raises(FocusDetrError, match=r"image 1: no file .* \(3 of 5 images cannot be"):
         build_train_loader(config, seed=0)
 
 

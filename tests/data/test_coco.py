@@ -141,7 +141,9 @@ def test_every_image_needs_its_file(make_coco: MakeCoco) -> None:
         CocoDataset.from_files(path, path.parent)
     (path.parent / "2.png").unlink()
     (path.parent / "2.png").mkdir()
-    with pytest.raises(FocusDetrError, match=r"image 2: .*2\.png \(2 of 4 images have none\)$"):
+    with pytest.raises(
+        FocusDetrError, match=r"image 2: .*2\.png \(2 of 4 images cannot be used\)$"
+    ):
         CocoDataset.from_files(path, path.parent)
 
 

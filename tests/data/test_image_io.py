@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from focus_detr.data.image_io import read_image
 from focus_detr.errors import FocusDetrError
@@ -58,6 +59,31 @@ def test_sixteen_bits_are_reduced_to_eight(tmp_path: Path) -> None:
     deep = np.array([[0, 256 * 100, 65535]], np.uint16)
     cv2.imwrite(str(tmp_path / "a.png"), deep)
     np.testing.assert_array_equal(read_image(tmp_path / "a.png")[0, :, 0], [0, 100, 255])
+
+
+def test_sixteen_bits_of_three_channels(tmp_path: Path, picture: np.ndarray) -> None:
+    for name in ("a.png", "a.tiff"):
+        cv2.imwrite(str(tmp_path / name), picture[:, :, ::-1].astype(np.uint16) * 257)
+        np.testing.assert_array_equal(read_image(tmp_path / name), picture)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.tiff"])
+def test_cmyk_is_converted(tmp_path: Path, name: str) -> None:
+    image = np.full((16, 16, 3), (200, 60, 20), np.uint8)
+    Image.fromarray(image).convert("CMYK").save(tmp_path / name, quality=95)
+    assert np.abs(read_image(tmp_path / name).astype(int) - image).max() <= 3
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tiff", "a.bmp"])
+def test_palettes_are_looked_up(tmp_path: Path, picture: np.ndarray, name: str) -> None:
+    Image.fromarray(picture).quantize(4).save(tmp_path / name)
+    np.testing.assert_array_equal(read_image(tmp_path / name), picture)
+
+
+def test_grey_with_alpha(tmp_path: Path) -> None:
+    pixels = np.dstack([np.full((4, 5), 90, np.uint8), np.full((4, 5), 10, np.uint8)])
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), np.full((4, 5, 3), 90))
 
 
 def test_orientation_is_applied(tmp_path: Path, picture: np.ndarray) -> None:

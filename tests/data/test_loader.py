@@ -141,6 +141,34 @@ def test_broken_image_is_named(dataset: CocoDataset, workers: int) -> None:
             list(train_loader(dataset, workers).epoch(epoch))
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_broken_images_are_left_out_if_wished(
+    dataset: CocoDataset, workers: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    for index in (3, 5):
+        dataset.records[index].path.write_bytes(b"no image")
+    loader = eval_loader(dataset, ShapeBuckets(((32, 64), (64, 32))))
+    loader = dataclasses.replace(loader, sampler=EvalSampler(2), workers=workers, skip_broken=True)
+    with caplog.at_level(logging.WARNING):
+        batches = list(loader.epoch(0))
+    ids = [image_id for batch in batches for image_id in batch.image_ids]
+    assert sorted(i for i in ids if i != -1) == [1, 2, 3, 5, 7]
+    for batch in batches:
+        for slot, image_id in enumerate(batch.image_ids):
+            if image_id == -1:
+                assert np.ptp(batch.images[slot], axis=(1, 2)).max() == 0
+                assert not batch.box_valid[slot].any()
+    assert "epoch 0: left out 2 broken images; the first: cannot decode image" in caplog.text
+
+
+def test_mostly_broken_sets_are_refused(dataset: CocoDataset) -> None:
+    for record in dataset.records[1:]:
+        record.path.write_bytes(b"no image")
+    loader = dataclasses.replace(train_loader(dataset), skip_broken=True)
+    with pytest.raises(FocusDetrError, match=r"[56] of 6 images are broken; the first: cannot"):
+        list(loader.epoch(0))
+
+
 def test_leaving_early_ends_the_threads(dataset: CocoDataset) -> None:
     for _ in train_loader(dataset, workers=2).epoch(0):
         break

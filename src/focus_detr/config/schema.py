@@ -142,12 +142,18 @@ class DenoisingConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """COCO-format data."""
+    """COCO json, Pascal VOC or YOLO text; the format is detected."""
 
-    train_annotations: str | None = None
-    train_images: str | None = None
+    train_annotations: str | None = None  # file or folder
+    train_images: str | None = None  # folder; None: where the format usually has it
     val_annotations: str | None = None
     val_images: str | None = None
+    # instead of val_annotations: validation images are taken from the training set
+    val_fraction: float | None = None  # 0.1: about a tenth, chosen by name and val_seed
+    val_seed: int = 0
+    val_list: str | None = None  # text file with their names, one on each line
+    # a picture that is missing or cannot be read; skip: left out, counted and warned about
+    broken: Literal["skip", "error"] = "skip"
     filter_empty: bool = False  # True: drop training images without boxes, as the reference
     train_short_sides: tuple[int, ...] = (480, 512, 544, 576, 608, 640, 672, 704, 736, 768, 800)
     train_max_side: int = 1333

@@ -32,16 +32,19 @@ class Range:
     low: float
     high: float = math.inf
     above_low: bool = False  # True: ``low`` itself is not allowed
+    below_high: bool = False
 
     def holds(self, number: float) -> bool:
         """Whether a number lies inside."""
         bottom = number > self.low if self.above_low else number >= self.low
-        return is_finite_number(number) and bottom and number <= self.high
+        top = number < self.high if self.below_high else number <= self.high
+        return is_finite_number(number) and bottom and top
 
     def __str__(self) -> str:
         """The range in words."""
         bottom = f"above {self.low:g}" if self.above_low else f"at least {self.low:g}"
-        return bottom if math.isinf(self.high) else f"{bottom} and at most {self.high:g}"
+        top = f"{'below' if self.below_high else 'at most'} {self.high:g}"
+        return bottom if math.isinf(self.high) else f"{bottom} and {top}"
 
 
 COUNT = Range(1)
@@ -84,6 +87,8 @@ RANGES = {
     "denoising.number": NOT_NEGATIVE,
     "denoising.label_noise": PROBABILITY,
     "denoising.box_noise": NOT_NEGATIVE,
+    "data.val_fraction": Range(0, 1, above_low=True, below_high=True),
+    "data.val_seed": NOT_NEGATIVE,
     "data.train_short_sides": COUNT,
     "data.train_max_side": COUNT,
     "data.flip": PROBABILITY,
@@ -198,10 +203,9 @@ def _encoder(encoder: EncoderConfig, decoder_layers: int) -> Iterator[str]:
 
 def _data(data: DataConfig) -> Iterator[str]:
     for split in ("train", "val"):
-        if (getattr(data, f"{split}_annotations") is None) != (
-            getattr(data, f"{split}_images") is None
-        ):
-            yield f"data.{split}_annotations and data.{split}_images must be set together"
+        if getattr(data, f"{split}_images") and not getattr(data, f"{split}_annotations"):
+            yield f"data.{split}_images is set, but not data.{split}_annotations"
+    yield from _validation_images(data)
     if max(data.train_short_sides, default=0) > data.train_max_side:
         yield f"data.train_short_sides exceed data.train_max_side {data.train_max_side}"
     if data.test_short_side > data.test_max_side:
@@ -210,6 +214,13 @@ def _data(data: DataConfig) -> Iterator[str]:
         yield f"data.crop_sides is {_text(data.crop_sides)}, expected (smallest, largest)"
     if not _rises(data.target_buckets):
         yield f"data.target_buckets is {_text(data.target_buckets)}, expected rising numbers"
+
+
+def _validation_images(data: DataConfig) -> Iterator[str]:
+    keys = ("val_annotations", "val_fraction", "val_list")
+    given = [f"data.{key}" for key in keys if getattr(data, key) is not None]
+    if len(given) > 1:
+        yield f"{' and '.join(given)} are set, expected only one way to get validation images"
 
 
 def _schedule(schedule: ScheduleConfig) -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""COCO data, transforms, buckets and loaders."""
+"""Data sets in COCO, VOC and YOLO formats, transforms, buckets and loaders."""

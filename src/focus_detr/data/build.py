@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from focus_detr.config.schema import Config, DataConfig
+from focus_detr.data.annotations import Annotations
 from focus_detr.data.buckets import ShapeBuckets, default_buckets
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.coco import CocoDataset
+from focus_detr.data.formats import read_annotations
 from focus_detr.data.loader import DataLoader
 from focus_detr.data.sampler import EvalSampler, TrainSampler
+from focus_detr.data.split import Division, divide_by_fraction, divide_by_list
 from focus_detr.data.transforms import EvalPolicy, TrainPolicy
 from focus_detr.errors import FocusDetrError
 
@@ -35,11 +40,11 @@ def build_train_loader(
     data = config.data
     if seed < 0:
         raise FocusDetrError(f"train.seed must not be negative, but is {seed}")
-    dataset = CocoDataset.from_files(
-        _required(data.train_annotations, "data.train_annotations"),
-        _required(data.train_images, "data.train_images"),
+    dataset = CocoDataset.from_annotations(
+        training_annotations(data, classes),
         classes=classes,
         filter_empty=data.filter_empty,
+        skip_broken=data.broken == "skip",
     )
     _check_class_count(config, dataset)
     if len(dataset) < config.train.batch_size * world_size:
@@ -48,7 +53,7 @@ def build_train_loader(
             f"{config.train.batch_size} on {world_size} rank(s)"
         )
     return DataLoader(
-        dataset,
+        dataset.without_annotations(),
         _train_policy(data),
         TrainSampler(config.train.batch_size, seed, rank, world_size),
         _buckets(data, max(data.train_short_sides), data.train_max_side),
@@ -57,6 +62,7 @@ def build_train_loader(
         config.model.backbone.pixel_std,
         seed,
         data.workers,
+        data.broken == "skip",
     )
 
 
@@ -83,10 +89,10 @@ def build_eval_loader(
         FocusDetrError: paths are not set, or the data is bad or does not fit ``classes``.
     """
     data = config.data
-    dataset = CocoDataset.from_files(
-        _required(data.val_annotations, "data.val_annotations"),
-        _required(data.val_images, "data.val_images"),
+    dataset = CocoDataset.from_annotations(
+        validation_annotations(data, classes),
         classes=classes,
+        skip_broken=data.broken == "skip",
     )
     _check_class_count(config, dataset)
     # metrics compare with the file itself, so that no box need be dropped from the batches
@@ -100,13 +106,51 @@ def build_eval_loader(
         config.model.backbone.pixel_mean,
         config.model.backbone.pixel_std,
         workers=data.workers,
+        skip_broken=data.broken == "skip",
     )
 
 
-def _required(value: str | None, name: str) -> str:
-    if not value:
-        raise FocusDetrError(f"{name} is not set")
-    return value
+def training_annotations(data: DataConfig, classes: ClassMap | None = None) -> Annotations:
+    """The training set without what validation takes from it.
+
+    Raises:
+        FocusDetrError: it is not set, bad or does not fit ``classes``.
+    """
+    division = _division(data, classes)
+    return division.train if division else _whole_training_set(data, classes)
+
+
+def validation_annotations(data: DataConfig, classes: ClassMap | None = None) -> Annotations:
+    """The validation set, or the part of the training set that takes its place.
+
+    Raises:
+        FocusDetrError: it is not set, bad or does not fit ``classes``.
+    """
+    if data.val_annotations:
+        images = data.val_images
+        return read_annotations(data.val_annotations, images, classes=classes, split="val")
+    division = _division(data, classes)
+    if division is None:
+        raise FocusDetrError(
+            "data.val_annotations is not set (nor data.val_fraction or data.val_list)"
+        )
+    return division.val
+
+
+def _whole_training_set(data: DataConfig, classes: ClassMap | None) -> Annotations:
+    if not data.train_annotations:
+        raise FocusDetrError("data.train_annotations is not set")
+    return read_annotations(data.train_annotations, data.train_images, classes=classes)
+
+
+def _division(data: DataConfig, classes: ClassMap | None) -> Division | None:
+    """The training set in two parts, if validation takes its images from it."""
+    if data.val_list is not None:
+        return divide_by_list(_whole_training_set(data, classes), Path(data.val_list))
+    if data.val_fraction is not None:
+        whole = _whole_training_set(data, classes)
+        return divide_by_fraction(whole, data.val_fraction, data.val_seed)
+    return None
 
 
 def _check_class_count(config: Config, dataset: CocoDataset) -> None:

@@ -1,35 +1,33 @@
-"""Reading COCO detection files."""
+"""A data set as training and evaluation use it: usable boxes with class indices."""
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from focus_detr.checks import is_finite_number
+from focus_detr.data.annotations import Annotations, ImageEntry
 from focus_detr.data.classes import ClassMap
+from focus_detr.data.formats import read_annotations
+from focus_detr.data.picture_files import without_file
 from focus_detr.errors import FocusDetrError
 
 _log = logging.getLogger(__name__)
 
-Entry = dict[str, Any]
 Corners = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """One image of the file with the boxes a detector should find in it."""
+    """One image of the set with the boxes a detector should find in it."""
 
     image_id: int
     path: Path
-    height: int  # pixels, as the annotation file says
+    height: int  # pixels, as the annotations say
     width: int
     boxes: np.ndarray  # [n, 4] float32, x1 y1 x2 y2 in pixels, inside the image
     labels: np.ndarray  # [n] int32, class index
@@ -37,11 +35,12 @@ class ImageRecord:
 
 @dataclass(frozen=True)
 class CocoDataset:
-    """The images of one annotation file, in the file's order."""
+    """The images of one annotation source, in its order."""
 
     records: tuple[ImageRecord, ...]
     classes: ClassMap
     dropped: Mapping[str, int]  # reason -> boxes left out (crowd, inverted, empty, outside)
+    annotations: Annotations  # what the records were made from
 
     def __len__(self) -> int:
         """The number of images."""
@@ -57,142 +56,101 @@ class CocoDataset:
         """Category ids in class order."""
         return self.classes.category_ids
 
+    def without_annotations(self) -> CocoDataset:
+        """The same with an empty part of the annotations: only evaluation reads them again."""
+        return replace(self, annotations=self.annotations.only(()))
+
     @classmethod
     def from_files(
         cls,
         annotations: str | Path,
-        image_dir: str | Path,
+        image_dir: str | Path | None = None,
         *,
         classes: ClassMap | None = None,
         filter_empty: bool = False,
     ) -> CocoDataset:
-        """Read an annotation file.
+        """Read annotations of any format, see ``read_annotations`` and ``from_annotations``.
+
+        Raises:
+            FocusDetrError: as both.
+        """
+        read = read_annotations(annotations, image_dir, classes=classes)
+        return cls.from_annotations(read, classes=classes, filter_empty=filter_empty)
+
+    @classmethod
+    def from_annotations(
+        cls,
+        annotations: Annotations,
+        *,
+        classes: ClassMap | None = None,
+        filter_empty: bool = False,
+        skip_broken: bool = False,
+    ) -> CocoDataset:
+        """Find the pictures and the usable boxes.
 
         Crowd boxes are left out, boxes are clipped to their image, and boxes with nothing left are
         dropped with one warning that counts them.
 
         Args:
-            annotations: COCO json with images, annotations and categories.
-            image_dir: folder that the file names are relative to.
-            classes: class map of the model; None numbers the file's categories by ascending id.
+            annotations: what was read.
+            classes: class map of the model; None takes the source's.
             filter_empty: leave out images without boxes.
+            skip_broken: leave out images that are missing or unreadable, with one warning that
+                counts them, unless these are more than half.
 
         Raises:
-            FocusDetrError: the file or folder is missing, is not COCO, contradicts itself or does
-                not fit ``classes``.
+            FocusDetrError: a picture is missing, or there is none to use.
         """
-        path, folder = Path(annotations), Path(image_dir)
-        content = _load_json(path)
-        images = _by_id(content, "images", path)
-        categories = _by_id(content, "categories", path)
-        found = _class_map(categories, path)
-        if classes is not None:
-            _check_same_names(classes, found, path)
-        boxes, dropped = _boxes_by_image(
-            _by_id(content, "annotations", path), images, categories, classes or found, path
-        )
+        annotations = _with_pictures(annotations, skip_broken)
+        boxes, dropped = _usable_boxes(annotations, classes or annotations.classes)
         records = tuple(
-            _record(entry, folder, boxes[image_id], path)
-            for image_id, entry in images.items()
-            if boxes[image_id] or not filter_empty
+            _record(image, boxes[image.image_id])
+            for image in annotations.images
+            if boxes[image.image_id] or not filter_empty
         )
-        _check_images(records, folder, path)
-        _warn_dropped(dropped, path)
-        return cls(records, classes or found, dropped)
+        if not records:
+            raise FocusDetrError(f"{annotations.source} has no images to use")
+        _warn_dropped(dropped, annotations.source)
+        return cls(records, classes or annotations.classes, dropped, annotations)
 
 
-def _load_json(path: Path) -> Entry:
-    try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise FocusDetrError(f"cannot read annotation file {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise FocusDetrError(f"annotation file {path} is not valid JSON: {error}") from error
-    for key in ("images", "annotations", "categories"):
-        if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            raise FocusDetrError(f"{path} is not a COCO annotation file: it has no '{key}' list")
-    return content
+def _with_pictures(annotations: Annotations, skip_broken: bool) -> Annotations:
+    """The annotations of the pictures that are there."""
+    missing = without_file(annotations.images)
+    problems = list(annotations.unreadable)
+    problems += [f"image {image.image_id}: no file {image.path}" for image in missing]
+    if not problems:
+        return annotations
+    total = len(annotations.images) + len(annotations.unreadable)
+    count = f" ({len(problems)} of {total} images cannot be used)" if len(problems) > 1 else ""
+    if not skip_broken or 2 * len(problems) > total:
+        raise FocusDetrError(f"{annotations.source}: {problems[0]}{count}")
+    _log.warning(
+        "%s: left out %d of %d images; the first: %s",
+        *(annotations.source, len(problems), total, problems[0]),
+    )
+    gone = {image.image_id for image in missing}
+    kept = annotations.only({i.image_id for i in annotations.images if i.image_id not in gone})
+    return replace(kept, unreadable=())
 
 
-def _field(entry: Entry, key: str, kind: type, where: str) -> Any:
-    value = entry.get(key)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        name = {int: "an integer", str: "a text", list: "a list"}[kind]
-        raise FocusDetrError(f"{where}: '{key}' must be {name}, not {value!r}")
-    return value
-
-
-def _by_id(content: Entry, key: str, path: Path) -> dict[int, Entry]:
-    """The entries of one list under their ids, which must be unique."""
-    entries: dict[int, Entry] = {}
-    for position, entry in enumerate(content[key]):
-        where = f"{path}: {key}[{position}]"
-        if not isinstance(entry, dict):
-            raise FocusDetrError(f"{where} must be an object, not {entry!r}")
-        number = _field(entry, "id", int, where)
-        if number in entries:
-            raise FocusDetrError(f"{path}: '{key}' has two entries with id {number}")
-        entries[number] = entry
-    return entries
-
-
-def _class_map(categories: dict[int, Entry], path: Path) -> ClassMap:
-    if not categories:
-        raise FocusDetrError(f"{path}: 'categories' is empty")
-    ids = tuple(sorted(categories))
-    names = tuple(_field(categories[i], "name", str, f"{path}: category {i}") for i in ids)
-    return ClassMap(names, ids)
-
-
-def _check_same_names(expected: ClassMap, found: ClassMap, path: Path) -> None:
-    """A category id that both know must mean the same class."""
-    names = dict(zip(expected.category_ids, expected.names, strict=True))
-    for category, name in zip(found.category_ids, found.names, strict=True):
-        if names.get(category, name) != name:
-            raise FocusDetrError(
-                f"{path}: category {category} is '{name}' where the model's classes have "
-                f"'{names[category]}'"
-            )
-
-
-def _boxes_by_image(
-    annotations: dict[int, Entry],
-    images: dict[int, Entry],
-    categories: dict[int, Entry],
-    classes: ClassMap,
-    path: Path,
+def _usable_boxes(
+    annotations: Annotations, classes: ClassMap
 ) -> tuple[dict[int, list[tuple[Corners, int]]], Counter[str]]:
     """Image id -> (box, label) of each usable annotation; and why how many others were dropped."""
     labels = classes.labels()
+    sizes = {image.image_id: (image.height, image.width) for image in annotations.images}
     boxes: dict[int, list[tuple[Corners, int]]] = defaultdict(list)
     dropped: Counter[str] = Counter()
-    for number, entry in annotations.items():
-        where = f"{path}: annotation {number}"
-        category = _field(entry, "category_id", int, where)
-        if category not in labels:
-            known = "one of the model's classes" if category in categories else "in 'categories'"
-            raise FocusDetrError(f"{where}: category {category} is not {known}")
-        image_id = _field(entry, "image_id", int, where)
-        if image_id not in images:
-            raise FocusDetrError(f"{where}: image {image_id} is not in 'images'")
-        size = _image_size(images[image_id], path)
-        box, reason = _usable_box(_read_box(entry, where), *size)
-        if entry.get("iscrowd"):
+    for entry in annotations.boxes:
+        box, reason = _usable_box(entry.box, *sizes[entry.image_id])
+        if entry.crowd:
             dropped["crowd"] += 1
         elif reason:
             dropped[reason] += 1
         else:
-            boxes[image_id].append((box, labels[category]))
+            boxes[entry.image_id].append((box, labels[entry.category_id]))
     return boxes, dropped
-
-
-def _read_box(entry: Entry, where: str) -> Corners:
-    """The annotation's x, y, width, height."""
-    values = _field(entry, "bbox", list, where)
-    if len(values) != 4 or not all(is_finite_number(value) for value in values):
-        raise FocusDetrError(f"{where}: 'bbox' must be four finite numbers, not {values!r}")
-    x, y, width, height = map(float, values)
-    return x, y, width, height
 
 
 def _usable_box(box: Corners, height: int, width: int) -> tuple[Corners, str]:
@@ -210,64 +168,19 @@ def _usable_box(box: Corners, height: int, width: int) -> tuple[Corners, str]:
     return (x1, y1, x2, y2), reason
 
 
-def _image_size(entry: Entry, path: Path) -> tuple[int, int]:
-    where = f"{path}: image {entry['id']}"
-    height, width = (_field(entry, key, int, where) for key in ("height", "width"))
-    if height < 1 or width < 1:
-        raise FocusDetrError(f"{where}: 'height' and 'width' must be positive")
-    return height, width
-
-
-def _record(
-    entry: Entry, folder: Path, boxes: list[tuple[Corners, int]], path: Path
-) -> ImageRecord:
-    height, width = _image_size(entry, path)
+def _record(image: ImageEntry, boxes: list[tuple[Corners, int]]) -> ImageRecord:
     return ImageRecord(
-        image_id=entry["id"],
-        path=folder / _field(entry, "file_name", str, f"{path}: image {entry['id']}"),
-        height=height,
-        width=width,
+        image_id=image.image_id,
+        path=image.path,
+        height=image.height,
+        width=image.width,
         boxes=np.array([box for box, _ in boxes], np.float32).reshape(-1, 4),
         labels=np.array([label for _, label in boxes], np.int32),
     )
 
 
-def _check_images(records: tuple[ImageRecord, ...], folder: Path, path: Path) -> None:
-    """There are images, and each has its file."""
-    if not records:
-        raise FocusDetrError(f"{path} has no images to use")
-    if not folder.is_dir():
-        raise FocusDetrError(f"image folder {folder} does not exist")
-    missing = _without_file(records)
-    if missing:
-        first = f"image {missing[0].image_id}: no file {missing[0].path}"
-        count = f" ({len(missing)} of {len(records)} images have none)"
-        raise FocusDetrError(f"{path}: {first}{count if len(missing) > 1 else ''}")
-
-
-def _without_file(records: tuple[ImageRecord, ...]) -> list[ImageRecord]:
-    """Each folder is listed once: a look at every file would take minutes on a network disk."""
-    names: dict[str, set[str]] = {}
-    missing = []
-    for record in records:
-        folder, name = os.path.split(record.path)
-        if folder not in names:
-            names[folder] = _file_names(folder)
-        if name not in names[folder]:
-            missing.append(record)
-    return missing
-
-
-def _file_names(folder: str) -> set[str]:
-    try:
-        with os.scandir(folder) as entries:
-            return {entry.name for entry in entries if not entry.is_dir()}
-    except (OSError, ValueError):  # a folder that is not there, or with an impossible name
-        return set()
-
-
-def _warn_dropped(dropped: Counter[str], path: Path) -> None:
+def _warn_dropped(dropped: Counter[str], source: Path) -> None:
     bad = {reason: count for reason, count in dropped.items() if reason != "crowd"}
     if bad:
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(bad.items()))
-        _log.warning("%s: dropped %d unusable boxes (%s)", path, sum(bad.values()), reasons)
+        _log.warning("%s: dropped %d unusable boxes (%s)", source, sum(bad.values()), reasons)

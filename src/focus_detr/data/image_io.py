@@ -9,15 +9,21 @@ import numpy as np
 
 from focus_detr.errors import FocusDetrError
 
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+
 _JPEG_START = b"\xff\xd8"
 _JPEG_SCAN = b"\xff\xda"
 _JPEG_END = b"\xff\xd9"
 _PNG_START = b"\x89PNG"
 _PNG_END = b"IEND"
+_TOO_LARGE = "CV_IO_MAX_IMAGE"  # in OpenCV's message about its limits
 
 
 def read_image(path: str | Path, expected_size: tuple[int, int] | None = None) -> np.ndarray:
-    """Decode an image file as 8-bit RGB; grey, alpha and 16-bit files are converted.
+    """Decode an image file as 8-bit RGB.
+
+    Grey and palette files get three channels, CMYK is converted, alpha is left out, and of 16 bits
+    the upper eight are kept.
 
     The EXIF orientation is applied, unless the annotations were plainly made without it, that is
     only the stored pixels have the expected size.
@@ -72,7 +78,8 @@ def _decode(data: bytes, path: Path, flags: int) -> np.ndarray:
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        raise FocusDetrError(f"cannot decode image {path}: {error.err}") from error
+        reason = "it has more pixels than OpenCV reads" if _TOO_LARGE in error.err else error.err
+        raise FocusDetrError(f"cannot decode image {path}: {reason}") from error
     if image is None:
         raise FocusDetrError(f"cannot decode image {path}: it is broken or no image")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

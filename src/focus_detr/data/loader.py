@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from focus_detr.data.batch import Batch
+from focus_detr.data.broken import BrokenImages
 from focus_detr.data.buckets import ShapeBuckets, fit_size
 from focus_detr.data.coco import CocoDataset
 from focus_detr.data.collate import LoadedImage, blank_image, collate
@@ -38,7 +39,8 @@ class DataLoader:
 
     Order and content depend on the seed and the epoch alone, not on the number of workers. After
     each epoch one warning counts the images that had to shrink to a bucket and the boxes beyond
-    the largest target bucket.
+    the largest target bucket. With ``skip_broken`` a blank image takes the place of one that
+    cannot be read, which is counted too.
     """
 
     dataset: CocoDataset
@@ -50,6 +52,7 @@ class DataLoader:
     pixel_std: tuple[float, float, float]
     seed: int = 0
     workers: int = 2
+    skip_broken: bool = False
 
     def __len__(self) -> int:
         """Batches per epoch on this rank."""
@@ -63,21 +66,27 @@ class DataLoader:
         """The batches of an epoch from batch ``start`` on; closing it early is fine.
 
         Raises:
-            FocusDetrError: an image cannot be read or contradicts its annotation.
+            FocusDetrError: an image cannot be read or contradicts its annotation; with
+                ``skip_broken`` only if these are more than half.
         """
         if self.workers > 0:
             cv2.setNumThreads(0)  # the workers are the threads; nested ones would only contend
         plans = self._plans(epoch)
         batches = self._index_batches(plans, epoch)[start:]
         counts: Counter[str] = Counter()
-        loaded = map_in_order(lambda chosen: self._load(chosen, plans), batches, self.workers)
+        broken = BrokenImages(self.skip_broken)
+        loaded = map_in_order(
+            lambda chosen: self._load(chosen, plans, broken), batches, self.workers
+        )
         try:
             for batch, notes in loaded:
                 counts += notes
                 yield batch
+            broken.check_share()
         finally:
             loaded.close()
             _warn(counts, epoch)
+            broken.warn(epoch)
 
     def _plans(self, epoch: int) -> list[TransformPlan]:
         records = self.dataset.records
@@ -92,18 +101,23 @@ class DataLoader:
         return self.sampler.batches(groups, epoch)
 
     def _load(
-        self, chosen: tuple[int, ...], plans: Sequence[TransformPlan]
+        self, chosen: tuple[int, ...], plans: Sequence[TransformPlan], broken: BrokenImages
     ) -> tuple[Batch, Counter[str]]:
         """Make one batch, and count what was not as it should be."""
         bucket = self.buckets.bucket_for_all([plans[i].size for i in chosen if i != BLANK])
         items = [
-            blank_image(bucket) if i == BLANK else self._load_image(i, plans[i], bucket)
+            blank_image(bucket) if i == BLANK else self._guarded(i, plans[i], bucket, broken)
             for i in chosen
         ]
         capacity = target_capacity([len(item.content.boxes) for item in items], self.target_buckets)
         batch, dropped = collate(items, bucket, capacity, self.pixel_mean, self.pixel_std)
         shrunk = sum(fit_size(plans[i].size, bucket) != plans[i].size for i in chosen if i != BLANK)
         return batch, Counter(shrunk=shrunk, dropped=dropped)
+
+    def _guarded(
+        self, index: int, plan: TransformPlan, bucket: tuple[int, int], broken: BrokenImages
+    ) -> LoadedImage:
+        return broken.guard(lambda: self._load_image(index, plan, bucket), bucket)
 
     def _load_image(self, index: int, plan: TransformPlan, bucket: tuple[int, int]) -> LoadedImage:
         record = self.dataset.records[index]

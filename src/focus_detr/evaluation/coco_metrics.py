@@ -46,10 +46,10 @@ def evaluate_detections(
     detections: list[dict[str, Any]],
     source: str | Path = "the results",
 ) -> CocoResult:
-    """Evaluate boxes against a COCO annotation file.
+    """Evaluate boxes against annotations.
 
     Args:
-        annotations_path: COCO json; ``info``, ``iscrowd`` and ``area`` may be missing.
+        annotations_path: what ``read_ground_truth`` takes, mostly a COCO json file.
         detections: COCO results: ``image_id``, ``category_id``, ``bbox`` (x, y, w, h in pixels)
             and ``score``. May be empty: every metric that has ground truth is then 0.
         source: where the detections come from, for messages.

@@ -13,6 +13,7 @@ import mindspore as ms
 import numpy as np
 from tqdm import tqdm
 
+from focus_detr.data.annotations import Annotations
 from focus_detr.data.batch import Batch
 from focus_detr.data.collate import BLANK_ID
 from focus_detr.evaluation.coco_metrics import CocoResult, compare
@@ -34,7 +35,7 @@ class Evaluator:
         loader: Iterable[Batch],
         detector: Detector,
         category_ids: Sequence[int],
-        annotations: str | Path,
+        annotations: str | Path | Annotations,
         batches: int | None = None,
         overlap_limit: float | None = None,
     ) -> None:
@@ -45,17 +46,18 @@ class Evaluator:
             detector: (images [B, 3, H, W], image_sizes [B, 2]) -> scores [B, R], labels [B, R],
                 boxes [B, R, 4] in 0..1 of each image; further outputs are ignored.
             category_ids: COCO category id of each label.
-            annotations: COCO json with the ground truth of the loader's images. Detections of
-                categories that it lacks are left out, with one warning that counts them.
+            annotations: ground truth of the loader's images: what was read, or a file or folder.
+                Detections of categories that it lacks are left out, with one warning that counts
+                them.
             batches: how many the loader gives, for the progress bar.
             overlap_limit: as for ``to_detections``.
 
         Raises:
-            FocusDetrError: the annotation file is malformed.
+            FocusDetrError: the annotations are malformed.
         """
         self._loader = loader
         self._detector = detector
-        self._annotations = annotations
+        self._source = annotations.source if isinstance(annotations, Annotations) else annotations
         self._batches = batches
         self._overlap_limit = overlap_limit
         self._truth = read_ground_truth(annotations)
@@ -132,7 +134,7 @@ class Evaluator:
         if len(known) < len(detections):
             _log.warning(
                 "%d of %d detections are left out: %s does not have their class",
-                *(len(detections) - len(known), len(detections), self._annotations),
+                *(len(detections) - len(known), len(detections), self._source),
             )
         return known
 

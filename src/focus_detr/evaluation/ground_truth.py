@@ -1,4 +1,4 @@
-"""COCO annotation files made safe for pycocotools."""
+"""Annotations made safe for pycocotools."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from focus_detr.checks import is_finite_number
+from focus_detr.data.annotations import Annotations
+from focus_detr.data.formats import detect_format, read_annotations
+from focus_detr.data.picture_files import is_folder
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.boxes import parse_box
 from focus_detr.files import read_json
@@ -14,12 +17,16 @@ from focus_detr.files import read_json
 _log = logging.getLogger(__name__)
 
 
-def read_ground_truth(path: str | Path) -> dict[str, Any]:
-    """Read a COCO annotation file and complete what evaluation needs.
+def read_ground_truth(source: str | Path | Annotations) -> dict[str, Any]:
+    """Complete what evaluation needs, from a file or folder or from what was read of it.
 
-    ``info``, ``iscrowd`` and ``area`` may be missing. Inverted boxes are left out with one warning
-    that counts them; empty ones count as missed, as everywhere in COCO numbers. Annotation ids are
-    renumbered from 1, since pycocotools takes a match with id 0 for no match.
+    In a COCO json file ``info``, ``iscrowd`` and ``area`` may be missing. Inverted boxes are left
+    out with one warning that counts them; empty ones count as missed, as everywhere in COCO
+    numbers. Annotation ids are renumbered from 1, since pycocotools takes a match with id 0 for
+    no match.
+
+    Args:
+        source: annotations, COCO json, or a Pascal VOC or YOLO set in a usual layout.
 
     Returns:
         ``{"info", "images", "categories", "annotations"}``.
@@ -28,6 +35,12 @@ def read_ground_truth(path: str | Path) -> dict[str, Any]:
         FocusDetrError: not readable, a key or box is missing or malformed, or an annotation is of
             an image or category that the file does not have.
     """
+    if isinstance(source, Annotations):
+        content = source.to_coco()
+        return {**content, "annotations": _usable(source.source, content["annotations"])}
+    path = Path(source)
+    if is_folder(path) or detect_format(path) != "coco":
+        return read_ground_truth(read_annotations(path, split="val"))
     content = read_json(path)
     _check_sections(path, content)
     known = {

@@ -26,15 +26,12 @@ def open_evaluation(config: Config, checkpoint: str | Path, batch_size: int) -> 
         raise FocusDetrError(f"the batch size must be at least 1, got {batch_size}")
     loaded = load_detector(checkpoint, config.model)
     loader = build_eval_loader(config, batch_size=batch_size, classes=loaded.classes)
-    annotations = config.data.val_annotations
-    if annotations is None:
-        raise FocusDetrError("data.val_annotations is not set")
     category_ids = loaded.classes.category_ids
     return Evaluator(
         loader.epoch(0),
         loaded.cell,
         category_ids,
-        annotations,
+        loader.dataset.annotations,
         len(loader),
         loaded.model.overlap_limit,
     )

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from focus_detr.data.image_io import IMAGE_SUFFIXES
 from focus_detr.errors import FocusDetrError
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 _KEPT_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 
 

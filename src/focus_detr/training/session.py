@@ -13,6 +13,7 @@ from focus_detr.config.loading import dump_yaml, to_dict
 from focus_detr.config.schema import Config
 from focus_detr.data.build import build_eval_loader, build_train_loader
 from focus_detr.data.classes import ClassMap
+from focus_detr.data.summary import summarise
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.evaluator import Evaluator
 from focus_detr.files import whole_file
@@ -63,6 +64,7 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
     with whole_file(folder.config) as part:
         part.write_text(dump_yaml(config), encoding="utf-8")
     log = open_run_log(folder.path, config.train.log_every, state.step, progress)
+    log.message(summarise(loader.dataset, "training data"))
     log.message(note)
     parts = TrainerParts(
         model=loss.model,
@@ -119,7 +121,6 @@ def _evaluation(
     if config.train.eval_every == 0:
         return None
     loader = build_eval_loader(config, batch_size=config.eval.batch_size, classes=classes)
-    annotations = str(config.data.val_annotations)
     detector = Detector(model, max_detections=config.model.max_detections)
 
     def _evaluate() -> Mapping[str, float]:
@@ -128,7 +129,7 @@ def _evaluation(
             loader.epoch(0),
             detector,
             classes.category_ids,
-            annotations,
+            loader.dataset.annotations,
             len(loader),
             overlap_limit=config.model.overlap_limit,
         )

@@ -1,0 +1,85 @@
+"""What an annotation file or folder says, in one form for every format."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from focus_detr.data.classes import ClassMap
+
+MAX_SIDE = 1_000_000  # pixels; a larger picture is a slip of the pen
+
+
+@dataclass(frozen=True, slots=True)
+class ImageEntry:
+    """One picture."""
+
+    image_id: int
+    name: str  # as the source calls it, mostly the path below the image folder
+    path: Path
+    height: int  # pixels
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class BoxEntry:
+    """One box as it is written: not clipped, perhaps without an area."""
+
+    image_id: int
+    category_id: int
+    box: tuple[float, float, float, float]  # x, y, width, height in pixels
+    area: float  # of the object, which may fill only a part of its box; square pixels
+    crowd: bool = False  # not to be learnt; a detection on it counts neither way
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """The pictures, boxes and classes of one source."""
+
+    source: Path  # names it in messages
+    images: tuple[ImageEntry, ...]
+    boxes: tuple[BoxEntry, ...]
+    classes: ClassMap  # the source's own, with the model's category ids where the names agree
+    unreadable: tuple[str, ...] = ()  # a sentence for each picture that had to be left out
+
+    def only(self, image_ids: Container[int]) -> Annotations:
+        """The part with these images; classes and ids stay."""
+        return replace(
+            self,
+            images=tuple(image for image in self.images if image.image_id in image_ids),
+            boxes=tuple(box for box in self.boxes if box.image_id in image_ids),
+        )
+
+    def to_coco(self) -> dict[str, Any]:
+        """The content of a COCO json file; annotation ids count from 1."""
+        return {
+            "info": {},
+            "images": [
+                {
+                    "id": image.image_id,
+                    "file_name": image.name,
+                    "height": image.height,
+                    "width": image.width,
+                }
+                for image in self.images
+            ],
+            "categories": [
+                {"id": category, "name": name}
+                for category, name in zip(
+                    self.classes.category_ids, self.classes.names, strict=True
+                )
+            ],
+            "annotations": [
+                {
+                    "id": number,
+                    "image_id": box.image_id,
+                    "category_id": box.category_id,
+                    "bbox": list(box.box),
+                    "area": box.area,
+                    "iscrowd": int(box.crowd),
+                }
+                for number, box in enumerate(self.boxes, start=1)
+            ],
+        }

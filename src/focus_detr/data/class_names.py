@@ -1,0 +1,93 @@
+"""Class names of formats that keep them beside the boxes, and the category ids they get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from focus_detr.data.classes import ClassMap
+from focus_detr.data.picture_files import is_file
+from focus_detr.data.text_files import is_unicode, read_text
+from focus_detr.errors import FocusDetrError
+
+YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml")
+LIST_NAMES = ("classes.txt", "obj.names", "labels.txt")
+
+
+def number_classes(names: Sequence[str], model: ClassMap | None) -> ClassMap:
+    """Give names category ids: the model's where it has the name, free ones otherwise.
+
+    Without a model they count from 1.
+    """
+    known = dict(zip(model.names, model.category_ids, strict=True)) if model else {}
+    free = max(known.values(), default=0)
+    ids = []
+    for name in names:
+        if name not in known:
+            free += 1
+        ids.append(known.get(name, free))
+    return ClassMap(tuple(names), tuple(ids))
+
+
+def find_names_file(folders: Iterable[Path], candidates: Sequence[str]) -> Path | None:
+    """The first of the candidates in the first folder that has one."""
+    paths = (folder / name for folder in folders for name in candidates)
+    return next((path for path in paths if is_file(path)), None)
+
+
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """Names from a data.yaml (``names``, a list or index: name), or from a text file's lines.
+
+    Raises:
+        FocusDetrError: not readable, no names, or a name that is empty or given twice.
+    """
+    if path.suffix in (".yaml", ".yml"):
+        names = names_of_yaml(read_yaml(path), path)
+    else:
+        names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    if not names:
+        raise FocusDetrError(f"{path} names no classes")
+    for index, name in enumerate(names):
+        if not name or not is_unicode(name):
+            raise FocusDetrError(f"{path}: the name of class {index} is empty or no Unicode text")
+        if name in names[:index]:
+            raise FocusDetrError(f"{path}: class {index} has the name '{name}' of another class")
+    return tuple(names)
+
+
+def read_yaml(path: Path) -> dict[Any, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        FocusDetrError: not readable, not YAML or no mapping.
+    """
+    try:
+        content = yaml.safe_load(read_text(path))
+    except (yaml.YAMLError, ValueError, TypeError, KeyError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise FocusDetrError(f"{path} is not valid YAML: {reason}") from error
+    if not isinstance(content, dict):
+        raise FocusDetrError(f"{path}: the top level must be a mapping with 'names'")
+    return content
+
+
+def names_of_yaml(content: dict[Any, Any], path: Path) -> list[str]:
+    """The class names in order of their index.
+
+    Raises:
+        FocusDetrError: there are none, or their indices are not 0, 1, 2 and so on.
+    """
+    names = content.get("names")
+    if isinstance(names, dict):
+        if set(names) != set(range(len(names))):
+            raise FocusDetrError(f"{path}: 'names' must have the indices 0 to {len(names) - 1}")
+        names = [names[index] for index in range(len(names))]
+    if not isinstance(names, list) or not names:
+        raise FocusDetrError(f"{path}: 'names' must list the classes")
+    for index, name in enumerate(names):
+        if isinstance(name, bool) or not isinstance(name, (str, int, float)):
+            raise FocusDetrError(f"{path}: name {index} must be a text in quotes, not {name!r}")
+    return [str(name).strip() for name in names]

@@ -1,0 +1,92 @@
+"""Taking validation images from the training set."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from focus_detr.data.annotations import Annotations, ImageEntry
+from focus_detr.data.text_files import read_text
+from focus_detr.errors import FocusDetrError
+
+_HASH_BYTES = 8
+
+
+@dataclass(frozen=True)
+class Division:
+    """A data set in two parts that share no image."""
+
+    train: Annotations
+    val: Annotations
+
+
+def divide_by_fraction(annotations: Annotations, fraction: float, seed: int) -> Division:
+    """Take each image with the given probability.
+
+    The seed and an image's name decide about it alone, so images that are added later, or stand
+    in another order, do not move the others from one part to the other.
+
+    Args:
+        annotations: the whole set.
+        fraction: of the images for validation, above 0 and below 1; met only nearly.
+        seed: for another choice.
+
+    Raises:
+        FocusDetrError: one part would be empty.
+    """
+    limit = fraction * 256**_HASH_BYTES
+    chosen = {i.image_id for i in annotations.images if _hash(i.name, seed) < limit}
+    return _divide(annotations, chosen, f"data.val_fraction {fraction:g}")
+
+
+def divide_by_list(annotations: Annotations, path: Path) -> Division:
+    """Take the images that a text file lists, one on each line.
+
+    A line is a name as the annotations have it, with or without its ending, or a folder that ends
+    in a slash and stands for everything below it.
+
+    Raises:
+        FocusDetrError: the file is not readable, a line fits no image, or one part would be empty.
+    """
+    chosen: set[int] = set()
+    known = _by_name(annotations.images)
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        name = line.strip()
+        found = _below(annotations.images, name) if name.endswith("/") else known.get(name)
+        if name and not found:
+            raise FocusDetrError(f"{path}: line {number}: {annotations.source} has no '{name}'")
+        chosen |= set(found or ())
+    return _divide(annotations, chosen, f"data.val_list {path}")
+
+
+def _hash(name: str, seed: int) -> int:
+    digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
+    return int.from_bytes(digest[:_HASH_BYTES], "big")
+
+
+def _by_name(images: Iterable[ImageEntry]) -> dict[str, list[int]]:
+    """Ids under the full name and under the name without its ending."""
+    known: dict[str, list[int]] = {}
+    for image in images:
+        path = PurePosixPath(image.name)
+        for name in {image.name, str(path.parent / path.stem)}:
+            known.setdefault(name, []).append(image.image_id)
+    return known
+
+
+def _below(images: Iterable[ImageEntry], folder: str) -> list[int]:
+    return [image.image_id for image in images if image.name.startswith(folder)]
+
+
+def _divide(annotations: Annotations, chosen: set[int], why: str) -> Division:
+    rest = {image.image_id for image in annotations.images} - chosen
+    for part, name in ((chosen, "validation"), (rest, "training")):
+        if not part:
+            raise FocusDetrError(
+                f"{why} leaves no image for {name} of the {len(annotations.images)} in "
+                f"{annotations.source}"
+            )
+    # pictures that could not be read belong to one part only, so that they are counted once
+    return Division(annotations.only(rest), replace(annotations.only(chosen), unreadable=()))

@@ -1,0 +1,153 @@
+"""Annotation files with random edits are read, or refused with a sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from annotation_files import write_voc, write_yolo
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from focus_detr.data.coco import CocoDataset
+from focus_detr.data.formats import read_annotations
+from focus_detr.data.summary import summarise
+from focus_detr.errors import FocusDetrError
+from focus_detr.evaluation.coco_metrics import evaluate_detections
+from focus_detr.evaluation.ground_truth import read_ground_truth
+
+SIZES = {"a": (20, 40), "b": (40, 20)}
+OBJECTS = {"a": [("cat", (5, 6, 12, 15), 0)], "b": [("dog", (1, 1, 20, 10), 1)]}
+LABELS = {"a": "0 0.2 0.5 0.2 0.5\n1 0.1 0.1 0.4 0.1 0.2 0.3\n", "b": "1 0.5 0.125 1 0.25"}
+TOKENS = (b'"', b"<", b">", b"{", b"]", b"-", b"nan", b"1e999", b"\x00", b"\xff", b"\n", b"/", b"&")
+FUZZ = settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+Edit = Callable[[bytes], bytes]
+
+
+def _replace(place: float, length: int, new: bytes) -> Edit:
+    def edit(text: bytes) -> bytes:
+        start = int(place * len(text))
+        return text[:start] + new + text[start + length :]
+
+    return edit
+
+
+EDITS = st.lists(
+    st.builds(
+        _replace,
+        st.floats(0, 1),
+        st.integers(0, 40),
+        st.sampled_from(TOKENS) | st.binary(max_size=8) | st.integers().map(lambda n: b"%d" % n),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+def check(source: Path) -> None:
+    """Whatever uses annotations gets through or says why not."""
+    with suppress(FocusDetrError):
+        dataset = CocoDataset.from_annotations(read_annotations(source), skip_broken=True)
+        assert "images" in summarise(dataset, "data")
+        assert all((record.boxes[:, 2:] > record.boxes[:, :2]).all() for record in dataset.records)
+    with suppress(FocusDetrError):
+        evaluate_detections(source, [])
+    with suppress(FocusDetrError):
+        read_ground_truth(source)
+
+
+def edited(path: Path, original: bytes, edits: list[Edit]) -> None:
+    for edit in edits:
+        original = edit(original)
+    path.write_bytes(original)
+
+
+@pytest.fixture(scope="module")
+def voc(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_voc(tmp_path_factory.mktemp("voc") / "set", SIZES, OBJECTS)
+
+
+@pytest.fixture(scope="module")
+def yolo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_yolo(tmp_path_factory.mktemp("yolo") / "set", SIZES, LABELS)
+
+
+@pytest.fixture(scope="module")
+def coco(voc: Path) -> Path:
+    path = voc / "JPEGImages" / "instances.json"
+    path.write_text(json.dumps(read_annotations(voc).to_coco()))
+    return path
+
+
+@FUZZ
+@given(edits=EDITS)
+def test_voc_files(voc: Path, edits: list[Edit]) -> None:
+    path = voc / "Annotations" / "a.xml"
+    original = path.read_bytes()
+    try:
+        edited(path, original, edits)
+        check(voc)
+    finally:
+        path.write_bytes(original)
+
+
+@FUZZ
+@given(edits=EDITS, name=st.sampled_from(["labels/train/a.txt", "data.yaml"]))
+def test_yolo_files(yolo: Path, edits: list[Edit], name: str) -> None:
+    path = yolo.parent / name
+    original = path.read_bytes()
+    try:
+        edited(path, original, edits)
+        check(yolo)
+        check(yolo.parent / "labels")
+    finally:
+        path.write_bytes(original)
+
+
+@FUZZ
+@given(edits=EDITS)
+def test_coco_bytes(coco: Path, edits: list[Edit]) -> None:
+    original = coco.read_bytes()
+    try:
+        edited(coco, original, edits)
+        check(coco)
+    finally:
+        coco.write_bytes(original)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=4,
+)
+KEYS = ("id", "image_id", "category_id", "bbox", "area", "iscrowd", "name", "file_name", "height")
+
+
+@FUZZ
+@given(data=st.data())
+def test_coco_values(coco: Path, data: st.DataObject) -> None:
+    original = coco.read_bytes()
+    content: dict[str, Any] = json.loads(original)
+    section = data.draw(st.sampled_from(["images", "annotations", "categories"]))
+    entry = data.draw(st.sampled_from(content[section]))
+    entry[data.draw(st.sampled_from(KEYS))] = data.draw(VALUES | st.sampled_from([10**400, -1]))
+    try:
+        coco.write_text(json.dumps(content))
+        check(coco)
+    finally:
+        coco.write_bytes(original)
+
+
+def test_the_originals_are_read(voc: Path, yolo: Path, coco: Path) -> None:
+    for source in (voc, yolo, coco):
+        assert len(CocoDataset.from_files(source)) == 2
+        assert len(read_ground_truth(source)["images"]) == 2

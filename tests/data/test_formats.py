@@ -1,0 +1,77 @@
+"""Telling formats apart, and the same set in all of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from annotation_files import write_voc, write_yolo
+
+from focus_detr.data.formats import detect_format, read_annotations
+from focus_detr.errors import FocusDetrError
+
+SIZES = {"a": (20, 40), "b": (40, 20)}
+
+
+def test_folders_are_told_apart(tmp_path: Path) -> None:
+    voc = write_voc(tmp_path / "voc", SIZES, {})
+    yolo = write_yolo(tmp_path / "yolo", SIZES, {"a": ""}).parent
+    coco = tmp_path / "coco"
+    coco.mkdir()
+    (coco / "instances.json").write_text("{}")
+    assert detect_format(voc) == detect_format(voc / "Annotations") == "voc"
+    assert detect_format(yolo) == detect_format(yolo / "labels" / "train") == "yolo"
+    assert detect_format(coco) == "coco"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FocusDetrError, match="empty has no annotations: neither a json file nor"):
+        detect_format(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("x.json", "coco"),
+        ("x", "coco"),
+        ("x.yaml", "yolo"),
+        ("x.YML", "yolo"),
+        ("x.txt", "yolo"),
+        ("ImageSets/Main/x.txt", "voc"),
+        ("x.xml", "voc"),
+    ],
+)
+def test_files_are_told_apart(tmp_path: Path, name: str, kind: str) -> None:
+    assert detect_format(tmp_path / name) == kind
+
+
+def test_one_set_in_three_formats(tmp_path: Path) -> None:
+    """Two boxes: corners 4 5 12 15 (cat in a) and 0 0 20 10 (dog in b)."""
+    objects = {"a": [("cat", (5, 6, 12, 15), 0)], "b": [("dog", (1, 1, 20, 10), 0)]}
+    labels = {"a": "0 0.2 0.5 0.2 0.5", "b": "1 0.5 0.125 1 0.25"}
+    voc = write_voc(tmp_path / "voc", SIZES, objects)
+    yolo = write_yolo(tmp_path / "yolo", SIZES, labels)
+    coco = tmp_path / "voc" / "JPEGImages" / "instances.json"
+    coco.write_text(json.dumps(read_annotations(voc).to_coco()))
+    expected = read_annotations(voc)
+    for source in (coco, coco.parent, yolo):
+        read = read_annotations(source)
+        assert read.classes == expected.classes
+        assert [(i.image_id, i.name, i.height, i.width) for i in read.images] == [
+            (i.image_id, i.name, i.height, i.width) for i in expected.images
+        ]
+        for box, other in zip(read.boxes, expected.boxes, strict=True):
+            assert (box.image_id, box.category_id) == (other.image_id, other.category_id)
+            assert box.box == pytest.approx(other.box)
+            assert box.area == pytest.approx(other.area)
+
+
+def test_a_folder_with_two_json_files_needs_a_name(tmp_path: Path) -> None:
+    for name in ("a.json", "b.json"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(FocusDetrError, match="has 2 json files; name the one to read"):
+        read_annotations(tmp_path)
+
+
+def test_the_image_folder_has_to_be_there(tmp_path: Path) -> None:
+    with pytest.raises(FocusDetrError, match=r"image folder .*gone does not exist"):
+        read_annotations(tmp_path / "x.json", tmp_path / "gone")
