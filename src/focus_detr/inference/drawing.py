@@ -51,17 +51,34 @@ def draw_detections(image: np.ndarray, detections: Detections, names: Sequence[s
     Returns:
         [s*H, s*W, 3] uint8 RGB with s = ``drawing_scale``, 1 except for small pictures.
     """
+    scores = detections.scores.tolist()
+    texts = [f"{name} {score:.2f}" for name, score in zip(names, scores, strict=True)]
+    return draw_boxes(image, detections.boxes, detections.labels.tolist(), texts)
+
+
+def draw_boxes(
+    image: np.ndarray, boxes: np.ndarray, labels: Sequence[int], texts: Sequence[str]
+) -> np.ndarray:
+    """Draw boxes with a text each, in the colours of their classes; the first ones are on top.
+
+    Args:
+        image: [H, W, 3] uint8 RGB; it stays as it is.
+        boxes: [n, 4] x1 y1 x2 y2 in pixels of ``image``.
+        labels: class index of each box.
+        texts: what to write at each box.
+
+    Returns:
+        [s*H, s*W, 3] uint8 RGB with s = ``drawing_scale``.
+    """
     height, width = image.shape[:2]
     scale = drawing_scale(height, width)
     canvas = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     style = _Style.for_side(max(canvas.shape[:2]))
-    boxes = [_rounded(box, scale) for box in detections.boxes]
-    colours = [class_colour(int(label)) for label in detections.labels]
-    for box, colour in reversed(list(zip(boxes, colours, strict=True))):
+    corners = [_rounded(box, scale) for box in boxes]
+    colours = [class_colour(label) for label in labels]
+    for box, colour in reversed(list(zip(corners, colours, strict=True))):
         _draw_box(canvas, box, colour, style)
-    scores = detections.scores.tolist()
-    texts = [f"{name} {score:.2f}" for name, score in zip(names, scores, strict=True)]
-    _draw_labels(canvas, boxes, texts, colours, style)
+    _draw_labels(canvas, corners, texts, colours, style)
     return canvas
 
 
