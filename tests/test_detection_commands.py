@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from annotation_files import write_voc, write_yolo
 from coco_files import annotation, write_coco
 from small_checkpoint import CLASSES, NETWORK, TEST_SIZE, write_small_checkpoint
 
@@ -69,6 +71,35 @@ def test_both_commands_find_the_same(folder: Path, capsys: pytest.CaptureFixture
         height, width, _ = cv2.imread(str(drawn / f"{number}.png")).shape  # enlarged
         assert height * SIZES[number - 1][1] == width * SIZES[number - 1][0]
         assert (drawn / f"{number}_tokens.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize("kind", ["voc", "yolo"])
+def test_other_formats_give_the_numbers_of_coco(folder: Path, tmp_path: Path, kind: str) -> None:
+    """The checkpoint's classes are found by name, so its category ids 3 and 7 appear here too."""
+    sizes = {str(number): size for number, size in enumerate(SIZES, start=1)}
+    if kind == "voc":
+        objects = {
+            "1": [("cat", (11, 11, 40, 30), 0)],
+            "2": [("dog", (6, 6, 95, 65), 0)],
+        }
+        source = write_voc(tmp_path / "set", sizes, objects)
+        pictures = source / "JPEGImages"
+    else:
+        labels = {
+            "1": f"0 {25 / 96} {20 / 64} {30 / 96} {20 / 64}",
+            "2": f"1 {50 / 160} {35 / 128} {90 / 160} {60 / 128}",
+        }
+        source = write_yolo(tmp_path / "set", sizes, labels)
+        pictures = source.parent / "images" / "train"
+    for number in sizes:  # the same pixels
+        shutil.copy(folder / "photos" / f"{number}.png", pictures)
+    results = [tmp_path / "coco.json", tmp_path / f"{kind}.json"]
+    there = [f"data.val_annotations={source}", "data.val_images=null"]
+    assert _command("eval").main([*_eval_arguments(folder), f"--json={results[0]}"]) == 0
+    assert _command("eval").main([*_eval_arguments(folder), f"--json={results[1]}", *there]) == 0
+    coco, other = (json.loads(path.read_text()) for path in results)
+    assert coco["metrics"] == other["metrics"]
+    assert coco["per_class"] == other["per_class"]
 
 
 def _assert_same(evaluated: list[dict[str, Any]], predicted: list[dict[str, Any]]) -> None:

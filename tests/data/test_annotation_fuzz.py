@@ -13,8 +13,9 @@ from annotation_files import write_voc, write_yolo
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from focus_detr.data.coco import CocoDataset
+from focus_detr.data.dataset import DetectionDataset
 from focus_detr.data.formats import read_annotations
+from focus_detr.data.split import divide_by_list
 from focus_detr.data.summary import summarise
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.coco_metrics import evaluate_detections
@@ -24,8 +25,9 @@ SIZES = {"a": (20, 40), "b": (40, 20)}
 OBJECTS = {"a": [("cat", (5, 6, 12, 15), 0)], "b": [("dog", (1, 1, 20, 10), 1)]}
 LABELS = {"a": "0 0.2 0.5 0.2 0.5\n1 0.1 0.1 0.4 0.1 0.2 0.3\n", "b": "1 0.5 0.125 1 0.25"}
 TOKENS = (b'"', b"<", b">", b"{", b"]", b"-", b"nan", b"1e999", b"\x00", b"\xff", b"\n", b"/", b"&")
+VOC_LIST = "ImageSets/all.txt"
 FUZZ = settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -56,7 +58,7 @@ EDITS = st.lists(
 def check(source: Path) -> None:
     """Whatever uses annotations gets through or says why not."""
     with suppress(FocusDetrError):
-        dataset = CocoDataset.from_annotations(read_annotations(source), skip_broken=True)
+        dataset = DetectionDataset.from_annotations(read_annotations(source), skip_broken=True)
         assert "images" in summarise(dataset, "data")
         assert all((record.boxes[:, 2:] > record.boxes[:, :2]).all() for record in dataset.records)
     with suppress(FocusDetrError):
@@ -73,7 +75,10 @@ def edited(path: Path, original: bytes, edits: list[Edit]) -> None:
 
 @pytest.fixture(scope="module")
 def voc(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_voc(tmp_path_factory.mktemp("voc") / "set", SIZES, OBJECTS)
+    root = write_voc(tmp_path_factory.mktemp("voc") / "set", SIZES, OBJECTS)
+    (root / "ImageSets").mkdir()
+    (root / VOC_LIST).write_text("a\nb\n")
+    return root
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +94,13 @@ def coco(voc: Path) -> Path:
 
 
 @FUZZ
-@given(edits=EDITS)
-def test_voc_files(voc: Path, edits: list[Edit]) -> None:
-    path = voc / "Annotations" / "a.xml"
+@given(edits=EDITS, name=st.sampled_from(["Annotations/a.xml", VOC_LIST]))
+def test_voc_files(voc: Path, edits: list[Edit], name: str) -> None:
+    path = voc / name
     original = path.read_bytes()
     try:
         edited(path, original, edits)
-        check(voc)
+        check(voc / VOC_LIST)
     finally:
         path.write_bytes(original)
 
@@ -124,6 +129,17 @@ def test_coco_bytes(coco: Path, edits: list[Edit]) -> None:
         coco.write_bytes(original)
 
 
+@FUZZ
+@given(edits=EDITS)
+def test_lists_of_validation_images(voc: Path, tmp_path: Path, edits: list[Edit]) -> None:
+    path = tmp_path / "val.txt"
+    edited(path, b"a.png\nb\n", edits)
+    whole = read_annotations(voc)
+    with suppress(FocusDetrError):
+        division = divide_by_list(whole, path)
+        assert len(division.train.images) == len(division.val.images) == 1
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner),
@@ -149,5 +165,5 @@ def test_coco_values(coco: Path, data: st.DataObject) -> None:
 
 def test_the_originals_are_read(voc: Path, yolo: Path, coco: Path) -> None:
     for source in (voc, yolo, coco):
-        assert len(CocoDataset.from_files(source)) == 2
+        assert len(DetectionDataset.from_files(source)) == 2
         assert len(read_ground_truth(source)["images"]) == 2

@@ -12,7 +12,7 @@ from coco_files import MakeCoco, annotation
 
 from focus_detr.data.batch import Batch
 from focus_detr.data.buckets import ShapeBuckets
-from focus_detr.data.coco import CocoDataset
+from focus_detr.data.dataset import DetectionDataset
 from focus_detr.data.loader import DataLoader
 from focus_detr.data.sampler import EvalSampler, TrainSampler
 from focus_detr.data.transforms import EvalPolicy, TrainPolicy
@@ -23,13 +23,13 @@ POLICY = TrainPolicy((24, 32), 64, 0.5, 0.5, 0.5, (24, 40), (16, 32))
 
 
 @pytest.fixture
-def dataset(make_coco: MakeCoco) -> CocoDataset:
+def dataset(make_coco: MakeCoco) -> DetectionDataset:
     boxes = [annotation(i, i, (0, 0, 20, 20)) for i in range(1, len(SIZES))]
     path = make_coco(SIZES, boxes)
-    return CocoDataset.from_files(path, path.parent)
+    return DetectionDataset.from_files(path, path.parent)
 
 
-def train_loader(dataset: CocoDataset, workers: int = 0, seed: int = 3) -> DataLoader:
+def train_loader(dataset: DetectionDataset, workers: int = 0, seed: int = 3) -> DataLoader:
     return DataLoader(
         dataset,
         POLICY,
@@ -43,7 +43,7 @@ def train_loader(dataset: CocoDataset, workers: int = 0, seed: int = 3) -> DataL
     )
 
 
-def eval_loader(dataset: CocoDataset, buckets: ShapeBuckets, rank: int = 0) -> DataLoader:
+def eval_loader(dataset: DetectionDataset, buckets: ShapeBuckets, rank: int = 0) -> DataLoader:
     return dataclasses.replace(
         train_loader(dataset),
         policy=EvalPolicy(32, 64),
@@ -60,13 +60,13 @@ def assert_same(first: list[Batch], second: list[Batch]) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_workers_do_not_change_the_batches(dataset: CocoDataset, workers: int) -> None:
+def test_workers_do_not_change_the_batches(dataset: DetectionDataset, workers: int) -> None:
     alone = list(train_loader(dataset).epoch(1))
     assert len(alone) == len(train_loader(dataset)) == 3
     assert_same(alone, list(train_loader(dataset, workers).epoch(1)))
 
 
-def test_seed_and_epoch_change_the_batches(dataset: CocoDataset) -> None:
+def test_seed_and_epoch_change_the_batches(dataset: DetectionDataset) -> None:
     sums = {
         float(batch.images.sum())
         for seed, epoch in [(3, 0), (3, 1), (4, 0)]
@@ -75,12 +75,12 @@ def test_seed_and_epoch_change_the_batches(dataset: CocoDataset) -> None:
     assert len(sums) == 9
 
 
-def test_resuming_gives_the_rest_of_the_epoch(dataset: CocoDataset) -> None:
+def test_resuming_gives_the_rest_of_the_epoch(dataset: DetectionDataset) -> None:
     whole = list(train_loader(dataset).epoch(2))
     assert_same(whole[2:], list(train_loader(dataset, workers=2).epoch(2, start=2)))
 
 
-def test_batches_have_bucket_shapes_and_boxes_inside(dataset: CocoDataset) -> None:
+def test_batches_have_bucket_shapes_and_boxes_inside(dataset: DetectionDataset) -> None:
     for batch in (b for epoch in range(5) for b in train_loader(dataset).epoch(epoch)):
         assert batch.images.shape[2:] in {(32, 64), (64, 32)}
         assert (batch.image_sizes <= batch.images.shape[2:]).all()
@@ -92,7 +92,7 @@ def test_batches_have_bucket_shapes_and_boxes_inside(dataset: CocoDataset) -> No
             assert not image[:, :, width:].any()
 
 
-def test_evaluation_gives_each_image_once_over_ranks(dataset: CocoDataset) -> None:
+def test_evaluation_gives_each_image_once_over_ranks(dataset: DetectionDataset) -> None:
     buckets = ShapeBuckets(((32, 64), (64, 32)))
     batches = [b for rank in (0, 1) for b in eval_loader(dataset, buckets, rank).epoch(0)]
     ids = [image_id for batch in batches for image_id in batch.image_ids]
@@ -104,7 +104,7 @@ def test_evaluation_gives_each_image_once_over_ranks(dataset: CocoDataset) -> No
     assert all(sizes[i] == SIZES[i - 1] for i in range(1, 8))
 
 
-def test_rounding_pads_evaluation_images_least(dataset: CocoDataset) -> None:
+def test_rounding_pads_evaluation_images_least(dataset: DetectionDataset) -> None:
     exact = eval_loader(dataset, ShapeBuckets((), round_to=8))
     for batch in exact.epoch(0):
         padding = np.array(batch.images.shape[2:]) - batch.image_sizes.max(axis=0)
@@ -112,7 +112,7 @@ def test_rounding_pads_evaluation_images_least(dataset: CocoDataset) -> None:
 
 
 def test_images_beyond_the_buckets_shrink_and_are_counted(
-    dataset: CocoDataset, caplog: pytest.LogCaptureFixture
+    dataset: DetectionDataset, caplog: pytest.LogCaptureFixture
 ) -> None:
     loader = eval_loader(dataset, ShapeBuckets(((16, 16),)))
     with caplog.at_level(logging.WARNING):
@@ -126,7 +126,7 @@ def test_boxes_beyond_the_target_buckets_are_counted(
     make_coco: MakeCoco, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = make_coco([(30, 30)], [annotation(i, 1, (0, 0, 9, 9 + i)) for i in range(13)])
-    crowded = CocoDataset.from_files(path, path.parent)
+    crowded = DetectionDataset.from_files(path, path.parent)
     with caplog.at_level(logging.WARNING):
         (batch,) = eval_loader(crowded, ShapeBuckets(((32, 32),))).epoch(0)
     assert batch.boxes.shape == (2, 10, 4)
@@ -134,7 +134,7 @@ def test_boxes_beyond_the_target_buckets_are_counted(
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_broken_image_is_named(dataset: CocoDataset, workers: int) -> None:
+def test_broken_image_is_named(dataset: DetectionDataset, workers: int) -> None:
     dataset.records[3].path.write_bytes(b"no image")
     with pytest.raises(FocusDetrError, match=r"cannot decode image .*4\.png"):
         for epoch in range(3):  # one image is left out of an epoch
@@ -143,7 +143,7 @@ def test_broken_image_is_named(dataset: CocoDataset, workers: int) -> None:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_broken_images_are_left_out_if_wished(
-    dataset: CocoDataset, workers: int, caplog: pytest.LogCaptureFixture
+    dataset: DetectionDataset, workers: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     for index in (3, 5):
         dataset.records[index].path.write_bytes(b"no image")
@@ -161,7 +161,7 @@ def test_broken_images_are_left_out_if_wished(
     assert "epoch 0: left out 2 broken images; the first: cannot decode image" in caplog.text
 
 
-def test_mostly_broken_sets_are_refused(dataset: CocoDataset) -> None:
+def test_mostly_broken_sets_are_refused(dataset: DetectionDataset) -> None:
     for record in dataset.records[1:]:
         record.path.write_bytes(b"no image")
     loader = dataclasses.replace(train_loader(dataset), skip_broken=True)
@@ -169,7 +169,7 @@ def test_mostly_broken_sets_are_refused(dataset: CocoDataset) -> None:
         list(loader.epoch(0))
 
 
-def test_leaving_early_ends_the_threads(dataset: CocoDataset) -> None:
+def test_leaving_early_ends_the_threads(dataset: DetectionDataset) -> None:
     for _ in train_loader(dataset, workers=2).epoch(0):
         break
     assert not [t for t in threading.enumerate() if t.name.startswith("focus_detr_data")]

@@ -34,6 +34,8 @@ def test_pictures_of_all_subfolders(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert find_pictures(tmp_path) == ["b.JPG", "in/c.png"]
+    (tmp_path / "in" / "again").symlink_to(tmp_path)
+    assert find_pictures(tmp_path) == ["b.JPG", "in/c.png"]
     with pytest.raises(FocusDetrError, match="gone does not exist"):
         find_pictures(tmp_path / "gone")
 

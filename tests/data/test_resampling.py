@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from focus_detr.data import resampling
 from focus_detr.data.resampling import resize_bilinear_antialiased
 
 
@@ -24,6 +25,14 @@ TALLER_AND_NARROWER = [
     *([39, 118, 197], [41, 120, 199], [43, 122, 201], [44, 123, 202]),
 ]
 ENLARGED = [[0, 15, 37, 59, 74], [2, 17, 39, 61, 76], [3, 18, 40, 62, 77]]
+
+
+def test_strips_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (90, 70, 3)).astype(np.uint8)
+    whole = resize_bilinear_antialiased(image, (31, 23))
+    for values in (90 * 64, 90 * 7, 1):
+        monkeypatch.setattr(resampling, "_STRIP_VALUES", values)
+        np.testing.assert_array_equal(resize_bilinear_antialiased(image, (31, 23)), whole)
 
 
 def assert_within_one(actual: np.ndarray, expected: object) -> None:

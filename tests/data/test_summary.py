@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coco_files import MakeCoco, annotation
 
-from focus_detr.data.coco import CocoDataset
+from focus_detr.data.dataset import DetectionDataset
 from focus_detr.data.summary import summarise
 
 
@@ -17,7 +17,7 @@ def test_numbers_of_a_small_set(make_coco: MakeCoco) -> None:
         annotation(5, 2, (5, 5, 9, 9), iscrowd=1),
     ]
     path = make_coco([(20, 30), (200, 300), (40, 50)], boxes)
-    assert summarise(CocoDataset.from_files(path), "training data").splitlines() == [
+    assert summarise(DetectionDataset.from_files(path), "training data").splitlines() == [
         f"training data: {path}",
         "  3 images (1 without boxes), 3 boxes, at most 2 in one image",
         "  image sizes (width x height): smallest 30x20, median 50x40, largest 300x200",
@@ -30,7 +30,7 @@ def test_numbers_of_a_small_set(make_coco: MakeCoco) -> None:
 
 
 def test_a_set_without_boxes(make_coco: MakeCoco) -> None:
-    lines = summarise(CocoDataset.from_files(make_coco([(20, 30)] * 2)), "data").splitlines()
+    lines = summarise(DetectionDataset.from_files(make_coco([(20, 30)] * 2)), "data").splitlines()
     assert lines[1] == "  2 images (2 without boxes), 0 boxes, at most 0 in one image"
     assert lines[2] == "  image sizes (width x height): all 30x20"
     assert not any("box sizes" in line or "left out" in line for line in lines)

@@ -9,7 +9,7 @@ import pytest
 from annotation_files import voc_xml, write_picture, write_voc
 
 from focus_detr.data.classes import ClassMap
-from focus_detr.data.coco import CocoDataset
+from focus_detr.data.dataset import DetectionDataset
 from focus_detr.data.voc import read_voc
 from focus_detr.errors import FocusDetrError
 
@@ -48,7 +48,7 @@ def test_a_list_of_classes_beside_the_set_gives_their_order(root: Path) -> None:
 
 def test_difficult_objects_are_crowds(root: Path) -> None:
     assert [box.crowd for box in read_voc(root, None).boxes] == [False, True]
-    dataset = CocoDataset.from_files(root)
+    dataset = DetectionDataset.from_files(root)
     np.testing.assert_array_equal(dataset.records[0].boxes, [[0, 0, 1, 1]])
     assert dataset.dropped == {"crowd": 1}
 

@@ -26,6 +26,8 @@ from focus_detr.training import session
 from focus_detr.training.session import open_session
 from focus_detr.weights.checkpoint import load_checkpoint, save_checkpoint
 
+DATA = "training data"
+
 
 @pytest.fixture(autouse=True)
 def _tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,6 +65,11 @@ def _with_train(config: Config, **changes: object) -> Config:
 
 
 def _messages(folder: Path) -> list[str]:
+    """Sentences of a run apart from those about its data."""
+    return [text for text in _texts(folder) if not text.startswith(DATA)]
+
+
+def _texts(folder: Path) -> list[str]:
     records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [record["text"] for record in records if record["kind"] == "message"]
 
@@ -80,6 +87,13 @@ def test_a_run_leaves_its_files_and_is_not_overwritten(config: Config, tmp_path:
     assert list((folder / "tensorboard").iterdir())
     with pytest.raises(FocusDetrError, match=r"already holds a run.*--resume"):
         open_session(config)
+
+
+def test_the_data_are_summed_up_before_the_start(config: Config, tmp_path: Path) -> None:
+    open_session(config)
+    (text,) = (text for text in _texts(tmp_path / "run") if text.startswith(DATA))
+    assert "4 images (0 without boxes), 4 boxes" in text
+    assert "class cat: 4 boxes in 4 images" in text
 
 
 def test_resuming_goes_on_where_the_run_was(config: Config, tmp_path: Path) -> None:

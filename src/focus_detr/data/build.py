@@ -8,7 +8,7 @@ from focus_detr.config.schema import Config, DataConfig
 from focus_detr.data.annotations import Annotations
 from focus_detr.data.buckets import ShapeBuckets, default_buckets
 from focus_detr.data.classes import ClassMap
-from focus_detr.data.coco import CocoDataset
+from focus_detr.data.dataset import DetectionDataset
 from focus_detr.data.formats import read_annotations
 from focus_detr.data.loader import DataLoader
 from focus_detr.data.sampler import EvalSampler, TrainSampler
@@ -40,7 +40,7 @@ def build_train_loader(
     data = config.data
     if seed < 0:
         raise FocusDetrError(f"train.seed must not be negative, but is {seed}")
-    dataset = CocoDataset.from_annotations(
+    dataset = DetectionDataset.from_annotations(
         training_annotations(data, classes),
         classes=classes,
         filter_empty=data.filter_empty,
@@ -89,7 +89,7 @@ def build_eval_loader(
         FocusDetrError: paths are not set, or the data is bad or does not fit ``classes``.
     """
     data = config.data
-    dataset = CocoDataset.from_annotations(
+    dataset = DetectionDataset.from_annotations(
         validation_annotations(data, classes),
         classes=classes,
         skip_broken=data.broken == "skip",
@@ -153,7 +153,7 @@ def _division(data: DataConfig, classes: ClassMap | None) -> Division | None:
     return None
 
 
-def _check_class_count(config: Config, dataset: CocoDataset) -> None:
+def _check_class_count(config: Config, dataset: DetectionDataset) -> None:
     wanted, found = config.model.num_classes, len(dataset.classes)
     if wanted is not None and wanted < found:
         raise FocusDetrError(f"model.num_classes is {wanted}, but the data has {found} classes")

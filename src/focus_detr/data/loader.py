@@ -15,8 +15,8 @@ import numpy as np
 from focus_detr.data.batch import Batch
 from focus_detr.data.broken import BrokenImages
 from focus_detr.data.buckets import ShapeBuckets, fit_size
-from focus_detr.data.coco import CocoDataset
 from focus_detr.data.collate import LoadedImage, blank_image, collate
+from focus_detr.data.dataset import DetectionDataset
 from focus_detr.data.image_io import read_image
 from focus_detr.data.prefetch import map_in_order
 from focus_detr.data.sampler import BLANK, BatchSampler
@@ -43,7 +43,7 @@ class DataLoader:
     cannot be read, which is counted too.
     """
 
-    dataset: CocoDataset
+    dataset: DetectionDataset
     policy: Policy
     sampler: BatchSampler
     buckets: ShapeBuckets

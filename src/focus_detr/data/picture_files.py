@@ -28,7 +28,13 @@ def find_pictures(folder: Path) -> list[str]:
     if not is_folder(folder):
         raise FocusDetrError(f"image folder {folder} does not exist")
     found = []
-    for place, _, names in os.walk(folder, followlinks=True):
+    visited: set[str] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in visited:  # links may lead round in a circle
+            folders.clear()
+            continue
+        visited.add(real)
         inner = Path(place).relative_to(folder)
         found += [
             (inner / name).as_posix()

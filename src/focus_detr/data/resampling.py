@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from scipy.sparse import csr_array
 
-_STRIP_PIXELS = 2**24  # values that are in float32 at a time
+_STRIP_VALUES = 2**24  # that are in float32 at a time
 
 
 def resize_bilinear_antialiased(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -37,7 +37,7 @@ def _resample_rows(image: np.ndarray, rows: int) -> np.ndarray:
     height, width, channels = image.shape
     flat = image.reshape(height, width * channels)  # [H, W, 3] -> [H, W*3]
     weights = _weights(height, rows)
-    strip = max(_STRIP_PIXELS // height, 1)
+    strip = max(_STRIP_VALUES // height, 1)
     result = np.empty((rows, width * channels), np.float32)
     for start in range(0, width * channels, strip):
         part = slice(start, start + strip)

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from focus_detr.data.coco import CocoDataset
+from focus_detr.data.dataset import DetectionDataset
 
 _SMALL, _LARGE = 32, 96  # pixels; COCO's limits for the square root of a box's area
 _MOST_CLASSES = 20  # further ones are summed up
 
 
-def summarise(dataset: CocoDataset, name: str) -> str:
+def summarise(dataset: DetectionDataset, name: str) -> str:
     """Images, boxes of each class, sizes, and boxes that were dropped and why.
 
     Args:
@@ -23,7 +23,7 @@ def summarise(dataset: CocoDataset, name: str) -> str:
     return "\n".join([f"{name}: {dataset.annotations.source}", *_lines(dataset)])
 
 
-def _lines(dataset: CocoDataset) -> Iterator[str]:
+def _lines(dataset: DetectionDataset) -> Iterator[str]:
     records = dataset.records
     per_image = [len(record.boxes) for record in records]
     empty = per_image.count(0)
@@ -40,7 +40,7 @@ def _lines(dataset: CocoDataset) -> Iterator[str]:
     yield from _class_lines(dataset)
 
 
-def _image_sizes(dataset: CocoDataset) -> str:
+def _image_sizes(dataset: DetectionDataset) -> str:
     ordered = sorted(dataset.records, key=lambda record: record.height * record.width)
     chosen = ordered[0], ordered[len(ordered) // 2], ordered[-1]
     smallest, middle, largest = (f"{record.width}x{record.height}" for record in chosen)
@@ -49,7 +49,7 @@ def _image_sizes(dataset: CocoDataset) -> str:
     return f"smallest {smallest}, median {middle}, largest {largest}"
 
 
-def _box_sizes(dataset: CocoDataset) -> str:
+def _box_sizes(dataset: DetectionDataset) -> str:
     boxes = np.concatenate([record.boxes for record in dataset.records])  # [n, 4]
     sizes = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1, dtype=np.float64))  # [n]
     low, middle, high = np.percentile(sizes, (5, 50, 95))
@@ -60,7 +60,7 @@ def _box_sizes(dataset: CocoDataset) -> str:
     )
 
 
-def _class_lines(dataset: CocoDataset) -> Iterator[str]:
+def _class_lines(dataset: DetectionDataset) -> Iterator[str]:
     """Boxes and images of each class, the most frequent first."""
     boxes: Counter[int] = Counter()
     images: Counter[int] = Counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -80,7 +81,8 @@ def read_voc(source: Path, image_dir: Path | None, classes: ClassMap | None = No
     boxes: list[BoxEntry] = []
     unreadable: list[str] = []
     for number, page in enumerate(pages, start=1):
-        name = index.find(page.file_name, page.path.relative_to(layout.xml_folder))
+        xml = Path(os.path.relpath(page.path, layout.xml_folder))  # a list may lead elsewhere
+        name = index.find(page.file_name, xml)
         try:
             size = page.size or read_size(folder / name)
         except FocusDetrError as error:

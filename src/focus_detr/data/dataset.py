@@ -34,7 +34,7 @@ class ImageRecord:
 
 
 @dataclass(frozen=True)
-class CocoDataset:
+class DetectionDataset:
     """The images of one annotation source, in its order."""
 
     records: tuple[ImageRecord, ...]
@@ -56,7 +56,7 @@ class CocoDataset:
         """Category ids in class order."""
         return self.classes.category_ids
 
-    def without_annotations(self) -> CocoDataset:
+    def without_annotations(self) -> DetectionDataset:
         """The same with an empty part of the annotations: only evaluation reads them again."""
         return replace(self, annotations=self.annotations.only(()))
 
@@ -68,7 +68,7 @@ class CocoDataset:
         *,
         classes: ClassMap | None = None,
         filter_empty: bool = False,
-    ) -> CocoDataset:
+    ) -> DetectionDataset:
         """Read annotations of any format, see ``read_annotations`` and ``from_annotations``.
 
         Raises:
@@ -85,7 +85,7 @@ class CocoDataset:
         classes: ClassMap | None = None,
         filter_empty: bool = False,
         skip_broken: bool = False,
-    ) -> CocoDataset:
+    ) -> DetectionDataset:
         """Find the pictures and the usable boxes.
 
         Crowd boxes are left out, boxes are clipped to their image, and boxes with nothing left are

@@ -1,0 +1,68 @@
+"""Class names beside the boxes, and their category ids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from focus_detr.data.class_names import find_names_file, number_classes, read_class_names
+from focus_detr.data.classes import ClassMap
+from focus_detr.errors import FocusDetrError
+
+NAMES = st.lists(st.text(max_size=3), unique=True, max_size=6)
+
+
+def test_ids_count_from_one_without_a_model() -> None:
+    assert number_classes(("b", "a"), None) == ClassMap(("b", "a"), (1, 2))
+
+
+@given(
+    names=NAMES,
+    model=st.dictionaries(st.text(max_size=3), st.integers(0, 90), max_size=6).filter(
+        lambda ids: len(set(ids.values())) == len(ids)
+    ),
+)
+def test_names_of_the_model_keep_its_ids(names: list[str], model: dict[str, int]) -> None:
+    classes = number_classes(names, ClassMap(tuple(model), tuple(model.values())))
+    assert classes.names == tuple(names)
+    assert len(set(classes.category_ids)) == len(names)
+    for name, number in zip(classes.names, classes.category_ids, strict=True):
+        assert number == model.get(name, number)
+        assert (name in model) == (number in model.values())
+
+
+def test_the_nearest_file_counts(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "classes.txt").write_text("a\n")
+    folders = (tmp_path / "in", tmp_path)
+    assert find_names_file(folders, ("obj.names", "classes.txt")) == tmp_path / "classes.txt"
+    (tmp_path / "in" / "obj.names").write_text("a\n")
+    assert find_names_file(folders, ("obj.names", "classes.txt")) == tmp_path / "in" / "obj.names"
+    assert find_names_file(folders, ("data.yaml",)) is None
+
+
+def test_names_of_text_and_yaml_files(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("\ufeff cat \r\n\r\nzebra crossing\r\n".encode())
+    assert read_class_names(tmp_path / "a.txt") == ("cat", "zebra crossing")
+    (tmp_path / "a.yaml").write_text("names: {1: dog, 0: 12}\n")
+    assert read_class_names(tmp_path / "a.yaml") == ("12", "dog")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt", b"\n", r"a\.txt names no classes"),
+        ("a.txt", b"cat\ncat\n", r"a\.txt: class 1 has the name 'cat' of another class"),
+        ("a.txt", b"\xff", r"a\.txt is not UTF-8 text"),
+        ("a.yaml", b'names: ["\\ud800"]', r"the name of class 0 is empty or no Unicode text"),
+        ("a.yaml", b"names: [2020-99-99]", r"a\.yaml is not valid YAML"),
+        ("a.yaml", b"names: [[a]]", r"a\.yaml: name 0 must be a text in quotes"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(FocusDetrError, match=message):
+        read_class_names(tmp_path / name)

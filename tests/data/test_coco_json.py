@@ -1,0 +1,128 @@
+"""Reading COCO json files, good and bad."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from coco_files import MakeCoco, annotation
+
+from focus_detr.data.classes import ClassMap
+from focus_detr.data.coco_json import read_coco
+from focus_detr.errors import FocusDetrError
+
+Edit = Callable[[dict[str, Any]], None]
+
+
+def test_entries_are_kept_as_they_are(make_coco: MakeCoco) -> None:
+    boxes = [
+        annotation(1, 1, (-2, 3, 40, 5), area=12.5),
+        annotation(2, 1, (0, 0, 2, 3), category_id=7, iscrowd=1, area=None),
+    ]
+    path = make_coco([(20, 30)], boxes)
+    read = read_coco(path, path.parent)
+    assert read.classes == ClassMap(("cat", "dog"), (3, 7))
+    (image,) = read.images
+    assert (image.image_id, image.name, image.height, image.width) == (1, "1.png", 20, 30)
+    assert [box.box for box in read.boxes] == [(-2, 3, 40, 5), (0, 0, 2, 3)]
+    assert [(box.area, box.crowd) for box in read.boxes] == [(12.5, False), (6, True)]
+
+
+def test_class_map_of_the_model_without_the_annotated_class(make_coco: MakeCoco) -> None:
+    path = make_coco([(20, 30)], [annotation(41, 1, (0, 0, 5, 5))])
+    with pytest.raises(FocusDetrError, match=r"annotation 41: category 3 is not one of the model"):
+        read_coco(path, path.parent, ClassMap(("dog",), (7,)))
+
+
+def test_class_map_of_the_model_with_another_name(make_coco: MakeCoco) -> None:
+    path = make_coco([(20, 30)])
+    with pytest.raises(FocusDetrError, match=r"category 3 is 'cat' where .* 'lion'"):
+        read_coco(path, path.parent, ClassMap(("lion",), (3,)))
+
+
+def _set(key: str, index: int, field: str, value: object) -> Edit:
+    return lambda content: content[key][index].__setitem__(field, value)
+
+
+def _repeat(key: str) -> Edit:
+    return lambda content: content[key].append(content[key][0])
+
+
+def _remove(key: str) -> Edit:
+    return lambda content: content.pop(key)
+
+
+def _clear(key: str) -> Edit:
+    return lambda content: content[key].clear()
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (_remove("images"), "is not a COCO annotation file: it has no 'images' list"),
+        (_remove("annotations"), "it has no 'annotations' list"),
+        (_remove("categories"), "it has no 'categories' list"),
+        (_clear("categories"), "'categories' is empty"),
+        (_set("annotations", 0, "category_id", 99), "annotation 5: category 99 is not in 'cat"),
+        (_set("annotations", 0, "image_id", 99), "annotation 5: image 99 is not in 'images'"),
+        (_set("annotations", 0, "bbox", [1, 2, 3]), "annotation 5: 'bbox' must be four finite"),
+        (_set("annotations", 0, "bbox", [1, 2, 3, "4"]), "annotation 5: 'bbox' must be four"),
+        (_set("annotations", 0, "bbox", [1, 2, 3, float("nan")]), "annotation 5: 'bbox' must"),
+        (_set("annotations", 0, "bbox", [1, 2, 3, 10**400]), "annotation 5: 'bbox' must"),
+        (_set("annotations", 0, "bbox", None), "annotation 5: 'bbox' must be a list"),
+        (_set("annotations", 0, "id", "5"), r"annotations\[0\]: 'id' must be an integer"),
+        (_repeat("annotations"), "'annotations' has two entries with id 5"),
+        (_repeat("images"), "'images' has two entries with id 1"),
+        (_repeat("categories"), "'categories' has two entries with id 7"),
+        (_set("images", 0, "height", 0), "image 1: 'height' and 'width' must be positive"),
+        (_set("images", 0, "width", "30"), "image 1: 'width' must be an integer"),
+        (_set("images", 0, "file_name", None), "image 1: 'file_name' must be a text"),
+        (_set("categories", 0, "name", 5), "category 7: 'name' must be a text"),
+        (lambda content: content["images"].append(3), r"images\[1\] must be an object"),
+    ],
+)
+def test_contradictory_files_are_refused(make_coco: MakeCoco, edit: Edit, message: str) -> None:
+    path = make_coco([(20, 30)], [annotation(5, 1, (0, 0, 5, 5))])
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(FocusDetrError, match=message) as caught:
+        read_coco(path, path.parent)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00", b"[1, 2]"])
+def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "file.json"
+    path.write_bytes(content)
+    with pytest.raises(FocusDetrError, match=r"file\.json is not"):
+        read_coco(path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "value", "message"),
+    [
+        ("annotations", "area", "big", "annotation 5: 'area' must be a finite number, not 'big'"),
+        ("images", "width", 10**7, "image 1: 'height' and 'width' must be at most 1000000"),
+        ("images", "file_name", "\ud800.png", r"image 1: 'file_name' .* is not Unicode text"),
+        ("categories", "name", "\udcff", r"category 7: 'name' .* is not Unicode text"),
+    ],
+)
+def test_values_that_would_fail_later_are_refused(
+    make_coco: MakeCoco, section: str, field: str, value: object, message: str
+) -> None:
+    path = make_coco([(20, 30)], [annotation(5, 1, (0, 0, 5, 5))])
+    content = json.loads(path.read_text())
+    content[section][0][field] = value
+    path.write_text(json.dumps(content))
+    with pytest.raises(FocusDetrError, match=message):
+        read_coco(path, path.parent)
+
+
+def test_endless_nesting_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(FocusDetrError, match=r"deep\.json is not valid JSON"):
+        read_coco(tmp_path / "deep.json", tmp_path)
