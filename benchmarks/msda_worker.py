@@ -77,6 +77,7 @@ def _start(implementation: str, queries: str, device: str) -> dict[str, int]:
 def _seconds(name: str) -> float:
     import mindspore as ms
 
+    _calls[name]()  # in a network the inputs have just been computed and lie in the cache
     begin = time.perf_counter()
     _calls[name]()
     if ms.get_context("device_target") != "CPU":  # there a graph has run when its call returns

@@ -87,11 +87,10 @@ void ForwardQuery(const Job &job, int64_t query, int64_t head, Samples &samples)
     Softmax(weights, job.samples, samples.weight);
     weights = samples.weight;
   }
-  const int64_t stride = sizes.heads * sizes.depth, image = query / sizes.queries;
   const T *value =
-      static_cast<const T *>(job.value) + image * sizes.tokens * stride + head * sizes.depth;
-  T *output = static_cast<T *>(job.output) + query * stride + head * sizes.depth;
-  Gather<T> gather{samples, job.samples, weights, value, stride, output};
+      static_cast<const T *>(job.value) + job.layout.At(query / sizes.queries, head, 0);
+  T *output = static_cast<T *>(job.output) + (query * sizes.heads + head) * sizes.depth;
+  Gather<T> gather{samples, job.samples, weights, value, job.layout.token, output};
   ForChannels(sizes.depth, gather);
 }
 
@@ -168,7 +167,7 @@ MSDA_INLINE SampleGradient BackwardSample(const Job &job, const Corners &c, floa
                                           const T *grad_output, const T *value,
                                           float *grad_value) {
   if (!c.counts()) return {0.0f, 0.0f, 0.0f};
-  const int64_t stride = job.sizes.heads * job.sizes.depth;
+  const int64_t stride = job.layout.token;
   const float upper = weight * c.top, lower = weight * c.bottom;
   Scatter<T> scatter{grad_output, {}, {}, {upper * c.left, upper * c.right, lower * c.left,
                                            lower * c.right}, {}};
@@ -194,11 +193,11 @@ void BackwardQuery(const Job &job, int64_t query, int64_t head, int64_t first, i
                    Samples &samples) {
   const msda_sizes &sizes = job.sizes;
   const int64_t entry = head * job.samples + first;
-  const int64_t width = sizes.heads * sizes.depth, channel = head * sizes.depth;
-  const int64_t token = query / sizes.queries * sizes.tokens;
-  const T *grad_output = static_cast<const T *>(job.grad_output) + query * width + channel;
-  const T *value = static_cast<const T *>(job.value) + token * width + channel;
-  float *grad_value = job.grad_value + token * width + channel;
+  const int64_t row = job.layout.At(query / sizes.queries, head, 0);
+  const T *grad_output =
+      static_cast<const T *>(job.grad_output) + (query * sizes.heads + head) * sizes.depth;
+  const T *value = static_cast<const T *>(job.value) + row;
+  float *grad_value = job.grad_value + row;
   float *grad_places = job.grad_places + query * job.place_stride + 2 * entry;
   float *grad_weights = job.grad_weights + query * job.weight_stride + entry;
   const float *weights =

@@ -13,6 +13,13 @@ namespace msda {
 // Work space of one thread, in units of a head's L*P samples.
 constexpr int64_t kFloatsPerSample = 15;
 
+// Where the rows of value and of its gradient lie, in elements.
+struct Layout {
+  int64_t image, head, token;  // from one to the next
+
+  int64_t At(int64_t i, int64_t h, int64_t t) const { return i * image + h * head + t * token; }
+};
+
 struct Job {
   msda_sizes sizes;
   bool fused;
@@ -24,6 +31,7 @@ struct Job {
   const int32_t *start;
 
   const void *value;
+  Layout layout;
   const float *places;      // locations or offsets, x and y in turn
   const float *weights;     // attention weights or logits
   const float *references;  // fused only

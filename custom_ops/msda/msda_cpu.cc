@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <optional>
 #include <vector>
 
 #ifdef _OPENMP
@@ -12,6 +13,7 @@
 #include "checks.h"
 #include "kernels.h"
 #include "msda.h"
+#include "packing.h"
 
 namespace {
 
@@ -112,6 +114,7 @@ Job PlainJob(const msda_sizes &sizes, const float *locations, const float *weigh
   Job job{};
   job.sizes = sizes;
   job.samples = sizes.levels * sizes.points;
+  job.layout = msda::UnpackedLayout(sizes);
   job.places = locations;
   job.weights = weights;
   job.weight_stride = sizes.heads * job.samples;
@@ -124,6 +127,7 @@ Job FusedJob(const msda_sizes &sizes, const float *references, const float *proj
   job.sizes = sizes;
   job.fused = true;
   job.samples = sizes.levels * sizes.points;
+  job.layout = msda::UnpackedLayout(sizes);
   job.references = references;
   const int64_t entries = sizes.heads * job.samples;
   job.places = projected;
@@ -137,7 +141,10 @@ int Run(Job job, const void *shapes, const void *starts, void (*Kernels::*pass)(
   if (const int status = workspace.ReadLevels(job.sizes, shapes, starts)) return status;
   job.threads = Threads(job.sizes, job.samples);
   workspace.Fill(&job);
+  std::optional<msda::Packing> packing;
+  if (msda::PackingPays(job)) packing.emplace(&job);
   (ChosenVariant().kernels->*pass)(job);
+  if (packing) packing->Unpack();
   return MSDA_OK;
 } catch (const std::bad_alloc &) {
   return MSDA_OUT_OF_MEMORY;
