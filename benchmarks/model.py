@@ -16,11 +16,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from model_arguments import SMALLEST_SIDE, add_common, check_least
 from model_forward import WHOLE
-from model_measure import Timing, measure, variants
+from model_measure import COCO_CLASSES, Timing, measure, measure_training, variants
 from model_report import (
     arithmetic_table,
     forward_table,
@@ -33,17 +34,14 @@ from model_worker import Work
 
 from focus_detr.config.loading import load_config, to_dict
 from focus_detr.config.schema import Config
-from focus_detr.errors import FocusDetrError
 from focus_detr.files import write_json
 from focus_detr.models.factory import build_model
 from focus_detr.models.flops import MultiplyAdds, count_multiply_adds
 from focus_detr.models.parameter_counts import ParameterCounts, count_parameters
 from focus_detr.runtime import command, prepare_runtime
 
-COCO_CLASSES = 80  # where the settings leave the number to the data
 COUNTED_SIZE = (800, 1066)
 PARTS, TRAINING = "parts", "training"
-SMALLEST_SIDE = 32  # pixels: one cell of the backbone's last map
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -51,10 +49,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", help="YAML file with the settings; default: R50, 12 epochs")
+    add_common(parser)
     parser.add_argument("--height", type=int, default=480, help="of the timed images (480)")
     parser.add_argument("--width", type=int, default=640, help="of the timed images (640)")
-    parser.add_argument("--repeat", type=int, default=5, help="timed runs of each part (5)")
     parser.add_argument(
         "--skip",
         action="append",
@@ -62,15 +59,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         choices=(PARTS, TRAINING),
         help="leave out the parts of the forward pass, or the training step; may be repeated",
     )
-    parser.add_argument("--json", help="save all numbers here")
-    parser.add_argument("--device", help="CPU, GPU or Ascend; default: the best that is here")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="change settings")
     arguments = parser.parse_args(argv)
-    for name, least in (("height", SMALLEST_SIDE), ("width", SMALLEST_SIDE), ("repeat", 1)):
-        if getattr(arguments, name) < least:
-            raise FocusDetrError(
-                f"--{name} is {getattr(arguments, name)}, expected {least} or more"
-            )
+    check_least(arguments, {"height": SMALLEST_SIDE, "width": SMALLEST_SIDE, "repeat": 1})
     return arguments
 
 
@@ -87,13 +77,6 @@ def count_arithmetic(
         name: count_multiply_adds(config.model, num_classes, height, width)
         for name, config in configs.items()
     }
-
-
-def measure_training(works: Mapping[str, Work], repeat: int, timings: dict[str, Timing]) -> None:
-    """The training step of each variant, one process at a time: a step takes gigabytes."""
-    for part in TRAINING_PARTS:
-        for name, work in works.items():
-            measure({name: replace(work, training=part)}, part, repeat, timings)
 
 
 def show(title: str, body: str) -> None:
@@ -156,7 +139,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     show(f"forward pass, 1 image of {title}", forward_table(timings))
     save(arguments.json, counts, timings, about)
     if TRAINING not in arguments.skip:
-        measure_training(works, repeat, timings)
+        measure_training(works, TRAINING_PARTS, repeat, timings)
         show(f"training step, {config.train.batch_size} images of {title}", training_table(timings))
         save(arguments.json, counts, timings, about)
     show("peak memory and first call (with compilation) of each process", process_table(timings))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from statistics import median
@@ -11,6 +11,7 @@ from model_worker import Work, Worker
 
 from focus_detr.config.schema import Config
 
+COCO_CLASSES = 80  # where the settings leave the number to the data
 FOCUS = "focus"
 DENSE = "dense"
 
@@ -64,3 +65,19 @@ def measure(works: Mapping[str, Work], name: str, repeat: int, timings: dict[str
                 for variant, worker in workers.items():
                     seconds = timings[variant].seconds.setdefault(part, [])
                     seconds.append(worker.seconds(part))
+
+
+def measure_training(
+    works: Mapping[str, Work], parts: Iterable[str], repeat: int, timings: dict[str, Timing]
+) -> None:
+    """Training steps, one process at a time: a step takes gigabytes.
+
+    Args:
+        works: as for ``measure``.
+        parts: which of ``TRAINING_PARTS``.
+        repeat: timed runs after the compilation.
+        timings: per variant.
+    """
+    for part in parts:
+        for variant, work in works.items():
+            measure({variant: replace(work, training=part)}, part, repeat, timings)

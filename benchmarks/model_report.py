@@ -18,17 +18,17 @@ FORWARD_ROWS = (BACKBONE, NECK, SELECTION, ENCODER, PROPOSALS, DECODER, WHOLE)
 
 @dataclass(frozen=True)
 class Row:
-    """One part of both variants, in milliseconds."""
+    """One part of two variants, in milliseconds."""
 
     part: str
-    focus_median: float
-    focus_min: float
-    dense_median: float
-    dense_min: float
+    first_median: float
+    first_min: float
+    second_median: float
+    second_min: float
 
     def texts(self) -> list[str]:
         """The cells of the row; the ratio is that of the shortest runs."""
-        times = (self.focus_median, self.focus_min, self.dense_median, self.dense_min)
+        times = (self.first_median, self.first_min, self.second_median, self.second_min)
         return [self.part, *(f"{time:.1f}" for time in times), _ratio(*times[1::2])]
 
 
@@ -64,42 +64,46 @@ def arithmetic_table(counts: Mapping[str, MultiplyAdds]) -> str:
 
 
 def forward_table(timings: Mapping[str, Timing]) -> str:
-    """Latency, of the parts too if measured.
+    """Latency of two variants, of the parts too if measured.
 
     The encoder is what selection and encoder together take beyond the selection.
     """
-    has_parts = ENCODING in timings[FOCUS].seconds
-    return _time_table(_row(timings, part) for part in (FORWARD_ROWS if has_parts else (WHOLE,)))
+    has_parts = all(ENCODING in timing.seconds for timing in timings.values())
+    return _time_table(timings, FORWARD_ROWS if has_parts else (WHOLE,))
 
 
 def training_table(timings: Mapping[str, Timing]) -> str:
-    """The training step up to its end and up to earlier points."""
-    return _time_table(_row(timings, part) for part in TRAINING_PARTS)
+    """The training step of two variants up to its end and, if measured, up to earlier points."""
+    measured = {part for timing in timings.values() for part in timing.seconds}
+    return _time_table(timings, [part for part in TRAINING_PARTS if part in measured])
 
 
 def process_table(timings: Mapping[str, Timing]) -> str:
-    """Peak memory and first call of each measuring process."""
-    focus, dense = timings[FOCUS], timings[DENSE]
+    """Peak memory and first call of each measuring process of two variants."""
+    (first_name, first), (second_name, second) = timings.items()
     rows = (
         (
             name,
-            *(f"{timing.peak_bytes[name] / 2**30:.2f}" for timing in (focus, dense)),
-            *(f"{timing.first_seconds[name]:.1f}" for timing in (focus, dense)),
+            *(f"{timing.peak_bytes[name] / 2**30:.2f}" for timing in (first, second)),
+            *(f"{timing.first_seconds[name]:.1f}" for timing in (first, second)),
         )
-        for name in focus.peak_bytes
+        for name in first.peak_bytes
     )
-    header = ("process", "focus GiB", "dense GiB", "focus first s", "dense first s")
+    names = (first_name, second_name)
+    header = ("process", *(f"{n} GiB" for n in names), *(f"{n} first s" for n in names))
     return table(header, rows)
 
 
-def _time_table(rows: Iterable[Row]) -> str:
-    header = ("part", "focus median", "focus min", "dense median", "dense min", "focus/dense")
-    return table(header, (row.texts() for row in rows))
+def _time_table(timings: Mapping[str, Timing], parts: Iterable[str]) -> str:
+    names = tuple(timings)
+    times = (f"{name} {which}" for name in names for which in ("median", "min"))
+    rows = (_row(timings, part).texts() for part in parts)
+    return table(("part", *times, "/".join(names)), rows)
 
 
 def _row(timings: Mapping[str, Timing], part: str) -> Row:
-    focus, dense = (_milliseconds(timings[variant], part) for variant in (FOCUS, DENSE))
-    return Row(part, *focus, *dense)
+    first, second = (_milliseconds(timing, part) for timing in timings.values())
+    return Row(part, *first, *second)
 
 
 def _milliseconds(timing: Timing, part: str) -> tuple[float, float]:
@@ -110,5 +114,5 @@ def _milliseconds(timing: Timing, part: str) -> tuple[float, float]:
     return longer[0] - shorter[0], longer[1] - shorter[1]
 
 
-def _ratio(focus: float, dense: float) -> str:
-    return f"{focus / dense:.2f}" if dense > 0 else "-"
+def _ratio(first: float, second: float) -> str:
+    return f"{first / second:.2f}" if second > 0 else "-"

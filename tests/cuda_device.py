@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -33,7 +34,16 @@ def gpu_reason() -> str | None:
         driver.Gpu()
     except driver.CudaError as error:
         return str(error)
-    return None if shutil.which("nvcc") or shutil.which(NVCC) else "no nvcc to compile with"
+    return nvcc_reason()
+
+
+def nvcc_reason() -> str | None:
+    """Why nothing can be compiled for a GPU here; None if it can."""
+    if not (shutil.which("nvcc") or shutil.which(NVCC)):
+        return "no nvcc to compile the CUDA kernels with"
+    if not (shutil.which("g++") or os.environ.get("NVCC_CCBIN")):
+        return "no g++ for nvcc to compile the CUDA kernels with"
+    return None
 
 
 class GpuDevice(Native):

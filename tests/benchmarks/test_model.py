@@ -3,48 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmark_runs import TINY, run_benchmark
 
-ROOT = Path(__file__).resolve().parents[2]
-TINY = (
-    "model.num_classes=3",
-    "model.width=32",
-    "model.heads=4",
-    "model.backbone.name=resnet18",
-    "model.backbone.width_factor=0.125",
-    "model.backbone.depths=[1, 1, 1, 1]",
-    "model.encoder.layers=1",
-    "model.encoder.ffn_width=32",
-    "model.encoder.points=1",
-    "model.encoder.cascade=[1.0]",
-    "model.encoder.object_tokens=10",
-    "model.decoder.layers=2",
-    "model.decoder.ffn_width=32",
-    "model.decoder.points=1",
-    "model.decoder.queries=10",
-    "denoising.number=2",
-    "data.target_buckets=[12]",
-    "train.batch_size=1",
-)
-
-
-def run_benchmark(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "benchmarks" / "model.py"), *map(str, arguments)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+SCRIPT = "model.py"
 
 
 def measured(folder: Path, *arguments: object) -> tuple[str, dict[str, Any]]:
     """Printed text and saved numbers of a run with the tiny model."""
     path = folder / "model.json"
     size = ("--height", 128, "--width", 160, "--repeat", 2, "--device", "CPU")
-    finished = run_benchmark(*size, *arguments, "--json", path, *TINY)
+    finished = run_benchmark(SCRIPT, *size, *arguments, "--json", path, *TINY)
     assert finished.returncode == 0, finished.stderr
     return finished.stdout, json.loads(path.read_text())
 
@@ -80,7 +52,7 @@ def test_forward_pass_is_measured_and_printed(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_is_one_sentence(arguments: tuple[object, ...], sentence: str) -> None:
-    finished = run_benchmark(*arguments)
+    finished = run_benchmark(SCRIPT, *arguments)
     assert finished.returncode == 2
     assert sentence in finished.stderr
     assert finished.stderr.count("\n") == 1

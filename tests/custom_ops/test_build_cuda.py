@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from cuda_device import nvcc_reason
 from msda_native import Native, NativeError
 from msda_twin import random_problem
 
@@ -20,8 +20,7 @@ SCRIPT = ROOT / "custom_ops" / "build_cuda.py"
 LIBRARY = "libmsda_gpu.so"
 DEVICE_ERROR = 8
 
-has_nvcc = bool(shutil.which("nvcc") or shutil.which("/usr/local/cuda/bin/nvcc"))
-needs_nvcc = pytest.mark.skipif(not has_nvcc, reason="no nvcc to compile the CUDA kernels with")
+needs_nvcc = pytest.mark.skipif(nvcc_reason() is not None, reason=str(nvcc_reason()))
 
 
 def has_gpu() -> bool:

@@ -228,6 +228,30 @@ def test_every_half_precision_number_is_read_and_written_exactly(native: Native)
         np.testing.assert_array_equal(decode(found), decode(value))
 
 
+@pytest.mark.parametrize(
+    ("kind", "first", "last"), [("float16", 0, 0x7BFF), ("bfloat16", 0x0180, 0x7F7F)]
+)
+def test_results_round_to_the_nearest_number_and_ties_to_even(
+    native: Native, kind: str, first: int, last: int
+) -> None:
+    """Numbers in the middle of two and just beside, as weights of a value of one."""
+    bits = np.arange(first, last, dtype=np.uint16)
+    decode = from_bfloat16 if kind == "bfloat16" else lambda a: a.view(np.float16)
+    lower, upper = (decode(b).astype(np.float64) for b in (bits, bits + np.uint16(1)))
+    middle = ((lower + upper) / 2).astype(np.float32)
+    middle = np.append(middle, middle[-1] + np.float32(upper[-1] - lower[-1]))  # half way to inf
+    numbers = np.concatenate([np.nextafter(middle, end) for end in (0.0, middle, np.inf)])
+    numbers = np.concatenate((numbers, -numbers)).astype(np.float32)
+    with np.errstate(over="ignore"):
+        expected = to_bfloat16(numbers) if kind == "bfloat16" else numbers.astype(np.float16)
+    value = np.full((1, 4, 1, 1), 0x3F80, np.uint16)
+    value = value if kind == "bfloat16" else np.ones_like(value, np.float16)
+    locations = np.full((1, len(numbers), 1, 1, 1, 2), 0.5, np.float32)
+    weights = numbers.reshape(1, -1, 1, 1, 1)
+    found = native.forward(value, ((2, 2),), locations, weights)
+    np.testing.assert_array_equal(found.ravel(), expected)
+
+
 def test_no_queries_and_no_images(native: Native) -> None:
     none = random_problem(0, SHAPES, queries=0)
     for places, weights in (

@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from mindspore import nn
 
+from focus_detr.config.schema import ModelConfig
 from focus_detr.errors import FocusDetrError
-from focus_detr.ops import msda_choice
+from focus_detr.ops import msda_ascend, msda_choice
 from focus_detr.ops import msda_library as library_module
 from focus_detr.ops.msda_choice import build_sampling
 from focus_detr.ops.msda_composition import ComposedSampling, PlacedSampling
@@ -103,8 +105,26 @@ def test_the_environment_wins_and_is_checked(
     monkeypatch.setenv("FOCUS_DETR_MSDA", "composition")
     assert isinstance(build("custom"), PlacedSampling)
     monkeypatch.setenv("FOCUS_DETR_MSDA", "fast")
-    with pytest.raises(FocusDetrError, match="FOCUS_DETR_MSDA is fast, expected one of auto, cus"):
+    with pytest.raises(FocusDetrError, match="FOCUS_DETR_MSDA is fast, expected one of auto, bui"):
         build("auto")
+
+
+@pytest.mark.parametrize("device", ["CPU", "GPU"])
+def test_the_builtin_operator_by_force_is_an_error_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    monkeypatch.setattr(msda_choice.ms, "get_context", lambda name: device)
+    monkeypatch.setenv("FOCUS_DETR_MSDA", "builtin")
+    with pytest.raises(FocusDetrError) as caught:
+        build("auto")
+    assert str(caught.value) == (
+        "FOCUS_DETR_MSDA is builtin, but MindSpore's built-in operator runs on Ascend only, "
+        f"not on {device}; choose auto, custom or composition"
+    )
+
+
+def test_the_setting_knows_every_choice() -> None:
+    assert set(get_args(get_type_hints(ModelConfig)["msda"])) == set(msda_choice.CHOICES)
 
 
 def reason() -> str:
@@ -171,6 +191,8 @@ def ascend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(msda_choice, "AscendSampling", Ours)
     folder = tmp_path / "vendors" / "focus_detr"
     monkeypatch.setenv("ASCEND_CUSTOM_OPP_PATH", f"{tmp_path}:{folder}:")
+    monkeypatch.setenv("ASCEND_OPP_PATH", str(tmp_path))
+    monkeypatch.setattr(msda_ascend.shutil, "which", lambda name: f"/usr/bin/{name}")
     return folder
 
 
@@ -182,10 +204,10 @@ class Ours(nn.Cell):
     """Stands for the cell of our operator."""
 
 
-def test_ascend_takes_the_builtin_operator_for_what_it_can(ascend: Path) -> None:
+def test_ascend_takes_the_builtin_operator_unless_ours_is_chosen(ascend: Path) -> None:
     ascend.mkdir(parents=True)
-    for setting in ("auto", "custom"):
-        assert isinstance(build(setting).sample, Builtin)
+    for setting, cell in (("auto", Builtin), ("builtin", Builtin), ("custom", Ours)):
+        assert isinstance(build(setting).sample, cell)
 
 
 @pytest.mark.parametrize("sizes", [(12, 8, 4, 4), (32, 17, 4, 4), (32, 8, 4, 17)])
@@ -197,6 +219,9 @@ def test_ascend_takes_our_operator_for_sizes_that_the_builtin_refuses(
     for setting in ("auto", "custom"):
         assert isinstance(build_sampling(setting, **names).sample, Ours)
     assert not caplog.messages
+    words = r"^model\.msda is builtin, but the built-in operator .*; choose auto, custom or compo"
+    with pytest.raises(FocusDetrError, match=words):
+        build_sampling("builtin", **names)
 
 
 def test_ascend_without_our_operator_composes_and_says_so_once(
@@ -208,8 +233,24 @@ def test_ascend_without_our_operator_composes_and_says_so_once(
     (message,) = caplog.messages
     assert "steps of 8 up to 256, not 12, and our operator is not installed (ASCEND_" in message
     assert "`python custom_ops/ascend/build.py --out FOLDER --install DIRECTORY`" in message
-    with pytest.raises(FocusDetrError, match=r"^model\.msda is custom, but .*not installed"):
-        build_sampling("custom", depth=12, heads=8, levels=4, points=4)
+    words = r"^model\.msda is custom, but our operator is not installed .*, or build our operator"
+    with pytest.raises(FocusDetrError, match=words):
+        build("custom")
+
+
+@pytest.mark.parametrize(
+    ("variable", "found", "words"),
+    [("", "g++", "ASCEND_OPP_PATH is not set"), ("/opp", None, "finds no g\\+\\+ to compile")],
+)
+def test_our_operator_for_ascend_needs_what_mindspore_compiles_with(
+    ascend: Path, monkeypatch: pytest.MonkeyPatch, variable: str, found: str | None, words: str
+) -> None:
+    ascend.mkdir(parents=True)
+    monkeypatch.setenv("ASCEND_OPP_PATH", variable)
+    monkeypatch.setattr(msda_ascend.shutil, "which", lambda name: found)
+    with pytest.raises(FocusDetrError, match=words):
+        build("custom")
+    assert isinstance(build("auto").sample, Builtin)
 
 
 @pytest.mark.parametrize(

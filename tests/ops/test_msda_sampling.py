@@ -189,6 +189,29 @@ def test_half_precision_values_keep_their_type(msda_library: Path, kind: ms.Type
     assert error <= 0.01 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("kind", [ms.float16, ms.bfloat16])
+def test_every_cell_rounds_only_its_result(build: Build, kind: ms.Type) -> None:
+    p = random_problem(9, SHAPES, depth=8, queries=20)
+    cell = Sampling(build(p.shapes), p.shapes)
+    places, value = (Tensor(p.locations), Tensor(p.weights)), Tensor(p.value).astype(kind)
+    exact = cell(value.astype(ms.float32), *places).astype(kind)
+    found = cell(value, *places)
+    assert found.dtype == kind
+    np.testing.assert_array_equal(
+        found.astype(ms.float32).asnumpy(), exact.astype(ms.float32).asnumpy()
+    )
+
+
+@pytest.mark.parametrize("reference_size", [2, 4])
+def test_places_of_half_precision_are_worked_out_in_float32(reference_size: int) -> None:
+    p = random_problem(12, SHAPES, queries=20, reference_size=reference_size)
+    cell, value = Sampling(PlacedSampling(ComposedSampling()), p.shapes), Tensor(p.value)
+    half = [Tensor(tensor).astype(ms.float16) for tensor in (p.references, p.projected)]
+    found = cell(value, *half)
+    exact = cell(value, *(tensor.astype(ms.float32) for tensor in half))
+    np.testing.assert_array_equal(found.asnumpy(), exact.asnumpy())
+
+
 def test_one_graph_serves_any_number_of_images_and_queries(msda_library: Path) -> None:
     cell = Sampling(FusedSampling(msda_library, "CPU"), SHAPES)
     entries = 3 * 2 * len(SHAPES) * 2
@@ -203,6 +226,17 @@ def test_one_graph_serves_any_number_of_images_and_queries(msda_library: Path) -
         found = cell(Tensor(p.value), Tensor(p.references), Tensor(p.projected)).asnumpy()
         expected = sample(p.value, p.shapes, p.locations, p.weights)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_no_queries_give_no_output_and_no_gradient(msda_library: Path, fused: bool) -> None:
+    p = random_problem(0, SHAPES, queries=0)
+    cell = (FusedSampling if fused else CustomSampling)(msda_library, "CPU")
+    places = (p.references, p.projected) if fused else (p.locations, p.weights)
+    output, gradients = run(cell, p.shapes, p.grad_output, p.value, *places)
+    assert output.shape == (1, 0, 6)
+    assert gradients[0].shape == p.value.shape and not gradients[0].any()
+    assert [gradient.shape for gradient in gradients[1:]] == [tensor.shape for tensor in places]
 
 
 def test_pynative_mode_and_jit_give_the_graphs_numbers(msda_library: Path) -> None:

@@ -113,7 +113,7 @@ class ModelConfig:
     # as published. A short training leaves duplicates, which a long one learns to avoid.
     overlap_limit: float | None = None
     # how deformable attention is computed (docs/custom_op.md); auto: natively where possible
-    msda: Literal["auto", "custom", "composition"] = "auto"
+    msda: Literal["auto", "builtin", "custom", "composition"] = "auto"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ installed on the machine. Not run on such a device so far: the tests emulate it.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -34,6 +35,7 @@ TYPED_AS_VALUE = ("value", "output", "grad_output")
 INTEGERS = ("spatial_shapes", "level_start_index")
 
 FOLDERS_VARIABLE = "ASCEND_CUSTOM_OPP_PATH"  # folders of operators that CANN searches, with ":"
+CANN_VARIABLE = "ASCEND_OPP_PATH"
 VENDOR = "focus_detr"  # as in custom_ops/ascend/build.py; names the folder
 LARGEST_DEPTH, MOST_SAMPLES = 256, 256  # together they still fit a core's buffer
 
@@ -51,6 +53,15 @@ def ascend_problem(depth: int, levels: int, points: int) -> str | None:
             f"our operator is not installed ({FOLDERS_VARIABLE} names no folder of the vendor "
             f"{VENDOR})"
         )
+    return _compilation_problem()
+
+
+def _compilation_problem() -> str | None:
+    """Why MindSpore could not compile its call of our operator; None if it could."""
+    if not os.environ.get(CANN_VARIABLE):
+        return f"{CANN_VARIABLE} is not set, where MindSpore looks for what our operator needs"
+    if shutil.which("g++") is None:
+        return "MindSpore finds no g++ to compile its call of our operator with"
     return None
 
 

@@ -1,18 +1,21 @@
 """The one door to deformable sampling: picks an implementation when a network is built.
 
-| device | ``auto`` and ``custom`` |
+| choice | what |
 |---|---|
-| CPU, GPU | the native library of ``custom_ops``, fused |
-| Ascend | MindSpore's built-in primitive; our operator for sizes that it refuses |
+| ``composition`` | MindSpore's own operations, on any device |
+| ``custom`` | our operator of ``custom_ops``: the native library, fused, on CPU and GPU; AscendC |
+| ``builtin`` | MindSpore's primitive, on Ascend |
+| ``auto`` | on Ascend ``builtin`` and, for sizes that it refuses, ``custom``; else ``custom`` |
 
 Where that is not available, ``auto`` falls back to the composition and says so once per process;
-``custom`` is an error. ``composition`` is always available.
+any other choice is an error.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+from dataclasses import dataclass
 
 import mindspore as ms
 from mindspore import nn
@@ -25,11 +28,21 @@ from focus_detr.ops.msda_custom import FusedSampling
 from focus_detr.ops.msda_library import BUILD_COMMANDS, LibraryError, find_library
 
 CHOICE_VARIABLE = "FOCUS_DETR_MSDA"
-AUTO, CUSTOM, COMPOSITION = CHOICES = ("auto", "custom", "composition")
-BUILTIN_DEVICE = "Ascend"
+AUTO, BUILTIN, CUSTOM, COMPOSITION = CHOICES = ("auto", "builtin", "custom", "composition")
+ASCEND = "Ascend"
 
 _log = logging.getLogger(__name__)
 _told: set[str] = set()  # reasons of this process that were given already
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the operators for Ascend limit."""
+
+    depth: int  # channels of a head
+    heads: int
+    levels: int
+    points: int
 
 
 def build_sampling(setting: str, *, depth: int, heads: int, levels: int, points: int) -> nn.Cell:
@@ -38,25 +51,26 @@ def build_sampling(setting: str, *, depth: int, heads: int, levels: int, points:
     Its arguments are those of ``PlacedSampling``.
 
     Args:
-        setting: auto, custom or composition; the environment variable ``FOCUS_DETR_MSDA`` wins.
+        setting: one of ``CHOICES``; the environment variable ``FOCUS_DETR_MSDA`` wins.
         depth: channels of a head.
         heads: M.
         levels: L.
         points: P.
 
     Raises:
-        FocusDetrError: no such choice, or ``custom`` is not available; says why.
+        FocusDetrError: no such choice, or the one that is forced is not available; says why.
     """
     choice, source = _chosen(setting)
     if choice == COMPOSITION:
         return PlacedSampling(ComposedSampling())
     device = ms.get_context("device_target")
     try:
-        return _native(device, depth, heads, levels, points)
+        return _native(choice, device, Sizes(depth, heads, levels, points))
     except LibraryError as error:
-        if choice == CUSTOM:
-            raise FocusDetrError(f"{source} is custom, but {error}; {_advice(device)}") from error
-        _tell(f"deformable attention is composed, which is slower: {error}; {_advice(device)}")
+        reason = f"{error}; {_advice(choice, device)}"
+        if choice != AUTO:
+            raise FocusDetrError(f"{source} is {choice}, but {reason}") from error
+        _tell(f"deformable attention is composed, which is slower: {reason}")
         return PlacedSampling(ComposedSampling())
 
 
@@ -69,26 +83,44 @@ def _chosen(setting: str) -> tuple[str, str]:
     return choice, source
 
 
-def _native(device: str, depth: int, heads: int, levels: int, points: int) -> nn.Cell:
-    """The best implementation for a device; ``LibraryError`` if there is none."""
-    if device != BUILTIN_DEVICE:
-        return FusedSampling(find_library(device), device)
-    return PlacedSampling(_on_ascend(depth, heads, levels, points))
+def _native(choice: str, device: str, sizes: Sizes) -> nn.Cell:
+    """What a choice other than the composition means; ``LibraryError`` if it is not available."""
+    if choice == BUILTIN:
+        return _builtin(device, sizes)
+    if choice == CUSTOM or device != ASCEND:
+        return _custom(device, sizes)
+    try:
+        return _builtin(device, sizes)
+    except LibraryError as refusal:
+        try:
+            return _custom(device, sizes)
+        except LibraryError as problem:
+            raise LibraryError(f"{refusal}, and {problem}") from problem
 
 
-def _on_ascend(depth: int, heads: int, levels: int, points: int) -> nn.Cell:
-    refusal = builtin_problem(depth, heads, levels, points)
-    if refusal is None:
-        return BuiltinSampling()
-    problem = ascend_problem(depth, levels, points)
+def _builtin(device: str, sizes: Sizes) -> nn.Cell:
+    if device != ASCEND:
+        raise LibraryError(f"MindSpore's built-in operator runs on {ASCEND} only, not on {device}")
+    problem = builtin_problem(sizes.depth, sizes.heads, sizes.levels, sizes.points)
     if problem is not None:
-        raise LibraryError(f"{refusal}, and {problem}")
-    return AscendSampling()
+        raise LibraryError(problem)
+    return PlacedSampling(BuiltinSampling())
 
 
-def _advice(device: str) -> str:
+def _custom(device: str, sizes: Sizes) -> nn.Cell:
+    if device != ASCEND:
+        return FusedSampling(find_library(device), device)
+    problem = ascend_problem(sizes.depth, sizes.levels, sizes.points)
+    if problem is not None:
+        raise LibraryError(problem)
+    return PlacedSampling(AscendSampling())
+
+
+def _advice(choice: str, device: str) -> str:
+    if choice == BUILTIN:
+        return f"choose {AUTO}, {CUSTOM} or {COMPOSITION}"
     command = f"`{BUILD_COMMANDS[device]}` in the repository"
-    if device == BUILTIN_DEVICE:
+    if device == ASCEND:
         return f"choose other sizes, or build our operator with {command}"
     return f"build the native library with {command}"
 

@@ -47,7 +47,9 @@ class SamplePlaces(nn.Cell):
 
         Returns:
             Locations [B, Q, M, L, P, 2] in 0..1 of each level's map; weights [B, Q, M, L, P].
+            Both float32, worked out in float32, whatever the inputs are.
         """
+        references, projected = references.astype(ms.float32), projected.astype(ms.float32)
         batch, queries, size = projected.shape
         levels, count = len(shapes), size // 3  # count: M*L*P
         points = count // (heads * levels)
@@ -79,26 +81,27 @@ class ComposedSampling(nn.Cell):
         locations: Tensor,
         weights: Tensor,
     ) -> Tensor:
-        """Sample.
+        """Sample in float32 whatever the type of ``value``.
 
         Args:
-            value: [B, N, M, C/M] float32, tokens of all levels.
+            value: [B, N, M, C/M], tokens of all levels.
             shapes: (rows, columns) of each level, static.
             locations: [B, Q, M, L, P, 2] float32, (x, y) in 0..1 of the level's padded map.
             weights: [B, Q, M, L, P] float32.
 
         Returns:
-            [B, Q, C].
+            [B, Q, C] of the type of ``value``.
         """
         batch, tokens, heads, depth = value.shape
         queries, levels, points = locations.shape[1], locations.shape[3], locations.shape[4]
         index, share = self._corners(shapes, locations, weights, tokens)
-        rows = value.reshape(batch * tokens * heads, depth)  # [B*N*M, C/M]
+        rows = value.astype(ms.float32).reshape(batch * tokens * heads, depth)  # [B*N*M, C/M]
         picked = ops.gather(rows, index.reshape(-1), 0)  # [B*Q*M*4*L*P, C/M]
         samples = 4 * levels * points
         picked = picked.reshape(batch * queries * heads, samples, depth)  # [B*Q*M, 4*L*P, C/M]
         share = share.reshape(batch * queries * heads, 1, samples)  # [B*Q*M, 1, 4*L*P]
-        return ops.bmm(share, picked).reshape(batch, queries, heads * depth)  # [B, Q, C]
+        sampled = ops.bmm(share, picked).reshape(batch, queries, heads * depth)  # [B, Q, C]
+        return sampled.astype(value.dtype)
 
     def _corners(
         self,
