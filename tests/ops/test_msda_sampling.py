@@ -228,15 +228,24 @@ def test_one_graph_serves_any_number_of_images_and_queries(msda_library: Path) -
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("fused", [False, True])
-def test_no_queries_give_no_output_and_no_gradient(msda_library: Path, fused: bool) -> None:
+def _without_queries(cell: nn.Cell, fused: bool) -> None:
     p = random_problem(0, SHAPES, queries=0)
-    cell = (FusedSampling if fused else CustomSampling)(msda_library, "CPU")
     places = (p.references, p.projected) if fused else (p.locations, p.weights)
     output, gradients = run(cell, p.shapes, p.grad_output, p.value, *places)
     assert output.shape == (1, 0, 6)
     assert gradients[0].shape == p.value.shape and not gradients[0].any()
     assert [gradient.shape for gradient in gradients[1:]] == [tensor.shape for tensor in places]
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_no_queries_give_no_output_and_no_gradient(msda_library: Path, fused: bool) -> None:
+    _without_queries((FusedSampling if fused else CustomSampling)(msda_library, "CPU"), fused)
+
+
+@pytest.mark.parametrize("builtin", [False, True])
+def test_no_queries_are_nothing_without_the_native_library(builtin: bool) -> None:
+    sample = BuiltinSampling(Builtin(SHAPES)) if builtin else ComposedSampling()
+    _without_queries(PlacedSampling(sample), fused=True)
 
 
 def test_pynative_mode_and_jit_give_the_graphs_numbers(msda_library: Path) -> None:

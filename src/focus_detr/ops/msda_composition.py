@@ -162,5 +162,8 @@ class PlacedSampling(nn.Cell):
         projected: Tensor,
     ) -> Tensor:
         """[B, N, M, C/M], shapes, [B, Q, L, 2 or 4] and [B, Q, 3*M*L*P] -> [B, Q, C]."""
+        if projected.shape[1] == 0:  # MindSpore's kernels refuse tensors without elements
+            batch, _, heads, depth = value.shape
+            return ops.zeros((batch, 0, heads * depth), value.dtype)
         locations, weights = self.places(value.shape[2], shapes, references, projected)
         return self.sample(value, shapes, locations, weights)
