@@ -45,6 +45,24 @@ def test_full_disk_leaves_the_old_file(
     assert os.listdir(tmp_path) == ["file"]
 
 
+def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    path, target = tmp_path / "link", tmp_path / "folder" / "file"
+    path.symlink_to(target)
+    for content in (b"old", b"new"):  # at first the link leads nowhere
+        write_whole(path, content)
+        assert path.is_symlink() and target.read_bytes() == content
+    assert os.listdir(target.parent) == ["file"]
+
+
+def test_a_pipe_is_refused_and_stays(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(FocusDetrError, match=f"cannot write {path}: it is not a regular file"):
+        write_whole(path, b"new")
+    assert path.is_fifo()
+
+
 def test_other_errors_pass_and_leave_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")

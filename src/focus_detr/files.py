@@ -53,22 +53,27 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     The part file and then its folder are flushed to the disk, so a kill or a power cut leaves the
     old file or the new one. Its permissions are those of any new file (0666 less the umask), even
-    where a library puts a private file of its own in the part file's place.
+    where a library puts a private file of its own in the part file's place. A link stays, and the
+    file that it leads to is replaced.
 
     Raises:
-        FocusDetrError: the file cannot be written, for instance on a full disk; the old one stays.
+        FocusDetrError: the file cannot be written, for instance on a full disk, or is a device or
+            pipe; the old one stays.
     """
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    target = Path(os.path.realpath(path))
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if target.exists() and not (target.is_file() or target.is_dir()):
+                raise FocusDetrError(f"cannot write {path}: it is not a regular file")
+            target.parent.mkdir(parents=True, exist_ok=True)
             part.touch()
             mode = stat.S_IMODE(part.stat().st_mode)
             yield part
             part.chmod(mode)
             _sync(part)
-            os.replace(part, path)
-            _sync(path.parent)
+            os.replace(part, target)
+            _sync(target.parent)
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

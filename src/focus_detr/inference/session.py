@@ -52,7 +52,8 @@ def predict_images(
     """
     records: list[dict[str, Any]] = []
     failed = 0
-    for item in tqdm(inputs, "predict", unit="image", disable=len(inputs) == 1):
+    hidden = True if len(inputs) == 1 else None  # None: shown on a terminal only
+    for item in tqdm(inputs, "predict", unit="image", disable=hidden):
         try:
             image, prediction = _predict(predictor, item)
         except FocusDetrError as error:
