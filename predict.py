@@ -3,6 +3,7 @@
     python predict.py --checkpoint best.safetensors photo.jpg
     python predict.py --checkpoint best.safetensors photos/ more.png --out drawn --threshold 0.4
     python predict.py --checkpoint best.safetensors photo.jpg --tokens --json boxes.json
+    python predict.py --model served/detector.mindir photo.jpg
 
 The output folder gets a drawn copy of each picture (folders keep their inner structure),
 NAME_tokens.png with --tokens, and detections.json: for each picture its size and its detections
@@ -20,7 +21,10 @@ from pathlib import Path
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.inputs import collect_images
+from focus_detr.inference.session import OutputOptions, PicturePredictor, predict_images
 from focus_detr.runtime import command, prepare_runtime
+
+USUAL_THRESHOLD = 0.3
 
 
 def score(text: str) -> float:
@@ -46,9 +50,11 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "images", nargs="+", type=Path, metavar="IMAGE|FOLDER", help="what to detect on"
     )
-    parser.add_argument("--checkpoint", required=True, help="weights to use")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--checkpoint", help="weights to use")
+    source.add_argument("--model", help="what export.py wrote: a file, or the folder of several")
     parser.add_argument("--out", type=Path, default=Path("predictions"), help="output folder")
-    parser.add_argument("--threshold", type=score, default=0.3, help="smallest score (0.3)")
+    parser.add_argument("--threshold", type=score, help="smallest score; default: the model's, 0.3")
     parser.add_argument("--tokens", action="store_true", help="draw the kept tokens too")
     parser.add_argument("--json", type=Path, help="default: detections.json in the output folder")
     parser.add_argument(
@@ -74,21 +80,50 @@ def check_sides(short: int | None, longest: int | None) -> None:
         raise FocusDetrError(f"--short-side {short} must be at most --max-side {longest}")
 
 
+def refuse_for_model(arguments: argparse.Namespace) -> None:
+    """Refuse options that an exported model cannot follow.
+
+    Raises:
+        FocusDetrError: naming the option.
+    """
+    if arguments.short_side or arguments.max_side:
+        raise FocusDetrError(
+            "the sizes of an exported model are fixed: leave --short-side and "
+            "--max-side out, or export with other ones"
+        )
+    if arguments.tokens:
+        raise FocusDetrError(
+            "--tokens needs --checkpoint: an exported model does not tell which tokens it kept"
+        )
+
+
+def open_predictor(arguments: argparse.Namespace) -> tuple[PicturePredictor, float]:
+    """What detects, and the score that it shows from."""
+    if arguments.model:
+        from focus_detr.deploy.runner import ExportedPredictor
+
+        refuse_for_model(arguments)
+        exported = ExportedPredictor.from_path(arguments.model, arguments.device)
+        return exported, exported.sidecar.score_threshold
+    prepare_runtime(arguments.device)
+    # here, so that Ctrl-C while MindSpore loads ends as later
+    from focus_detr.inference.predictor import Predictor
+
+    short, longest = arguments.short_side, arguments.max_side
+    predictor = Predictor.from_checkpoint(arguments.checkpoint, short_side=short, max_side=longest)
+    return predictor, USUAL_THRESHOLD
+
+
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     arguments = parse_arguments(argv)
-    short, longest = arguments.short_side, arguments.max_side
-    check_sides(short, longest)
+    check_sides(arguments.short_side, arguments.max_side)
     inputs = collect_images(arguments.images, arguments.out)
-    prepare_runtime(arguments.device)
-    # here, so that Ctrl-C while MindSpore loads ends as later
-    from focus_detr.inference.predictor import Predictor
-    from focus_detr.inference.session import OutputOptions, predict_images
-
-    predictor = Predictor.from_checkpoint(arguments.checkpoint, short_side=short, max_side=longest)
+    predictor, usual = open_predictor(arguments)
+    threshold = usual if arguments.threshold is None else arguments.threshold
     json_file = arguments.json or arguments.out / "detections.json"
-    options = OutputOptions(arguments.out, json_file, arguments.threshold, arguments.tokens)
+    options = OutputOptions(arguments.out, json_file, threshold, arguments.tokens)
     summary = predict_images(predictor, inputs, options)
     print(f"{summary.detections} detections in {summary.images} pictures: {arguments.out}")
     return 1 if summary.failed else 0
