@@ -1,9 +1,9 @@
 r"""Write a trained detector as a file that serves, and prove that it equals the checkpoint.
 
     python export.py --checkpoint best.safetensors --out served/detector.mindir
-    python export.py --checkpoint best.safetensors --out detector.onnx --size 800x1088
+    python export.py --checkpoint best.safetensors --out one.mindir --size 800x1088
     python export.py --config config/focus_detr_r50.yaml --checkpoint r50.safetensors \
-        --out served/r50.mindir --size 800x1344 --size 1344x800 --batch dynamic --pictures photos/
+        --out served/r50.mindir --size 800x1344 --size 1344x800 --batch 4 --pictures photos/
 
 Each file is loaded in a fresh process and run on the pictures beside the checkpoint. Expect a line
 with the largest differences for each file, below --tolerance, and then the way to run it:
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from focus_detr.config.loading import load_config
 from focus_detr.errors import FocusDetrError
-from focus_detr.export.options import ExportOptions, parse_batch, parse_size
+from focus_detr.export.options import ExportOptions, parse_size
 from focus_detr.runtime import command, prepare_runtime
 
 
@@ -32,9 +32,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--checkpoint", required=True, type=Path, help="weights to export")
     add("--config", help="YAML file with settings; default: those in the checkpoint")
-    add("--out", required=True, type=Path, help="file to write: .mindir, or .onnx")
+    add("--out", required=True, type=Path, help="file to write, NAME.mindir")
     add("--size", action="append", type=parse_size, help="HxW; default: all of the settings")
-    add("--batch", type=parse_batch, default=1, help="pictures at once, or dynamic (1)")
+    add("--batch", type=int, default=1, help="pictures at once (1)")
     add("--images", choices=("pixels", "normalised"), default="pixels", help="what goes in")
     add("--boxes", choices=("pixels", "unit"), default="pixels", help="what comes out")
     add("--msda", choices=("composition", "custom", "ascend"), default="composition")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import mindspore as ms
 import pytest
+from mindspore import Tensor, nn, ops
 from mindspore.train.mind_ir_pb2 import ModelProto
 from model_cases import SMALL_CLASSES, small_config
 
@@ -18,6 +20,7 @@ from focus_detr.export.sampling import (
     replace_sampling,
 )
 from focus_detr.models.factory import build_detector
+from focus_detr.ops.msda import MSDeformableAttention
 from focus_detr.ops.msda_builtin import BuiltinSampling
 from focus_detr.ops.msda_composition import ComposedSampling, PlacedSampling
 
@@ -49,6 +52,26 @@ def test_without_the_native_library_the_message_says_what_to_do(
         replace_sampling(network, "custom")
 
 
+class OneAttention(nn.Cell):
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = MSDeformableAttention(32, 2, 2, 2, sampling=nn.Cell())
+        replace_sampling(self, "ascend")
+
+    def construct(self, tokens: Tensor, references: Tensor) -> Tensor:
+        value = self.attention.project_value(tokens, ops.ones(tokens.shape[:2], ms.float32))
+        return self.attention(tokens, value, ((4, 4), (2, 2)), references)
+
+
+def test_an_exported_attention_has_the_node_that_the_converter_knows(tmp_path: Path) -> None:
+    inputs = ops.zeros((1, 20, 32), ms.float32), ops.zeros((1, 20, 2, 2), ms.float32)
+    path = tmp_path / "a.mindir"
+    ms.export(OneAttention(), *inputs, file_name=str(path), file_format="MINDIR")
+    check_ascend_nodes(path, 1)
+    with pytest.raises(FocusDetrError, match="1 nodes of MultiScaleDeformableAttnFunction, 1 of"):
+        check_ascend_nodes(path, 2)
+
+
 def write_node(path: Path, inputs: Sequence[str], operator: str = ASCEND_OPERATOR) -> Path:
     """A model of one custom node."""
     model = ModelProto()
@@ -60,7 +83,7 @@ def write_node(path: Path, inputs: Sequence[str], operator: str = ASCEND_OPERATO
         attribute = primitive.attribute.add()
         attribute.name = key
         for value in values:
-            attribute.values.add().s = value.encode()
+            attribute.values.add().strings.append(value.encode())
     path.write_bytes(model.SerializeToString())
     return path
 

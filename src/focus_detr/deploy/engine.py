@@ -1,4 +1,4 @@
-"""What runs an exported model, and which one a file needs."""
+"""What runs an exported model."""
 
 from __future__ import annotations
 
@@ -18,20 +18,17 @@ class Engine(Protocol):
 
 
 def open_engine(path: Path, graph: Graph, device: str | None = None) -> Engine:
-    """Load a model file with the engine for its format.
+    """Load a model file.
 
     Args:
         path: the file; ``read_sidecar`` has checked it.
         graph: what its sidecar says about it.
-        device: CPU, GPU or Ascend; None: the best that is here. ONNX files run on the CPU.
+        device: CPU, GPU or Ascend; None: the best that is here.
 
     Raises:
-        FocusDetrError: the engine is not installed or cannot load the file.
+        FocusDetrError: the engine cannot load the file.
     """
-    if graph.format == "ONNX":
-        from focus_detr.deploy.onnx_engine import OnnxEngine
-
-        return OnnxEngine(path)
+    # here, so that commands that refuse their arguments need not wait for MindSpore
     from focus_detr.deploy.mindspore_engine import MindSporeEngine
 
     return MindSporeEngine(path, graph, device)

@@ -14,8 +14,6 @@ from focus_detr.deploy.sidecar import Graph
 from focus_detr.errors import FocusDetrError
 from focus_detr.runtime import prepare_runtime
 
-_TYPES = {"pixels": ms.uint8, "normalised": ms.float32}
-
 
 class MindSporeEngine:
     """A graph that was read from a file; MindSpore compiles it at the first run."""
@@ -35,23 +33,11 @@ class MindSporeEngine:
                 self._cell = _load(relocated(path, used, Path(folder)))
         else:
             self._cell = _load(path)
-        if graph.batch is None:
-            # otherwise the first batch would fix the size
-            self._cell.set_inputs(*input_tensors(graph))
 
     def run(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         """Compute the outputs."""
         outputs = self._cell(*(Tensor(np.ascontiguousarray(array)) for array in inputs))
         return tuple(output.asnumpy() for output in outputs)
-
-
-def input_tensors(graph: Graph) -> tuple[Tensor, ...]:
-    """Placeholders of a graph's inputs, without values; an open batch size is None."""
-    pixels = graph.images == "pixels"
-    inside = (graph.height, graph.width, 3) if pixels else (3, graph.height, graph.width)
-    images = Tensor(shape=[graph.batch, *inside], dtype=_TYPES[graph.images])
-    sizes = 2 if graph.boxes == "pixels" else 1
-    return images, *(Tensor(shape=[graph.batch, 2], dtype=ms.int32) for _ in range(sizes))
 
 
 def _load(path: Path) -> nn.GraphCell:

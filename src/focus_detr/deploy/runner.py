@@ -10,7 +10,7 @@ import numpy as np
 
 from focus_detr.data.buckets import Size
 from focus_detr.deploy.engine import Engine, open_engine
-from focus_detr.deploy.sidecar import SUFFIXES, Graph, Sidecar, read_sidecar
+from focus_detr.deploy.sidecar import SUFFIX, Graph, Sidecar, read_sidecar
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.postprocess import select_detections, to_detections
 from focus_detr.inference.prediction import Prediction, class_name
@@ -78,7 +78,7 @@ class ExportedPredictor:
         return self.predict_batch([image])[0]
 
     def predict_batch(self, images: Sequence[np.ndarray]) -> list[Prediction]:
-        """Detect on several pictures; those of one shape share a run where the file allows it.
+        """Detect on several pictures; those of one shape share a run if the file takes several.
 
         Raises:
             FocusDetrError: a picture is too small or no such array.
@@ -87,7 +87,7 @@ class ExportedPredictor:
         found: dict[int, Prediction] = {}
         for shape, file in self._files.items():
             places = [index for index, item in enumerate(prepared) if item.bucket == shape]
-            step = file.sidecar.graph.batch or max(len(places), 1)
+            step = file.sidecar.graph.batch
             for start in range(0, len(places), step):
                 chunk = places[start : start + step]
                 results = self._run(file, [prepared[i] for i in chunk], [images[i] for i in chunk])
@@ -99,9 +99,9 @@ class ExportedPredictor:
     ) -> list[Prediction]:
         """Run pictures of one shape, at most as many as the file takes at once."""
         graph = file.sidecar.graph
-        missing = (graph.batch or len(prepared)) - len(prepared)
+        missing = graph.batch - len(prepared)
         filled = [*prepared, *[prepared[-1]] * missing]
-        sizes = [image.shape[:2] for image in images]
+        sizes = [(image.shape[0], image.shape[1]) for image in images]
         inputs = [self._images(graph, filled), np.array([item.size for item in filled], np.int32)]
         if graph.boxes == "pixels":
             inputs.append(np.array([*sizes, *[sizes[-1]] * missing], np.int32))
@@ -141,9 +141,7 @@ def _without_shape(sidecar: Sidecar) -> Sidecar:
 def _model_files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    files = [file for file in sorted(path.iterdir()) if file.suffix in SUFFIXES.values()]
+    files = [file for file in sorted(path.iterdir()) if file.suffix == SUFFIX]
     if not files:
-        raise FocusDetrError(
-            f"folder {path} has no exported model ({', '.join(SUFFIXES.values())})"
-        )
+        raise FocusDetrError(f"folder {path} has no exported model (*{SUFFIX})")
     return files

@@ -12,7 +12,7 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.files import read_json, write_json
 
 FORMAT_VERSION = 1
-SUFFIXES = {"MINDIR": ".mindir", "ONNX": ".onnx"}  # per format
+SUFFIX = ".mindir"  # of model files
 
 _BLOCK = 1 << 20  # bytes
 
@@ -37,10 +37,9 @@ class Graph:
     image (``unit``).
     """
 
-    format: Literal["MINDIR", "ONNX"]
     height: int  # H
     width: int  # W
-    batch: int | None  # B; None: any
+    batch: int  # B
     images: Literal["pixels", "normalised"]
     boxes: Literal["pixels", "unit"]
     msda: Literal["composition", "custom", "ascend"]

@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import Literal
 
 from focus_detr.data.buckets import Size
-from focus_detr.deploy.sidecar import SUFFIXES, Graph
+from focus_detr.deploy.sidecar import SUFFIX, Graph
 from focus_detr.errors import FocusDetrError
 
 STRIDE = 32  # of the backbone's last map
-DYNAMIC = "dynamic"  # batch size of a file that takes any
 
 
 @dataclass(frozen=True)
 class ExportOptions:
     """What to write and how to check it."""
 
-    out: Path  # its suffix is the format; with several shapes _HxW is put before it
+    out: Path  # ends in .mindir; with several shapes _HxW is put before it
     sizes: tuple[Size, ...] = ()  # (H, W); empty: all that the checkpoint's pictures are padded to
-    batch: int | None = 1  # None: any
+    batch: int = 1  # pictures at once
     images: Literal["pixels", "normalised"] = "pixels"
     boxes: Literal["pixels", "unit"] = "pixels"
     msda: Literal["composition", "custom", "ascend"] = "composition"
@@ -35,14 +34,14 @@ class ExportOptions:
         Raises:
             FocusDetrError: says what.
         """
-        onnx = self.out.suffix == SUFFIXES["ONNX"]
-        if self.out.suffix not in SUFFIXES.values():
-            raise FocusDetrError(f"{self.out} must end in {' or '.join(SUFFIXES.values())}")
-        if onnx and self.msda != "composition":
-            raise FocusDetrError(f"an ONNX file cannot hold --msda {self.msda}; use composition")
-        if onnx and self.batch is None:
-            raise FocusDetrError("an ONNX file needs a fixed --batch; MINDIR takes dynamic")
-        if self.batch is not None and self.batch < 1:
+        if self.out.suffix == ".onnx":
+            raise FocusDetrError(
+                f"{self.out}: MindSpore 2.10 cannot write this network as ONNX, since its exporter "
+                f"lacks operations such as Rsqrt; write a {SUFFIX} file"
+            )
+        if self.out.suffix != SUFFIX:
+            raise FocusDetrError(f"{self.out} must end in {SUFFIX}")
+        if self.batch < 1:
             raise FocusDetrError(f"--batch {self.batch} must be positive")
         if not (0 <= self.threshold <= 1 and 0 < self.tolerance <= 1):
             raise FocusDetrError("--threshold and --tolerance are numbers from 0 to 1")
@@ -50,10 +49,7 @@ class ExportOptions:
 
     def graph(self, size: Size) -> Graph:
         """Of the file for an image shape."""
-        form: Literal["MINDIR", "ONNX"] = (
-            "ONNX" if self.out.suffix == SUFFIXES["ONNX"] else "MINDIR"
-        )
-        return Graph(form, *size, self.batch, self.images, self.boxes, self.msda)
+        return Graph(*size, self.batch, self.images, self.boxes, self.msda)
 
     def file(self, size: Size, among: int) -> Path:
         """The file for one of several image shapes."""
@@ -72,19 +68,6 @@ def parse_size(text: str) -> Size:
     if not (height.isdecimal() and width.isdecimal()):
         raise FocusDetrError(f"--size {text} is no height and width such as 800x1344")
     return int(height), int(width)
-
-
-def parse_batch(text: str) -> int | None:
-    """A number, or None for ``dynamic``.
-
-    Raises:
-        FocusDetrError: neither of both.
-    """
-    if text == DYNAMIC:
-        return None
-    if not text.isdecimal():
-        raise FocusDetrError(f"--batch {text} is neither a number nor {DYNAMIC}")
-    return int(text)
 
 
 def check_sizes(sizes: Sequence[Size]) -> None:

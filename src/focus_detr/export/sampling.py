@@ -120,4 +120,4 @@ def _text(attributes: dict, name: str) -> str:
 def _texts(attributes: dict, name: str) -> tuple[str, ...]:
     if name not in attributes:
         return ()
-    return tuple(value.s.decode() for value in attributes[name].values)
+    return tuple(b"".join(value.strings).decode() for value in attributes[name].values)
