@@ -104,6 +104,7 @@ def open_predictor(arguments: argparse.Namespace) -> tuple[PicturePredictor, flo
 
         refuse_for_model(arguments)
         exported = ExportedPredictor.from_path(arguments.model, arguments.device)
+        exported.load_first()
         return exported, exported.sidecar.score_threshold
     prepare_runtime(arguments.device)
     # here, so that Ctrl-C while MindSpore loads ends as later

@@ -118,6 +118,7 @@ def test_a_file_that_is_cut_off_is_one_sentence(
     ("arguments", "message"),
     [
         (["--tokens"], "--tokens needs --checkpoint"),
+        (["--device=Nowhere"], "unknown device Nowhere"),
         (["--short-side=64"], "the sizes of an exported model are fixed"),
     ],
 )

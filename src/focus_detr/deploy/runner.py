@@ -26,11 +26,15 @@ class ModelFile:
     device: str | None = None
     engine: Engine | None = None
 
-    def run(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Compute the outputs that ``sidecar.Graph`` describes."""
+    def loaded(self) -> Engine:
+        """The engine with the file in it.
+
+        Raises:
+            FocusDetrError: it cannot load the file, or there is no such device.
+        """
         if self.engine is None:
             self.engine = open_engine(self.path, self.sidecar.graph, self.device)
-        return self.engine.run(*inputs)
+        return self.engine
 
 
 class ExportedPredictor:
@@ -69,6 +73,14 @@ class ExportedPredictor:
         files = _model_files(Path(path))
         return cls([ModelFile(file, read_sidecar(file), device) for file in files])
 
+    def load_first(self) -> None:
+        """Load one file now, so that what is missing on this machine shows before any picture.
+
+        Raises:
+            FocusDetrError: the engine cannot load the file, or there is no such device.
+        """
+        next(iter(self._files.values())).loaded()
+
     def predict(self, image: np.ndarray) -> Prediction:
         """Detect on one picture ([H, W, 3] uint8 RGB, at least 30 pixels on each side).
 
@@ -105,7 +117,7 @@ class ExportedPredictor:
         inputs = [self._images(graph, filled), np.array([item.size for item in filled], np.int32)]
         if graph.boxes == "pixels":
             inputs.append(np.array([*sizes, *[sizes[-1]] * missing], np.int32))
-        scores, labels, boxes = file.run(*inputs)
+        scores, labels, boxes = file.loaded().run(*inputs)
         return [
             self._prediction(graph, scores[row], labels[row], boxes[row], size)
             for row, size in enumerate(sizes)
