@@ -21,6 +21,7 @@ from pathlib import Path
 from focus_detr.config.loading import load_config
 from focus_detr.errors import FocusDetrError
 from focus_detr.export.options import ExportOptions, parse_size
+from focus_detr.inference.opening import score
 from focus_detr.runtime import command, prepare_runtime
 
 
@@ -38,7 +39,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--images", choices=("pixels", "normalised"), default="pixels", help="what goes in")
     add("--boxes", choices=("pixels", "unit"), default="pixels", help="what comes out")
     add("--msda", choices=("composition", "custom", "ascend"), default="composition")
-    add("--threshold", type=float, default=0.3, help="score that predict.py shows from (0.3)")
+    add("--threshold", type=score, default=0.3, help="score that predict.py shows from (0.3)")
     add("--pictures", nargs="+", type=Path, default=(), help="to compare on; default: drawn ones")
     add("--tolerance", type=float, default=1e-4, help="largest difference allowed (1e-4)")
     add("--device", help="CPU, GPU or Ascend; default: the best that is here")
