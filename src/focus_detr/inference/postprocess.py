@@ -54,16 +54,41 @@ def to_detections(
     Raises:
         FocusDetrError: a score or box is not finite, as from a diverged checkpoint.
     """
-    if not (np.isfinite(scores).all() and np.isfinite(boxes).all()):
-        raise FocusDetrError(
-            "the detector returned scores or boxes that are not finite numbers; "
-            "the checkpoint is broken or its training diverged"
-        )
+    _refuse_if_not_finite(scores, boxes)
     height, width = size
     extent = np.array([width, height, width, height], np.float32)
     pixels = np.clip(boxes.astype(np.float32) * extent, 0, extent)
+    return select_detections(scores, labels, pixels, overlap_limit)
+
+
+def select_detections(
+    scores: np.ndarray,
+    labels: np.ndarray,
+    pixels: np.ndarray,
+    overlap_limit: float | None = None,
+) -> Detections:
+    """Drop fillers and boxes without area, best first.
+
+    Args:
+        scores: [R]; a negative score marks a filler row.
+        labels: [R].
+        pixels: [R, 4] x1 y1 x2 y2, clipped to the file.
+        overlap_limit: for ``Detections.without_overlaps``; None: all stay, as published.
+
+    Raises:
+        FocusDetrError: a score or box is not finite, as from a diverged checkpoint.
+    """
+    _refuse_if_not_finite(scores, pixels)
     sides = pixels[:, 2:] - pixels[:, :2]
     keep = (scores >= 0) & (sides > 0).all(axis=1)
     order = np.argsort(-scores[keep], kind="stable")
     found = Detections(pixels[keep][order], scores[keep][order], labels[keep][order])
     return found if overlap_limit is None else found.without_overlaps(overlap_limit)
+
+
+def _refuse_if_not_finite(scores: np.ndarray, boxes: np.ndarray) -> None:
+    if not (np.isfinite(scores).all() and np.isfinite(boxes).all()):
+        raise FocusDetrError(
+            "the detector returned scores or boxes that are not finite numbers; "
+            "the checkpoint is broken or its training diverged"
+        )

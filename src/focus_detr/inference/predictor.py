@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,33 +11,15 @@ import mindspore as ms
 import numpy as np
 
 from focus_detr.config.schema import DataConfig, ModelConfig
-from focus_detr.data.buckets import ShapeBuckets, default_buckets, fit_size
-from focus_detr.data.resampling import resize_bilinear_antialiased
-from focus_detr.data.transforms import normalise, resized_size
-from focus_detr.errors import FocusDetrError
+from focus_detr.data.buckets import Size, default_buckets
 from focus_detr.inference.kept_tokens import KeptTokens
 from focus_detr.inference.loading import load_detector
-from focus_detr.inference.postprocess import Detections, to_detections
+from focus_detr.inference.postprocess import to_detections
+from focus_detr.inference.prediction import Prediction, class_name
+from focus_detr.inference.preparation import Preparation
 from focus_detr.models.geometry import level_shapes
 
-SMALLEST_SIDE = 30  # pixels; below there is nothing to see
-
 DetectorCell = Callable[[ms.Tensor, ms.Tensor], Sequence[Any]]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What was found in one picture."""
-
-    detections: Detections  # in pixels of the picture, best first
-    names: tuple[str, ...]  # class name of each detection
-    tokens: KeptTokens
-
-    def above(self, threshold: float) -> Prediction:
-        """Only the detections whose score is at least ``threshold``."""
-        detections = self.detections.above(threshold)
-        # Best first, so that what stays is the beginning.
-        return replace(self, detections=detections, names=self.names[: len(detections.scores)])
 
 
 class Predictor:
@@ -62,9 +44,7 @@ class Predictor:
         self.class_names = tuple(class_names)
         self._detector = detector
         self._model = model or ModelConfig()
-        self._data = data or DataConfig()
-        limits = self._data.test_short_side, self._data.test_max_side
-        self._buckets = ShapeBuckets(self._data.shape_buckets or default_buckets(*limits))
+        self._prepare = preparation(data or DataConfig())
 
     @classmethod
     def from_checkpoint(
@@ -94,34 +74,29 @@ class Predictor:
         Raises:
             FocusDetrError: the picture is too small or no such array.
         """
-        _check_image(image)
-        height, width = image.shape[:2]
-        batch, size = self._prepare(image)
-        outputs = self._detector(ms.Tensor(batch), ms.Tensor(np.array([size], np.int32)))
+        prepared = self._prepare(image)
+        backbone = self._model.backbone
+        batch = prepared.normalised(backbone.pixel_mean, backbone.pixel_std)[None]
+        sizes = np.array([prepared.size], np.int32)
+        outputs = self._detector(ms.Tensor(batch), ms.Tensor(sizes))
         scores, labels, boxes, ranked, counts = (np.asarray(output)[0] for output in outputs)
+        height, width = image.shape[:2]
         limit = self._model.overlap_limit
         detections = to_detections(scores, labels, boxes, (height, width), limit)
-        shapes = level_shapes(batch.shape[2], batch.shape[3], self._model.levels)
-        tokens = KeptTokens(ranked, counts, shapes, size)
-        return Prediction(detections, tuple(map(self._name, detections.labels)), tokens)
+        shapes = level_shapes(*prepared.bucket, self._model.levels)
+        tokens = KeptTokens(ranked, counts, shapes, prepared.size)
+        names = tuple(class_name(label, self.class_names) for label in detections.labels)
+        return Prediction(detections, names, tokens)
 
-    def _prepare(self, image: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
-        """[1, 3, H, W] padded to a bucket, and (height, width) of the picture inside."""
-        height, width = image.shape[:2]
-        limits = self._data.test_short_side, self._data.test_max_side
-        planned = resized_size(height, width, *limits)
-        bucket = self._buckets.bucket_for(*planned)
-        size = fit_size(planned, bucket)
-        resized = resize_bilinear_antialiased(image, size)
-        batch = np.zeros((1, 3, *bucket), np.float32)
-        backbone = self._model.backbone
-        inside = batch[0, :, : size[0], : size[1]]
-        normalise(resized, backbone.pixel_mean, backbone.pixel_std, out=inside)
-        return batch, size
 
-    def _name(self, label: int) -> str:
-        known = label < len(self.class_names)
-        return self.class_names[label] if known else f"class {label}"
+def image_shapes(data: DataConfig) -> tuple[Size, ...]:
+    """The (H, W) that pictures are padded to."""
+    return data.shape_buckets or default_buckets(data.test_short_side, data.test_max_side)
+
+
+def preparation(data: DataConfig) -> Preparation:
+    """How the settings want pictures resized."""
+    return Preparation(data.test_short_side, data.test_max_side, image_shapes(data))
 
 
 def with_test_size(data: DataConfig, short_side: int | None, max_side: int | None) -> DataConfig:
@@ -131,15 +106,3 @@ def with_test_size(data: DataConfig, short_side: int | None, max_side: int | Non
     if max_side is None:
         max_side = max(data.test_max_side, short_side)
     return replace(data, test_short_side=short_side, test_max_side=max_side)
-
-
-def _check_image(image: np.ndarray) -> None:
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise FocusDetrError(
-            f"a picture must be [H, W, 3] uint8, got {list(image.shape)} {image.dtype}"
-        )
-    height, width = image.shape[:2]
-    if min(height, width) < SMALLEST_SIDE:
-        raise FocusDetrError(
-            f"the picture is {width}x{height} pixels; each side needs at least {SMALLEST_SIDE}"
-        )

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
@@ -17,10 +17,17 @@ from focus_detr.files import write_json
 from focus_detr.inference.drawing import draw_detections
 from focus_detr.inference.image_writing import write_image
 from focus_detr.inference.inputs import ImageInput
-from focus_detr.inference.predictor import Prediction, Predictor
+from focus_detr.inference.prediction import Prediction
 from focus_detr.inference.token_overlay import draw_token_overlay
 
 _log = logging.getLogger(__name__)
+
+
+class PicturePredictor(Protocol):
+    """Detects on one picture, with whatever engine."""
+
+    def predict(self, image: np.ndarray) -> Prediction:
+        """Detect on [H, W, 3] uint8 RGB."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class Summary:
 
 
 def predict_images(
-    predictor: Predictor, inputs: Sequence[ImageInput], options: OutputOptions
+    predictor: PicturePredictor, inputs: Sequence[ImageInput], options: OutputOptions
 ) -> Summary:
     """Predict, draw and list; a broken picture from a folder is skipped with a warning.
 
@@ -71,7 +78,7 @@ def predict_images(
     return Summary(len(records), sum(len(record["detections"]) for record in records), failed)
 
 
-def _predict(predictor: Predictor, item: ImageInput) -> tuple[np.ndarray, Prediction]:
+def _predict(predictor: PicturePredictor, item: ImageInput) -> tuple[np.ndarray, Prediction]:
     image = read_image(item.path)
     try:
         return image, predictor.predict(image)
@@ -85,6 +92,8 @@ def _draw(
     path = options.folder / item.result
     write_image(path, draw_detections(image, prediction.detections, prediction.names))
     if options.tokens:
+        if prediction.tokens is None:
+            raise FocusDetrError("an exported model does not tell which tokens it kept")
         overlay = draw_token_overlay(image, prediction.tokens, item.path.name)
         write_image(path.with_name(f"{path.stem}_tokens.png"), overlay)
 

@@ -1,0 +1,1 @@
+"""Running exported models; needs nothing of what trains or builds a network."""

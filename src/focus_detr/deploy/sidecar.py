@@ -1,0 +1,128 @@
+"""The JSON file beside an exported model: what the model's tensors mean, and which file it is."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, get_type_hints
+
+from focus_detr.config.values import build, parse_section
+from focus_detr.errors import FocusDetrError
+from focus_detr.files import read_json, write_json
+
+FORMAT_VERSION = 1
+SUFFIX = ".mindir"  # of model files
+
+_BLOCK = 1 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class Versions:
+    """What wrote the file."""
+
+    focus_detr: str
+    mindspore: str
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What the file computes.
+
+    Inputs, in this order: images, [B, H, W, 3] uint8 RGB (``pixels``) or [B, 3, H, W] float32,
+    normalised (``normalised``), padded right and below with zeros; image sizes [B, 2] int32,
+    (height, width) inside the padding; and for ``pixels`` boxes the sizes of the picture files
+    [B, 2] int32. Outputs: scores [B, R], best first, -1 for a filler; labels [B, R] int32; boxes
+    [B, R, 4], x1 y1 x2 y2 in pixels of the picture file, clipped (``pixels``), or in units of the
+    image (``unit``).
+    """
+
+    height: int  # H
+    width: int  # W
+    batch: int  # B
+    images: Literal["pixels", "normalised"]
+    boxes: Literal["pixels", "unit"]
+    msda: Literal["composition", "custom", "ascend"]
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """All that a runner needs beside the file."""
+
+    format_version: int
+    file_sha256: str
+    checkpoint_sha256: str
+    class_names: tuple[str, ...]
+    pixel_mean: tuple[float, float, float]  # RGB, 0..255
+    pixel_std: tuple[float, float, float]
+    short_side: int  # pixels that a picture's short side is resized to
+    max_side: int  # but its long one stays within
+    score_threshold: float  # what to show if the user does not say
+    overlap_limit: float | None  # IoU above which the worse of two detections of a class is dropped
+    versions: Versions
+    graph: Graph
+
+
+def sidecar_path(model: str | Path) -> Path:
+    """Where the sidecar of a model file lies."""
+    return Path(f"{model}.json")
+
+
+def sha256_of(path: str | Path) -> str:
+    """Hash of a file's content, in hexadecimal."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_sidecar(model: str | Path, sidecar: Sidecar) -> None:
+    """Write the sidecar of a model file.
+
+    Raises:
+        FocusDetrError: it cannot be written.
+    """
+    write_json(sidecar_path(model), asdict(sidecar), indent=1)
+
+
+def read_sidecar(model: str | Path) -> Sidecar:
+    """Read the sidecar of a model file and check that it is this file's.
+
+    Raises:
+        FocusDetrError: file or sidecar is missing, the sidecar lacks a key or has a bad value, or
+            the file is another one, damaged or cut off.
+    """
+    path = sidecar_path(model)
+    if not Path(model).is_file():
+        raise FocusDetrError(f"there is no model {model}")
+    if not path.is_file():
+        raise FocusDetrError(f"model {model} needs {path}, which export.py writes beside it")
+    sidecar = _parse(path)
+    if sidecar.file_sha256 != sha256_of(model):
+        raise FocusDetrError(
+            f"{path} belongs to another file than {model}, or the model is damaged or cut off: "
+            "copy both again, or export again"
+        )
+    return sidecar
+
+
+def _parse(path: Path) -> Sidecar:
+    plain = read_json(path)
+    _refuse_missing(Sidecar, plain, path, "")
+    for name, section in (("versions", Versions), ("graph", Graph)):
+        _refuse_missing(section, plain[name], path, f"{name}.")
+    if plain["format_version"] != FORMAT_VERSION:
+        raise FocusDetrError(
+            f"{path} has format version {plain['format_version']}, this program reads "
+            f"{FORMAT_VERSION}"
+        )
+    return build(Sidecar, parse_section(Sidecar, plain, str(path)))
+
+
+def _refuse_missing(section: type, plain: object, path: Path, prefix: str) -> None:
+    if not isinstance(plain, dict):
+        raise FocusDetrError(f"{path}: {prefix.rstrip('.') or 'the file'} is no mapping")
+    missing = [name for name in get_type_hints(section) if name not in plain]
+    if missing:
+        raise FocusDetrError(f"{path} lacks {', '.join(prefix + name for name in missing)}")

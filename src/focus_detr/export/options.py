@@ -1,0 +1,86 @@
+"""What an export writes and how it is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from focus_detr.data.buckets import Size
+from focus_detr.deploy.sidecar import SUFFIX, Graph
+from focus_detr.errors import FocusDetrError
+
+STRIDE = 32  # of the backbone's last map
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What to write and how to check it."""
+
+    out: Path  # ends in .mindir; with several shapes _HxW is put before it
+    sizes: tuple[Size, ...] = ()  # (H, W); empty: all that the checkpoint's pictures are padded to
+    batch: int = 1  # pictures at once
+    images: Literal["pixels", "normalised"] = "pixels"
+    boxes: Literal["pixels", "unit"] = "pixels"
+    msda: Literal["composition", "custom", "ascend"] = "composition"
+    threshold: float = 0.3  # goes into the sidecar
+    tolerance: float = 1e-4  # of scores, and of boxes in units of a picture's longer side
+    device: str | None = None  # that the file is checked on; None: the best that is here
+
+    def __post_init__(self) -> None:
+        """Refuse what does not go together.
+
+        Raises:
+            FocusDetrError: says what.
+        """
+        if self.out.suffix == ".onnx":
+            raise FocusDetrError(
+                f"{self.out}: MindSpore 2.10 cannot write this network as ONNX, since its exporter "
+                f"lacks operations such as Rsqrt; write a {SUFFIX} file"
+            )
+        if self.out.suffix != SUFFIX:
+            raise FocusDetrError(f"{self.out} must end in {SUFFIX}")
+        if self.batch < 1:
+            raise FocusDetrError(f"--batch {self.batch} must be positive")
+        if not (0 <= self.threshold <= 1 and 0 < self.tolerance <= 1):
+            raise FocusDetrError("--threshold and --tolerance are numbers from 0 to 1")
+        check_sizes(self.sizes)
+
+    def graph(self, size: Size) -> Graph:
+        """Of the file for an image shape."""
+        return Graph(*size, self.batch, self.images, self.boxes, self.msda)
+
+    def file(self, size: Size, among: int) -> Path:
+        """The file for one of several image shapes."""
+        if among == 1:
+            return self.out
+        return self.out.with_stem(f"{self.out.stem}_{size[0]}x{size[1]}")
+
+
+def parse_size(text: str) -> Size:
+    """(H, W) from a text such as 800x1344.
+
+    Raises:
+        FocusDetrError: it is no such text.
+    """
+    height, _, width = text.lower().partition("x")
+    if not (height.isdecimal() and width.isdecimal()):
+        raise FocusDetrError(f"--size {text} is no height and width such as 800x1344")
+    return int(height), int(width)
+
+
+def check_sizes(sizes: Sequence[Size]) -> None:
+    """Refuse image shapes that the network's strides do not divide, and the same one twice.
+
+    Raises:
+        FocusDetrError: naming the shape.
+    """
+    for height, width in sizes:
+        if min(height, width) < STRIDE or height % STRIDE or width % STRIDE:
+            raise FocusDetrError(
+                f"size {height}x{width} does not fit the network's strides: both sides must be "
+                f"multiples of {STRIDE}"
+            )
+    if len(set(sizes)) < len(sizes):
+        raise FocusDetrError("a size is given twice")

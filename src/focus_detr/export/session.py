@@ -1,0 +1,165 @@
+"""An export from checkpoint to files that were proven equal to it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+
+import focus_detr
+from focus_detr.config.schema import Config
+from focus_detr.data.buckets import Size
+from focus_detr.deploy.replay import replay
+from focus_detr.deploy.sidecar import (
+    FORMAT_VERSION,
+    Sidecar,
+    Versions,
+    sha256_of,
+    sidecar_path,
+    write_sidecar,
+)
+from focus_detr.errors import FocusDetrError
+from focus_detr.export.cells import ExportedDetector, PixelNormalisation
+from focus_detr.export.comparison import Comparison, compare_all
+from focus_detr.export.options import ExportOptions, check_sizes
+from focus_detr.export.sampling import check_ascend_nodes, replace_sampling
+from focus_detr.export.writing import write_graph
+from focus_detr.files import whole_file, writing
+from focus_detr.inference.loading import LoadedDetector, load_detector
+from focus_detr.inference.predictor import Predictor, image_shapes
+
+Report = Callable[[str], None]
+
+
+class Exporter:
+    """Writes the files of one checkpoint; each stays only if it equals the checkpoint."""
+
+    def __init__(
+        self,
+        checkpoint: str | Path,
+        options: ExportOptions,
+        config: Config | None = None,
+        report: Report = print,
+    ) -> None:
+        """Load the checkpoint.
+
+        Args:
+            checkpoint: weights, class names and settings.
+            options: what to write.
+            config: settings of network and test size instead of those in the checkpoint.
+            report: takes what there is to tell.
+
+        Raises:
+            FocusDetrError: the checkpoint cannot be loaded, does not fit the settings, or the
+                choice of ``options.msda`` is not available.
+        """
+        self.options = options
+        self.report = report
+        # two networks: the one that is compared with samples as predict.py does
+        self.exported, self.reference = (_load(checkpoint, config) for _ in range(2))
+        self.attentions = replace_sampling(self.exported.cell, options.msda)
+        self.checkpoint_hash = sha256_of(checkpoint)
+
+    def run(self, pictures: Sequence[np.ndarray]) -> list[Path]:
+        """Write one file for each image shape, with its sidecar beside it.
+
+        Args:
+            pictures: [H, W, 3] uint8 RGB that file and checkpoint are compared on.
+
+        Returns:
+            The files.
+
+        Raises:
+            FocusDetrError: the format cannot hold the network, or a file differs from the
+                checkpoint; then it is not there.
+        """
+        sizes = self.options.sizes or image_shapes(self.reference.data)
+        check_sizes(sizes)
+        files = [self.options.file(size, len(sizes)) for size in sizes]
+        for size, file in zip(sizes, files, strict=True):
+            self._export(size, file, pictures)
+        return files
+
+    def _export(self, size: Size, file: Path, pictures: Sequence[np.ndarray]) -> None:
+        with writing(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            place = tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent)
+        with place as folder:
+            draft = Path(folder) / file.name
+            self._write(size, draft)
+            if self._can_run_here():
+                self._compare(size, draft, file, pictures)
+            else:
+                check_ascend_nodes(draft, self.attentions)
+                self.report(f"{file}: the nodes fit; not compared, for lack of an Ascend device")
+            # a sidecar that is older than its file is refused by its hash, so the order is safe
+            _move(draft, file)
+            _move(sidecar_path(draft), sidecar_path(file))
+
+    def _write(self, size: Size, draft: Path) -> None:
+        graph = self.options.graph(size)
+        backbone = self.exported.model.backbone
+        normalisation = None
+        if graph.images == "pixels":
+            normalisation = PixelNormalisation(backbone.pixel_mean, backbone.pixel_std)
+        cell = ExportedDetector(self.exported.cell, normalisation).set_train(False)
+        write_graph(cell, graph, draft)
+        write_sidecar(draft, self._sidecar(size, draft))
+
+    def _sidecar(self, size: Size, draft: Path) -> Sidecar:
+        model, data = self.exported.model, self.exported.data
+        return Sidecar(
+            format_version=FORMAT_VERSION,
+            file_sha256=sha256_of(draft),
+            checkpoint_sha256=self.checkpoint_hash,
+            class_names=self.exported.classes.names,
+            pixel_mean=model.backbone.pixel_mean,
+            pixel_std=model.backbone.pixel_std,
+            short_side=data.test_short_side,
+            max_side=data.test_max_side,
+            score_threshold=self.options.threshold,
+            overlap_limit=model.overlap_limit,
+            versions=Versions(focus_detr.__version__, ms.__version__),
+            graph=self.options.graph(size),
+        )
+
+    def _can_run_here(self) -> bool:
+        return self.options.msda != "ascend" or ms.get_context("device_target") == "Ascend"
+
+    def _compare(
+        self, size: Size, draft: Path, file: Path, pictures: Sequence[np.ndarray]
+    ) -> Comparison:
+        """Run draft and checkpoint on the pictures.
+
+        Raises:
+            FocusDetrError: they differ.
+        """
+        loaded, tolerance = self.reference, self.options.tolerance
+        data = replace(loaded.data, shape_buckets=(size,))
+        predictor = Predictor(loaded.cell, loaded.classes.names, loaded.model, data)
+        expected = [predictor.predict(picture).detections for picture in pictures]
+        found = replay(draft, pictures, draft.parent, self.options.device)
+        sides = [max(picture.shape[:2]) for picture in pictures]
+        result = compare_all(expected, found, sides, tolerance)
+        self.report(f"{file}: {result}")
+        if not result.compared or not result.within(tolerance):
+            raise FocusDetrError(
+                f"{file} was not kept: it differs from the checkpoint by more than {tolerance:g} "
+                f"({result})"
+            )
+        return result
+
+
+def _load(checkpoint: str | Path, config: Config | None) -> LoadedDetector:
+    loaded = load_detector(checkpoint, None if config is None else config.model)
+    return loaded if config is None else replace(loaded, data=config.data)
+
+
+def _move(draft: Path, file: Path) -> None:
+    with whole_file(file) as part:
+        os.replace(draft, part)

@@ -1,0 +1,88 @@
+"""What ``predict.py`` detects with: a checkpoint, or a file that ``export.py`` wrote."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from dataclasses import dataclass
+
+from focus_detr.errors import FocusDetrError
+from focus_detr.inference.session import PicturePredictor
+from focus_detr.runtime import prepare_runtime
+
+USUAL_THRESHOLD = 0.3
+
+
+@dataclass(frozen=True)
+class Source:
+    """What to load; either checkpoint or model."""
+
+    checkpoint: str | None
+    model: str | None  # an exported file, or the folder of several
+    short_side: int | None = None  # pixels; None: as trained
+    max_side: int | None = None
+    tokens: bool = False  # whether the kept tokens are wanted
+    device: str | None = None  # None: the best that is here
+
+    def __post_init__(self) -> None:
+        """Refuse what does not go together.
+
+        Raises:
+            FocusDetrError: a side is not positive, the short one exceeds the longest, or an
+                exported model cannot follow an option.
+        """
+        short, longest = self.short_side, self.max_side
+        for option, side in (("--short-side", short), ("--max-side", longest)):
+            if side is not None and side < 1:
+                raise FocusDetrError(f"{option} {side} must be positive")
+        if short is not None and longest is not None and short > longest:
+            raise FocusDetrError(f"--short-side {short} must be at most --max-side {longest}")
+        if self.model is not None and (short or longest):
+            raise FocusDetrError(
+                "the sizes of an exported model are fixed: leave --short-side and --max-side out, "
+                "or export with other ones"
+            )
+        if self.model is not None and self.tokens:
+            raise FocusDetrError(
+                "--tokens needs --checkpoint: an exported model does not tell which tokens it kept"
+            )
+
+    def open(self) -> tuple[PicturePredictor, float]:
+        """Load it.
+
+        Returns:
+            What detects, and the score that it usually shows from.
+
+        Raises:
+            FocusDetrError: it cannot be loaded, or there is no such device.
+        """
+        # imported here, so that bad arguments and Ctrl-C do not wait for MindSpore, and so that
+        # exported models need nothing of the network
+        if self.model is not None:
+            from focus_detr.deploy.runner import ExportedPredictor
+
+            exported = ExportedPredictor.from_path(self.model, self.device)
+            exported.load_first()
+            return exported, exported.sidecar.score_threshold
+        prepare_runtime(self.device)
+        from focus_detr.inference.predictor import Predictor
+
+        predictor = Predictor.from_checkpoint(
+            self.checkpoint or "", short_side=self.short_side, max_side=self.max_side
+        )
+        return predictor, USUAL_THRESHOLD
+
+
+def score(text: str) -> float:
+    """A score from the command line.
+
+    Raises:
+        argparse.ArgumentTypeError: no number from 0 to 1.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
+    return number

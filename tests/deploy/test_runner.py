@@ -1,0 +1,91 @@
+"""Exported models get the images that the checkpoint would get, in batches that they take."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from exported_files import SIDECAR, fake_file, write_model
+
+from focus_detr.deploy.runner import ExportedPredictor
+from focus_detr.errors import FocusDetrError
+
+
+def picture(height: int, width: int) -> np.ndarray:
+    return np.full((height, width, 3), (10, 28, 38), np.uint8)
+
+
+@pytest.mark.parametrize("boxes", ["pixels", "unit"])
+def test_boxes_are_in_pixels_of_the_picture(boxes: str) -> None:
+    file, _ = fake_file(boxes=boxes)
+    prediction = ExportedPredictor([file]).predict(picture(100, 120))
+    assert prediction.names == ("dog",)
+    assert prediction.tokens is None
+    np.testing.assert_allclose(prediction.detections.boxes, [[0, 0, 60, 50]])
+
+
+def test_the_graph_gets_padded_pixels_or_normalised_images() -> None:
+    file, engine = fake_file()
+    ExportedPredictor([file]).predict(picture(32, 40))
+    images, sizes, picture_sizes = engine.calls[0]
+    assert images.shape == (1, 64, 96, 3) and images.dtype == np.uint8
+    assert sizes.tolist() == [[64, 80]] and sizes.dtype == np.int32
+    assert picture_sizes.tolist() == [[32, 40]]
+    assert images[0, 63, 79].tolist() == [10, 28, 38] and not images[:, :, 80:].any()
+
+    file, engine = fake_file(images="normalised", boxes="unit")
+    ExportedPredictor([file]).predict(picture(32, 40))
+    images, sizes = engine.calls[0]
+    assert images.shape == (1, 3, 64, 96) and images.dtype == np.float32
+    assert images[0, :, 63, 79].tolist() == [0, 2, 1] and not images[..., 80:].any()
+
+
+@pytest.mark.parametrize(("batch", "runs"), [(2, [2, 2]), (3, [3]), (4, [4])])
+def test_batches_are_filled_and_come_back_in_order(batch: int, runs: list[int]) -> None:
+    file, engine = fake_file(batch=batch)
+    sizes = [(64, 96), (32, 48), (64, 64)]
+    found = ExportedPredictor([file]).predict_batch([picture(*size) for size in sizes])
+    assert [len(call[0]) for call in engine.calls] == runs
+    corners = [prediction.detections.boxes[0, 2:].tolist() for prediction in found]
+    assert corners == [[48, 32], [24, 16], [32, 32]]
+
+
+def test_each_picture_goes_to_the_file_of_its_shape() -> None:
+    lying, first = fake_file()
+    standing, second = fake_file(height=96, width=64)
+    sizes = [(96, 64), (64, 96), (90, 60)]
+    predictor = ExportedPredictor([lying, standing])
+    found = predictor.predict_batch([picture(*size) for size in sizes])
+    assert len(first.calls) == 1 and len(second.calls) == 2
+    corners = [prediction.detections.boxes[0, 2:].tolist() for prediction in found]
+    assert corners == [[32, 48], [48, 32], [30, 45]]
+
+
+def test_files_of_different_exports_do_not_mix() -> None:
+    file, _ = fake_file()
+    other, _ = fake_file(height=96)
+    other.sidecar = replace(other.sidecar, checkpoint_sha256="d")
+    with pytest.raises(FocusDetrError, match="were not exported together"):
+        ExportedPredictor([file, other])
+
+
+def test_a_folder_stands_for_its_files(tmp_path: Path) -> None:
+    with pytest.raises(FocusDetrError, match="has no exported model"):
+        ExportedPredictor.from_path(tmp_path)
+    write_model(tmp_path / "a.mindir")
+    predictor = ExportedPredictor.from_path(tmp_path)
+    assert predictor.sidecar.class_names == SIDECAR.class_names
+
+
+def test_overlaps_are_dropped_as_the_sidecar_says() -> None:
+    file, engine = fake_file()
+    file.sidecar = replace(file.sidecar, overlap_limit=0.5)
+
+    def twice(*inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        boxes = np.float32([[[0, 0, 10, 10], [0, 0, 10, 9]]])
+        return np.float32([[0.8, 0.4]]), np.int32([[1, 1]]), boxes
+
+    engine.run = twice  # type: ignore[method-assign]
+    assert len(ExportedPredictor([file]).predict(picture(64, 96)).names) == 1

@@ -1,0 +1,66 @@
+"""A model is loaded only with the sidecar that was written for it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from exported_files import SIDECAR, write_model
+
+from focus_detr.deploy.sidecar import read_sidecar, sha256_of, sidecar_path
+from focus_detr.errors import FocusDetrError
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "a.mindir")
+    assert sidecar_path(model) == tmp_path / "a.mindir.json"
+    assert read_sidecar(model) == replace(SIDECAR, file_sha256=sha256_of(model))
+
+
+@pytest.mark.parametrize("content", [b"a mode", b"b model", b""], ids=["cut", "other", "empty"])
+def test_another_or_broken_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    model = write_model(tmp_path / "a.mindir")
+    model.write_bytes(content)
+    with pytest.raises(FocusDetrError, match=r"a\.mindir\.json belongs to another file"):
+        read_sidecar(model)
+
+
+@pytest.mark.parametrize(
+    ("section", "key"), [(None, "pixel_mean"), (None, "graph"), ("graph", "batch")]
+)
+def test_a_missing_key_is_named(tmp_path: Path, section: str | None, key: str) -> None:
+    model = write_model(tmp_path / "a.mindir")
+    plain = json.loads(sidecar_path(model).read_text())
+    del (plain[section] if section else plain)[key]
+    sidecar_path(model).write_text(json.dumps(plain))
+    with pytest.raises(FocusDetrError, match=rf"lacks {section + '.' if section else ''}{key}$"):
+        read_sidecar(model)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("short_side", "big", "short_side is 'big', expected a whole number"),
+        ("format_version", 9, "format version 9, this program reads 1"),
+        ("graph", [], "graph is no mapping"),
+        ("extra", 1, "unknown setting extra"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused(
+    tmp_path: Path, key: str, value: object, message: str
+) -> None:
+    model = write_model(tmp_path / "a.mindir")
+    plain = json.loads(sidecar_path(model).read_text()) | {key: value}
+    sidecar_path(model).write_text(json.dumps(plain))
+    with pytest.raises(FocusDetrError, match=message):
+        read_sidecar(model)
+
+
+def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(FocusDetrError, match=r"there is no model .*a\.mindir"):
+        read_sidecar(tmp_path / "a.mindir")
+    (tmp_path / "a.mindir").write_bytes(b"x")
+    with pytest.raises(FocusDetrError, match=r"needs .*a\.mindir\.json"):
+        read_sidecar(tmp_path / "a.mindir")

@@ -1,0 +1,124 @@
+"""An exported file stays only if it detects what its checkpoint detects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mindspore import nn
+from small_checkpoint import CLASSES, NETWORK, TEST_SIZE, write_small_checkpoint
+
+from focus_detr.config.schema import Config
+from focus_detr.deploy.sidecar import Graph, read_sidecar, sha256_of
+from focus_detr.errors import FocusDetrError
+from focus_detr.export import session
+from focus_detr.export.options import ExportOptions
+from focus_detr.export.session import Exporter
+from focus_detr.inference.postprocess import Detections
+from focus_detr.inference.prediction import Prediction
+
+PICTURES = [np.zeros((64, 96, 3), np.uint8)]
+FOUND = Detections(
+    np.float32([[0, 0, 10, 10], [5, 5, 50, 40], [1, 2, 3, 4]]),
+    np.float32([0.9, 0.5, 0.1]),
+    np.array([0, 1, 1]),
+)
+
+
+class FakePredictor:
+    def __init__(self, *arguments: object) -> None:
+        pass
+
+    def predict(self, picture: np.ndarray) -> Prediction:
+        return Prediction(FOUND, ("cat", "dog", "dog"), None)
+
+
+def write_bytes(cell: nn.Cell, graph: Graph, path: Path) -> None:
+    path.write_bytes(repr(graph).encode())
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_small_checkpoint(tmp_path_factory.mktemp("export") / "best.safetensors")
+
+
+@pytest.fixture
+def fakes(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Nothing is compiled, and the file detects what the checkpoint does."""
+    monkeypatch.setenv("FOCUS_DETR_MSDA", "composition")
+    monkeypatch.setattr(session, "write_graph", write_bytes)
+    monkeypatch.setattr(session, "Predictor", FakePredictor)
+    monkeypatch.setattr(session, "replay", lambda *arguments: [FOUND])
+    return monkeypatch
+
+
+def test_one_file_for_each_shape_with_all_that_a_runner_needs(
+    checkpoint: Path, tmp_path: Path, fakes: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    options = ExportOptions(tmp_path / "served" / "a.mindir", threshold=0.4)
+    files = Exporter(checkpoint, options, report=told.append).run(PICTURES)
+    assert [file.name for file in files] == [
+        "a_64x96.mindir",
+        "a_96x64.mindir",
+    ]
+    assert sorted(p.name for p in (tmp_path / "served").iterdir()) == sorted(
+        [*(file.name for file in files), *(f"{file.name}.json" for file in files)]
+    )
+    sidecar = read_sidecar(files[0])
+    assert (sidecar.graph.height, sidecar.graph.width, sidecar.graph.batch) == (64, 96, 1)
+    assert sidecar.class_names == CLASSES.names
+    assert sidecar.pixel_mean == NETWORK.backbone.pixel_mean
+    assert (sidecar.short_side, sidecar.max_side) == (64, 96)
+    assert sidecar.checkpoint_sha256 == sha256_of(checkpoint)
+    assert sidecar.score_threshold == 0.4
+    assert "2 of 2 detections with the same label" in told[0]
+
+
+@pytest.mark.parametrize("changed", ["score", "box", "label"])
+def test_a_file_that_differs_does_not_stay(
+    checkpoint: Path, tmp_path: Path, fakes: pytest.MonkeyPatch, changed: str
+) -> None:
+    other = {
+        "score": replace(FOUND, scores=FOUND.scores + np.float32(2e-4)),
+        "box": replace(FOUND, boxes=FOUND.boxes + np.float32(0.01)),
+        "label": replace(FOUND, labels=1 - FOUND.labels),
+    }[changed]
+    fakes.setattr(session, "replay", lambda *arguments: [other])
+    options = ExportOptions(tmp_path / "a.mindir", sizes=((64, 96),), tolerance=1e-4)
+    with pytest.raises(FocusDetrError, match=r"a\.mindir was not kept: it differs"):
+        Exporter(checkpoint, options, report=str).run(PICTURES)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_does_not_run_does_not_stay(
+    checkpoint: Path, tmp_path: Path, fakes: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> Sequence[Detections]:
+        raise FocusDetrError("the exported file does not run")
+
+    fakes.setattr(session, "replay", fail)
+    options = ExportOptions(tmp_path / "a.mindir", sizes=((64, 96),))
+    with pytest.raises(FocusDetrError, match="does not run"):
+        Exporter(checkpoint, options, report=str).run(PICTURES)
+    assert not list(tmp_path.iterdir())
+
+
+def test_settings_must_fit_the_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
+    options = ExportOptions(tmp_path / "a.mindir")
+    five = Config(model=replace(NETWORK, num_classes=5), data=TEST_SIZE)
+    with pytest.raises(FocusDetrError, match=r"best\.safetensors has 2 classes, the model 5"):
+        Exporter(checkpoint, options, five)
+    with pytest.raises(FocusDetrError, match="there is no checkpoint"):
+        Exporter(tmp_path / "none.safetensors", options)
+
+
+def test_shapes_of_the_settings_must_fit_the_strides(
+    checkpoint: Path, tmp_path: Path, fakes: pytest.MonkeyPatch
+) -> None:
+    odd = Config(model=NETWORK, data=replace(TEST_SIZE, shape_buckets=((70, 96),)))
+    with pytest.raises(FocusDetrError, match="size 70x96 does not fit the network's strides"):
+        Exporter(checkpoint, ExportOptions(tmp_path / "a.mindir"), odd).run(PICTURES)

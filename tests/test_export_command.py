@@ -1,0 +1,142 @@
+"""``export.py`` and ``predict.py --model`` on the small network: the whole way, in processes."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from small_checkpoint import write_small_checkpoint
+
+from focus_detr.deploy.runner import ExportedPredictor
+from focus_detr.deploy.sidecar import read_sidecar, sidecar_path
+from focus_detr.export.pictures import draw_picture
+from focus_detr.inference.image_writing import write_image
+
+ROOT = Path(__file__).resolve().parents[1]
+# what trains, builds or converts networks; of ops a runner needs only where the library lies
+FOREIGN = ("models", "losses", "training", "weights", "evaluation", "export", "ops.msda_choice")
+PROGRAM = """
+import json, runpy, sys
+try:
+    runpy.run_path("predict.py", run_name="__main__")
+finally:
+    print(json.dumps([name for name in sys.modules if name.startswith("focus_detr.")]))
+"""
+
+
+def command(name: str) -> ModuleType:
+    specification = importlib.util.spec_from_file_location(f"{name}_command", ROOT / f"{name}.py")
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint, two photographs, and the checkpoint exported for batches of two."""
+    folder = tmp_path_factory.mktemp("export")
+    checkpoint = write_small_checkpoint(folder / "best.safetensors")
+    for name, size in (("a", (60, 90)), ("b", (200, 240))):
+        write_image(folder / "photos" / f"{name}.png", draw_picture(*size, seed=size[0]))
+    arguments = ["--checkpoint", str(checkpoint), "--out", str(folder / "served" / "a.mindir")]
+    arguments += ["--size=64x96", "--batch=2", "--tolerance=1e-5", "--device=CPU"]
+    assert command("export").main(arguments) == 0
+    return folder
+
+
+def predicted(folder: Path, arguments: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
+    """What a fresh process finds in the photographs, and which of our modules it loaded."""
+    out = folder / "out"
+    command_line = [*arguments, str(folder / "photos"), "--threshold=0", f"--out={out}"]
+    process = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *command_line, "--device=CPU"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    modules = json.loads(process.stdout.splitlines()[-1])
+    return json.loads((out / "detections.json").read_text()), modules
+
+
+def test_model_and_checkpoint_find_the_same(folder: Path) -> None:
+    ours, modules = predicted(folder, ["--model", str(folder / "served")])
+    assert not [name for name in modules if name.removeprefix("focus_detr.").startswith(FOREIGN)]
+    theirs, others = predicted(folder, ["--checkpoint", str(folder / "best.safetensors")])
+    assert "focus_detr.models.factory" in others
+    assert [entry["image"] for entry in ours] == [entry["image"] for entry in theirs]
+    for left, right in zip(ours, theirs, strict=True):
+        assert len(left["detections"]) == len(right["detections"]) > 5
+        for key, tolerance in (("label", 0), ("score", 2e-5), ("box", 0.02)):
+            values = [[found[key] for found in item["detections"]] for item in (left, right)]
+            np.testing.assert_allclose(*values, atol=tolerance, rtol=0)
+
+
+def test_pictures_of_a_batch_do_not_disturb_each_other(folder: Path) -> None:
+    predictor = ExportedPredictor.from_path(folder / "served" / "a.mindir", "CPU")
+    pictures = [draw_picture(64 + 9 * index, 90, seed=index) for index in range(3)]
+    together = predictor.predict_batch(pictures)
+    for picture, ours in zip(pictures, together, strict=True):
+        alone = predictor.predict(picture)
+        assert ours.names == alone.names
+        for field, tolerance in (("scores", 1e-5), ("boxes", 1e-3)):
+            left, right = (getattr(found.detections, field) for found in (ours, alone))
+            np.testing.assert_allclose(left, right, atol=tolerance, rtol=0)
+
+
+def test_a_file_that_is_cut_off_is_one_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = folder / "broken" / "a.mindir"
+    broken.parent.mkdir()
+    served = folder / "served" / "a.mindir"
+    assert read_sidecar(served).graph.batch == 2
+    broken.write_bytes(served.read_bytes()[:-1000])
+    sidecar_path(broken).write_bytes(sidecar_path(served).read_bytes())
+    arguments = [str(folder / "photos"), "--model", str(broken), "--device=CPU"]
+    assert command("predict").main(arguments) == 2
+    error = capsys.readouterr().err
+    assert "the model is damaged or cut off" in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--tokens"], "--tokens needs --checkpoint"),
+        (["--device=Nowhere"], "unknown device Nowhere"),
+        (["--short-side=64"], "the sizes of an exported model are fixed"),
+    ],
+)
+def test_options_that_a_model_cannot_follow_are_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    model = ["--model", str(folder / "served"), str(folder / "photos")]
+    assert command("predict").main([*model, *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--out=a.om"], "a.om must end in .mindir"),
+        (["--out=a.mindir", "--size=big"], "--size big is no height and width such as 800x1344"),
+        (["--out=a.mindir", "model.width=8"], "key=value changes settings of --config"),
+        (["--out=a.mindir"], "there is no checkpoint none.safetensors"),
+    ],
+)
+def test_bad_arguments_of_an_export_are_one_sentence(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert command("export").main(["--checkpoint=none.safetensors", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
