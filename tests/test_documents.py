@@ -1,0 +1,80 @@
+"""What the documents promise is there: linked files, named settings, commands and their options."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from focus_detr.config.loading import load_config
+from focus_detr.config.schema import Config
+from focus_detr.config.values import full_keys
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = sorted(
+    path for pattern in ("*.md", "docs/*.md", "custom_ops/**/*.md") for path in ROOT.glob(pattern)
+)
+SECTIONS = "model|loss|denoising|data|train|eval"
+FILE_ENDINGS = (".py", ".yaml", ".json", ".jsonl", ".txt", ".pth", ".safetensors", ".batch")
+MINDSPORE_LITE = {"model.build_from_file", "model.predict"}  # methods, not settings
+USERS_OWN = "mine.yaml"  # the settings file that docs/data.md asks for
+
+each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+
+
+def _anchors(path: Path) -> set[str]:
+    """What a link can name after ``#``: the headings, as GitHub spells them."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@each_document
+def test_links_lead_somewhere(path: Path) -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
+        if not link.startswith("https://"):
+            file, _, anchor = link.partition("#")
+            target = path.parent / file if file else path
+            assert target.exists(), link
+            assert not anchor or anchor in _anchors(target), link
+
+
+@each_document
+def test_named_settings_exist(path: Path) -> None:
+    known = set(full_keys(Config))
+    known |= MINDSPORE_LITE
+    sections = {key.rsplit(".", depth)[0] for key in known for depth in range(1, key.count("."))}
+    named = re.findall(rf"(?<![\w/.])(?:{SECTIONS})(?:\.[a-z_]+)+", path.read_text("utf-8"))
+    assert [
+        name for name in named if name not in known | sections and not name.endswith(FILE_ENDINGS)
+    ] == []
+
+
+def _commands() -> Iterator[tuple[str, list[str]]]:
+    """Script and arguments of every ``python SCRIPT ...`` in a code block or a code span."""
+    for path in DOCUMENTS:
+        text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+        for line in re.findall(r"(?:^|`)python ([\w/]+\.py[^`\n]*)", text, re.MULTILINE):
+            script, *arguments = shlex.split(line, comments=True)
+            yield script, arguments
+
+
+def test_there_are_commands() -> None:
+    scripts = {script for script, _ in _commands()}
+    assert {"train.py", "eval.py", "predict.py", "scripts/convert_weights.py"} <= scripts
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments"), [pytest.param(*each, id=" ".join(each[1])) for each in _commands()]
+)
+def test_commands_have_their_script_options_and_settings(script: str, arguments: list[str]) -> None:
+    sources = [ROOT / script, *(ROOT / script).parent.glob("*_arguments.py")]
+    source = "".join(path.read_text(encoding="utf-8") for path in sources)
+    options = [argument.split("=")[0] for argument in arguments if argument.startswith("--")]
+    assert [option for option in options if f'"{option}"' not in source] == []
+    overrides = [argument for argument in arguments if re.match(rf"({SECTIONS})\.\S+=", argument)]
+    config = next((argument for argument in arguments if argument.endswith(".yaml")), None)
+    if config is not None and not config.endswith(USERS_OWN):
+        load_config(ROOT / config, overrides)
