@@ -94,10 +94,12 @@ def _to_torch(arguments: argparse.Namespace) -> None:
 
 
 def _to_ours(arguments: argparse.Namespace) -> None:
+    config = load_config(arguments.config)
     choices = Choices(
         kind=arguments.kind,
         position=RECIPES[arguments.recipe or DEFAULT_RECIPE],
-        model=None if arguments.config is None else load_config(arguments.config).model,
+        model=None if arguments.config is None else config.model,
+        data=config.data,
         class_names=arguments.class_names,
     )
     tensors, metadata, excused = checkpoint_from_torch(arguments.input, choices, arguments.skip)

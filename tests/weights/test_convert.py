@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from golden_data import manifest, weights_from_manifest
+from script_module import load_script
 
+from focus_detr.config.loading import dump_yaml
 from focus_detr.config.schema import (
     BackboneConfig,
+    Config,
+    DataConfig,
     DecoderConfig,
     EncoderConfig,
     ModelConfig,
 )
 from focus_detr.data.coco_classes import COCO_CLASSES
 from focus_detr.errors import FocusDetrError
+from focus_detr.inference.loading import load_detector
 from focus_detr.models.factory import build_model
 from focus_detr.weights.checkpoint import load_checkpoint, load_into, model_tensors, save_checkpoint
 from focus_detr.weights.convert import (
@@ -162,11 +166,7 @@ def test_coco_has_80_classes_with_gaps_in_the_ids() -> None:
 
 
 def _command() -> Callable[[list[str]], int]:
-    spec = importlib.util.spec_from_file_location("convert_weights", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    return script.main
+    return load_script(SCRIPT).main
 
 
 def test_command_converts_both_ways_and_refuses_in_one_sentence(
@@ -209,6 +209,20 @@ def test_command_takes_a_backbone_both_ways(
     _assert_same_bits(load_checkpoint(again).tensors, load_checkpoint(backbone).tensors)
     names = read_state_dict(alone).keys()
     assert {"conv1.weight", "layer4.0.downsample.1.running_var"} < names
+
+
+def test_command_keeps_the_test_size_of_given_settings(
+    tmp_path: Path, small_state: dict[str, np.ndarray]
+) -> None:
+    source, ours, settings = (tmp_path / name for name in ("a.pth", "a.safetensors", "a.yaml"))
+    write_state_dict(source, small_state)
+    config = Config(model=SMALL, data=DataConfig(test_short_side=240, test_max_side=320))
+    settings.write_text(dump_yaml(config))
+    expected = {"--recipe=r50_12ep": (800, 1333), f"--config={settings}": (240, 320)}
+    for choice, size in expected.items():
+        assert _command()([str(source), str(ours), choice]) == 0
+        data = load_detector(ours).data
+        assert (data.test_short_side, data.test_max_side) == size
 
 
 def test_command_says_which_recipe_it_assumed(

@@ -12,7 +12,13 @@ import numpy as np
 from mindspore import nn
 
 from focus_detr.config.loading import to_dict
-from focus_detr.config.schema import BackboneConfig, Config, ModelConfig, PositionConfig
+from focus_detr.config.schema import (
+    BackboneConfig,
+    Config,
+    DataConfig,
+    ModelConfig,
+    PositionConfig,
+)
 from focus_detr.config.validation import validate
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.coco_classes import COCO_CLASSES
@@ -24,6 +30,7 @@ from focus_detr.weights.checkpoint import OPTIMIZER_PREFIX, refuse_difference
 from focus_detr.weights.difference import Difference, Patterns, Shape, compare
 from focus_detr.weights.model_settings import infer_backbone, infer_model
 from focus_detr.weights.naming import aliases, find_encoder_head, is_ignored, to_ours, to_torch
+from focus_detr.weights.stored_settings import stored_test_size
 from focus_detr.weights.torch_reader import read_state_dict
 
 Tensors = Mapping[str, np.ndarray]
@@ -35,12 +42,13 @@ class Choices:
     """What a torch file does not tell about its network.
 
     ``model`` overrules what the tensors show and ``position``; ``class_names`` as in
-    ``describe_detector``; ``kind`` auto looks for a transformer.
+    ``describe_detector``; ``kind`` auto looks for a transformer; of ``data`` the test size counts.
     """
 
     kind: Kind = "auto"
     position: PositionConfig = field(default_factory=PositionConfig)
     model: ModelConfig | None = None
+    data: DataConfig = field(default_factory=DataConfig)
     class_names: Sequence[str] | None = None
 
     def model_of(self, tensors: Tensors) -> ModelConfig:
@@ -218,6 +226,7 @@ def checkpoint_from_torch(
         tensors = detector_to_ours(state)
         model = choices.model_of(tensors)
         metadata = describe_detector(model, choices.class_names, source)
+        metadata["data"] = stored_test_size(choices.data)
         expected = model_shapes(model)
     else:
         tensors = backbone_to_ours(state)

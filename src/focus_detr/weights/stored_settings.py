@@ -1,4 +1,4 @@
-"""The network settings in a checkpoint's metadata, and how others differ from them."""
+"""The settings in a checkpoint's metadata, and how others differ from them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from focus_detr.config.loading import config_from_dict, to_dict
-from focus_detr.config.schema import Config, ModelConfig
+from focus_detr.config.schema import Config, DataConfig, ModelConfig
 
 # they say where the weights came from and how the device computes, not what
 NO_EFFECT = frozenset({"model.backbone.weights", "model.msda"})
@@ -45,6 +45,11 @@ def stored_model(metadata: Mapping[str, Any], label: str) -> ModelConfig | None:
     if not isinstance(plain, Mapping):
         return None
     return config_from_dict({"model": plain}, label).model
+
+
+def stored_test_size(data: DataConfig) -> dict[str, int]:
+    """What a checkpoint remembers of the data settings: the size to detect at, in pixels."""
+    return {"test_short_side": data.test_short_side, "test_max_side": data.test_max_side}
 
 
 def differences(stored: ModelConfig, used: ModelConfig) -> tuple[SettingDifference, ...]:
