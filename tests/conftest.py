@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import warnings
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from script_module import load_script
 
 import focus_detr  # noqa: F401  (sets the oneDNN limit before MindSpore loads)
 
@@ -27,12 +26,7 @@ def _graph_mode() -> None:
 @pytest.fixture(scope="session")
 def msda_build() -> ModuleType:
     """``custom_ops/build.py``."""
-    spec = importlib.util.spec_from_file_location("msda_build", BUILD_SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load_script(BUILD_SCRIPT)
 
 
 @pytest.fixture(scope="session")

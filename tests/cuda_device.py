@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import os
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 from msda_native import Native, NativeError, level_arrays, sizes_of
+from script_module import load_script
 
 DRIVER = Path(__file__).resolve().parents[1] / "benchmarks" / "cuda_driver.py"
 NVCC = "/usr/local/cuda/bin/nvcc"  # where the PATH has none
 
 
 def _driver() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("cuda_driver", DRIVER)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load_script(DRIVER)
 
 
 def gpu_reason() -> str | None:

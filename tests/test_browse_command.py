@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import cv2
 import pytest
 from annotation_files import write_voc
+from script_module import load_script
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "browse_data.py"
 SIZES = dict.fromkeys("abcde", (48, 64))
@@ -16,11 +16,7 @@ SIZES = dict.fromkeys("abcde", (48, 64))
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("browse_data", SCRIPT)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(SCRIPT)
 
 
 @pytest.fixture

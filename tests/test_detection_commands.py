@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from dataclasses import replace
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 from annotation_files import write_voc, write_yolo
 from coco_files import annotation, write_coco
+from script_module import load_script
 from small_checkpoint import CLASSES, NETWORK, TEST_SIZE, write_small_checkpoint
 
 from focus_detr.config.loading import dump_yaml
@@ -25,11 +25,7 @@ SIZES = [(64, 96), (128, 160)]
 
 
 def _command(name: str) -> ModuleType:
-    specification = importlib.util.spec_from_file_location(f"{name}_command", ROOT / f"{name}.py")
-    assert specification is not None and specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return load_script(ROOT / f"{name}.py")
 
 
 @pytest.fixture(scope="module")

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from script_module import load_script
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
 def predict() -> ModuleType:
-    specification = importlib.util.spec_from_file_location("predict_command", ROOT / "predict.py")
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return load_script(ROOT / "predict.py")
 
 
 @pytest.mark.parametrize("text", ["7", "-0.1", "nan", "high"])

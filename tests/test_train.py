@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from script_module import load_script
 
 from focus_detr.training.stop_signal import TrainingStopped
 
@@ -15,12 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture
 def train() -> ModuleType:
-    specification = importlib.util.spec_from_file_location("train_command", ROOT / "train.py")
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return load_script(ROOT / "train.py")
 
 
 def _settings(folder: Path) -> str:

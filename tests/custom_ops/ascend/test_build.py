@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from ascend_emulation import OPERATORS
+from script_module import load_script
 
 TOOL = """
 import json, os, pathlib, sys
@@ -22,11 +22,7 @@ PACKAGE = "(target / 'operators.run').write_text('package')"
 
 @pytest.fixture
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("ascend_build", OPERATORS / "build.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(OPERATORS / "build.py")
 
 
 def _use_tool(script: ModuleType, folder: Path, monkeypatch: pytest.MonkeyPatch, work: str) -> Path:
