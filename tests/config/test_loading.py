@@ -59,12 +59,23 @@ def test_ablations_differ_from_the_recipe_and_from_each_other() -> None:
     assert len({recipe.model, *models}) == len(models) + 1
 
 
-def test_long_schedules_carry_the_positions_of_the_published_weights() -> None:
-    config = load_config(CONFIG_DIR / "focus_detr_r50_36ep.yaml")
-    assert (config.model.position.temperature, config.model.position.offset) == (20, 0)
-    assert config.train.schedule.epochs == 36
-    iterations = [round(milestone * 7500) for milestone in config.train.schedule.milestones]
-    assert iterations == pytest.approx([210_000, 250_000], abs=1)
+@pytest.mark.parametrize(
+    ("name", "position", "epochs", "drops", "warmup_steps"),
+    [
+        ("focus_detr_r50", (10000, -0.5), 12, [82_500], 0),
+        ("focus_detr_r50_24ep", (20, 0), 24, [150_000], 0),
+        ("focus_detr_r50_36ep", (20, 0), 36, [210_000, 250_000], 1000),
+    ],
+)
+def test_recipes_have_the_schedules_and_positions_of_the_published_weights(
+    name: str, position: tuple[float, float], epochs: int, drops: list[int], warmup_steps: int
+) -> None:
+    config = load_config(CONFIG_DIR / f"{name}.yaml")
+    assert (config.model.position.temperature, config.model.position.offset) == position
+    schedule = config.train.schedule
+    assert (schedule.epochs, schedule.warmup_steps, schedule.decay) == (epochs, warmup_steps, 0.1)
+    iterations = [round(milestone * 7500) for milestone in schedule.milestones]
+    assert iterations == pytest.approx(drops, abs=1)
 
 
 def test_a_file_is_merged_over_its_bases_in_order(tmp_path: Path) -> None:
