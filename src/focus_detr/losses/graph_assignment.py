@@ -32,7 +32,7 @@ def _row_costs(cost: Tensor, row: Tensor) -> Tensor:
     """Read one row per problem: cost [N, T, Q], row [N, 1] -> [N, Q]."""
     problems, _, columns = cost.shape
     index = ops.broadcast_to(row.expand_dims(2), (problems, 1, columns))  # [N, 1, Q]
-    return ops.gather_d(cost, 1, index).squeeze(1)
+    return ops.gather_d(cost, 1, index).squeeze(1)  # [N, Q]
 
 
 def _first_true(mask: Tensor) -> Tensor:
@@ -60,7 +60,8 @@ def _initial_assignment(cost: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Ten
     claims = ops.select(wants, order.expand_dims(2), ops.full_like(best, count).expand_dims(2))
     winner = claims.min(axis=1)  # [N, Q]
     row_of = ops.select(winner < count, winner, ops.full_like(winner, -1))
-    got = ops.logical_and(ops.gather_d(row_of, 1, best) == order, order < rows)
+    holder = ops.gather_d(row_of, 1, best)  # [N, T]
+    got = ops.logical_and(holder == order, order < rows)
     return ops.select(got, best, ops.full_like(best, -1)), row_of, cost.min(axis=2)
 
 

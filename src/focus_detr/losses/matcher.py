@@ -148,7 +148,7 @@ class GraphMatcher(_Matcher):
             cost = ops.concat((cost, spare), 2)  # [H*B, T, T]
         rows = box_valid.sum(1).astype(ms.int32)  # [B]
         rows = ops.broadcast_to(rows, (heads, batch)).reshape(-1)  # [H*B]
-        matched = assign_rows(cost, rows).reshape(heads, batch, count)
+        matched = assign_rows(cost, rows).reshape(heads, batch, count)  # [H, B, T]
         matched = ops.select(matched < queries, matched, ops.full_like(matched, -1))
         return ops.select(box_valid > 0, matched, ops.zeros_like(matched))
 

@@ -77,7 +77,8 @@ def embed(labels: Tensor, slot_valid: Tensor, table: Tensor) -> Tensor:
     Returns:
         [B, D, C].
     """
-    return ops.gather(table, labels, 0) * slot_valid.expand_dims(2)
+    content = ops.gather(table, labels, 0)  # [B, D, C]
+    return content * slot_valid.expand_dims(2)
 
 
 def noised_boxes(boxes: Tensor, shift: Tensor) -> Tensor:
@@ -147,5 +148,6 @@ class DenoisingQueries(nn.Cell):
         slot_labels = ops.select(uniform < self.flip_probability, new_label, slot_labels)
         negative = (1.0 - positive).reshape(1, -1, 1)  # [1, D, 1]
         shift = sign * (part + negative) * self.box_noise  # [B, D, 4]
-        slot_boxes = inverse_sigmoid(noised_boxes(ops.gather(boxes, target, 1), shift))
+        slot_boxes = ops.gather(boxes, target, 1)  # [B, D, 4]
+        slot_boxes = inverse_sigmoid(noised_boxes(slot_boxes, shift))
         return slot_labels, slot_boxes * slot_valid.expand_dims(2), slot_valid, layout

@@ -67,7 +67,7 @@ class TokenRanking(nn.Cell):
             written [B, layers] int32, how many of the list each layer writes back.
         """
         tokens = valid.shape[1]
-        ranked = top_tokens(masked_scores, kept_count(tokens, self.keep_ratio))
+        ranked = top_tokens(masked_scores, kept_count(tokens, self.keep_ratio))  # [B, K]
         count = valid.sum(axis=1)  # [B]
         kept = ops.minimum(ops.floor(count * self.keep_ratio) + 1.0, count)  # [B]
         listed = kept if padding == "full" else ops.broadcast_to(kept.max(), kept.shape)

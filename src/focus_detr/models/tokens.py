@@ -35,7 +35,7 @@ def scatter_tokens(tokens: Tensor, indices: Tensor, updates: Tensor, keep_old: T
         keep_old: [B, K] bool; True rows stay what they are.
     """
     batch, count, channels = tokens.shape
-    old = gather_tokens(tokens, indices)
+    old = gather_tokens(tokens, indices)  # [B, K, C]
     rows = ops.select(ops.broadcast_to(keep_old[..., None], updates.shape), old, updates)
     flat = tokens.reshape(batch * count, channels)  # [B*N, C]
     at = _flat_indices(indices, count)[:, None]  # [B*K, 1]

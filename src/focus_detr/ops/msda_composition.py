@@ -121,8 +121,8 @@ class ComposedSampling(nn.Cell):
         top = ops.floor(ops.stop_gradient(y))
         x_shares = self._axis_shares(x - left, left, width)
         y_shares = self._axis_shares(y - top, top, height)
-        image = ops.arange(batch).astype(ms.int32).reshape(batch, 1, 1, 1) * tokens
-        head = ops.arange(heads).astype(ms.int32).reshape(1, 1, heads, 1)
+        image = ops.arange(batch).astype(ms.int32).reshape(batch, 1, 1, 1) * tokens  # [B, 1, 1, 1]
+        head = ops.arange(heads).astype(ms.int32).reshape(1, 1, heads, 1)  # [1, 1, M, 1]
         x_cells = self._axis_cells(left, width)
         y_cells = self._axis_cells(top, height)
         indices, shares = (), ()
