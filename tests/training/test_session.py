@@ -32,7 +32,7 @@ DATA = "training data"
 @pytest.fixture(autouse=True)
 def _tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        session, "build_training_loss", lambda config, classes: TinyLoss(TinyModel(0, classes))
+        session, "build_training_loss", lambda config, classes, **_: TinyLoss(TinyModel(0, classes))
     )
 
 
