@@ -17,6 +17,10 @@ import pytest
 from safetensors.numpy import load_file
 from worker_runs import SCRIPTS, SIZES, busy_port, environment, run, start, write_settings
 
+from focus_detr.launch.checks import free_port
+from focus_detr.training.state import TrainingState
+from focus_detr.weights.checkpoint import load_checkpoint
+
 LEAST_STEPS = 6
 EVALUATED = 4  # epoch after which both runs evaluate
 # in front of a norm over one channel: no gradient, and Adam makes steps of its rounding
@@ -94,6 +98,11 @@ def test_a_stop_saves_the_step_that_it_ends_with(two: Path) -> None:
     assert _records(two, "train")[-1]["step"] == _step(two)
 
 
+def test_all_workers_hold_the_same_weights(two: Path) -> None:
+    (said,) = (r["text"] for r in _records(two, "message") if "workers hold" in r["text"])
+    assert said == f"after step {_step(two)} all 2 workers hold the same weights"
+
+
 def test_one_checkpoint_and_a_log_for_each_worker(two: Path) -> None:
     names = {path.name for path in two.iterdir()}
     assert {"last.safetensors", "best.safetensors", "config.yaml", "logs"} <= names
@@ -114,6 +123,17 @@ def test_two_workers_equal_one_with_the_whole_batch(one: Path, two: Path) -> Non
         np.testing.assert_allclose(shared[name], alone[name], rtol=0, atol=1e-6, err_msg=name)
 
 
+def test_either_run_may_go_on_with_the_workers_of_the_other(one: Path, two: Path) -> None:
+    alone, shared = (load_checkpoint(run / "last.safetensors").metadata for run in (one, two))
+    first, second = (
+        TrainingState(**metadata.pop("training_state")) for metadata in (alone, shared)
+    )
+    assert alone == shared
+    assert (first.seed, first.batches_per_epoch) == (second.seed, second.batches_per_epoch)
+    assert first.step == second.step
+    assert first.best == pytest.approx(second.best, abs=1e-4)
+
+
 def test_the_log_tells_the_losses_of_all_images(one: Path, two: Path) -> None:
     for alone, shared in zip(_records(one, "train"), _records(two, "train"), strict=True):
         assert shared["loss"] == pytest.approx(alone["loss"], rel=1e-5)
@@ -126,12 +146,20 @@ def test_evaluation_between_epochs_is_one_worker_s(one: Path, two: Path) -> None
     assert shared["metrics"] == pytest.approx(alone["metrics"], abs=1e-4)
 
 
-def test_evaluation_of_a_checkpoint_is_one_worker_s(one: Path) -> None:
+def test_evaluation_on_two_machines_is_one_worker_s(one: Path) -> None:
     results, metrics = one / "results.json", one / "metrics.json"
     words = (one.parent / "settings.yaml", one / "last.safetensors", "--json", metrics)
-    done = run("run_distribute_eval.sh", 2, *words, "--results-out", results)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("COCO box metrics") == 1
+    meeting = ("--nodes", 2, "--master", "127.0.0.1", "--port", free_port())
+    machines = [  # both are this one
+        start(
+            *("run_distribute_eval.sh", 1, *words, "--results-out", results),
+            *(*meeting, "--node-rank", rank),
+        )
+        for rank in range(2)
+    ]
+    said = [machine.communicate(timeout=120) for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0], said
+    assert [out.count("COCO box metrics") for out, _ in said] == [1, 0]
     trained = _records(one, "evaluation")[-1]  # by one worker, after the last epoch
     assert json.loads(metrics.read_text())["metrics"] == trained["metrics"]
     found = json.loads(results.read_text())

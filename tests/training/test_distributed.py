@@ -14,7 +14,12 @@ from told_world import ToldWorld
 from focus_detr.errors import FocusDetrError
 from focus_detr.models.denoising import slot_layout
 from focus_detr.training.run_log import JsonLinesSink
+from focus_detr.training.state import fingerprint
 from focus_detr.training.stop_signal import TrainingStopped
+
+
+def _records(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def test_only_the_first_worker_writes(tmp_path: Path) -> None:
@@ -49,10 +54,24 @@ def test_the_log_has_the_mean_over_the_workers(tmp_path: Path) -> None:
         TinyRun(
             tmp_path / name, epochs=1, sinks=(JsonLinesSink(path),), world=world
         ).trainer().run()
-        losses.append([json.loads(line) for line in path.read_text().splitlines()])
+        losses.append([record for record in _records(path) if record["kind"] == "train"])
     for alone, shared in zip(*losses, strict=True):
         assert shared["loss"] == pytest.approx(alone["loss"] + 1.5)
         assert shared["parts"]["loss_bbox"] == pytest.approx(alone["parts"]["loss_bbox"] + 1.5)
+
+
+@pytest.mark.parametrize(("another", "found"), [(0, "DIFFERENT weights"), (None, "the same")])
+def test_weights_are_compared_at_the_end(tmp_path: Path, another: int | None, found: str) -> None:
+    path = tmp_path / "log.jsonl"
+    run = TinyRun(tmp_path, epochs=1, sinks=(JsonLinesSink(path),))
+    trainer = run.trainer()
+    trainer.run()  # alone
+    assert "message" not in [record["kind"] for record in _records(path)]
+    another = fingerprint(trainer.parts.model) if another is None else another
+    run.world = ToldWorld(said=repr((another,)).encode())
+    run.trainer().run()
+    (said,) = (record["text"] for record in _records(path) if record["kind"] == "message")
+    assert said.startswith("after step 3 all 2 workers hold " + found)
 
 
 class _Five(nn.Cell):

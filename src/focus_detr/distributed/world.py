@@ -99,8 +99,12 @@ class World:
         Raises:
             FocusDetrError: they differ; its text is ``sentence``. Raised on every worker.
         """
-        if len(set(self.gather(repr(tuple(facts)).encode()))) > 1:
+        if not self.agree(facts):
             raise FocusDetrError(sentence)
+
+    def agree(self, facts: Sequence[object]) -> bool:
+        """Whether all workers have the same facts; the answer is the same on all of them."""
+        return len(set(self.gather(repr(tuple(facts)).encode()))) == 1
 
     def _largest(self, value: int) -> int:
         # gathered: on a CPU, MindSpore 2.10 reduces sums of floats only

@@ -18,7 +18,13 @@ from focus_detr.distributed.world import SINGLE, World
 from focus_detr.errors import FocusDetrError
 from focus_detr.training.run_log import RunLog, StepReport
 from focus_detr.training.schedule import learning_rate
-from focus_detr.training.state import RunFolder, TrainingState, save_state, save_weights
+from focus_detr.training.state import (
+    RunFolder,
+    TrainingState,
+    fingerprint,
+    save_state,
+    save_weights,
+)
 from focus_detr.training.stop_signal import StopSignal, TrainingStopped
 from focus_detr.training.train_step import TrainStep
 
@@ -84,6 +90,7 @@ class Trainer:
                 self._train_epoch(stop)
                 self._finish_epoch()
                 self._stop_if_asked(stop)
+        self._compare_weights()
         self.parts.world.wait()  # for the first worker's files: its launcher may end with us
         return self.state
 
@@ -92,9 +99,12 @@ class Trainer:
         for name in ("seed", "batches_per_epoch"):
             old, new = getattr(self.state, name), getattr(wanted, name)
             if old != new:
+                last, workers = self.parts.folder.last, self.parts.world.size
                 raise FocusDetrError(
-                    f"{self.parts.folder.last} was trained with {name} {old}, but the settings and "
-                    f"data now give {new}; go on with the old ones or start in another output_dir"
+                    f"{last} was trained with {name} {old}, but the settings, data and {workers} "
+                    f"worker(s) now give {new}; go on with the old ones (another number of workers "
+                    "needs as many images in a step: workers x train.batch_size) or start in "
+                    "another output_dir"
                 )
 
     def _train_epoch(self, stop: StopSignal) -> None:
@@ -176,11 +186,22 @@ class Trainer:
             optimizer = parts.step.optimizer
             save_state(parts.folder.last, parts.model, optimizer, parts.description, self.state)
 
+    def _compare_weights(self) -> None:
+        """Log whether the workers still hold the same weights, as the same updates should give."""
+        world = self.parts.world
+        if world.size > 1:
+            same = world.agree([fingerprint(self.parts.model)])
+            found = "the same weights" if same else "DIFFERENT weights; those of worker 0 are saved"
+            self.parts.log.message(
+                f"after step {self.state.step} all {world.size} workers hold {found}"
+            )
+
     def _stop_if_asked(self, stop: StopSignal) -> None:
         if self.state.epoch >= self.config.schedule.epochs:
             return
         if not self.parts.world.any(stop.requested):
             return
+        self._compare_weights()
         self._save()
         self.parts.world.wait()  # a launcher kills the workers that are left when one ends
         raise TrainingStopped(
