@@ -42,8 +42,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def evaluate_checkpoint(arguments: argparse.Namespace, config: Config) -> CocoResult:
-    """Run the detector over the validation images."""
+def evaluate_checkpoint(arguments: argparse.Namespace, config: Config) -> CocoResult | None:
+    """Run the detector over the validation images; None for workers that do not report."""
     from focus_detr.evaluation.session import open_evaluation
 
     prepare_runtime(arguments.device)
@@ -56,6 +56,7 @@ def evaluate_checkpoint(arguments: argparse.Namespace, config: Config) -> CocoRe
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     arguments = parse_arguments(argv)
+    result: CocoResult | None
     if arguments.results and arguments.annotations:
         found = read_results(arguments.results)
         result = evaluate_detections(arguments.annotations, found, arguments.results)
@@ -64,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         result = evaluate_checkpoint(arguments, config)
     else:
         raise FocusDetrError("give --config and --checkpoint, or --results and --annotations")
+    if result is None:
+        return
     print(format_table(result))
     if arguments.json:
         write_json(arguments.json, result_to_dict(result), indent=1)

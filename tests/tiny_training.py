@@ -11,6 +11,7 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from focus_detr.config.schema import OptimizerConfig, ScheduleConfig, TrainConfig
 from focus_detr.data.batch import Batch
+from focus_detr.distributed.world import SINGLE, World
 from focus_detr.training.adamw import AdamW
 from focus_detr.training.inputs import StepInputs
 from focus_detr.training.parameter_groups import trained_parameters
@@ -89,6 +90,7 @@ class TinyLoader:
     poison: tuple[int, int] | None = None  # (epoch, batch) whose images are NaN
     before: Callable[[int, int], None] = lambda epoch, batch: None  # called ahead of each batch
     closed: int = 0
+    images: int = 2  # in a batch
 
     def __len__(self) -> int:
         """Batches per epoch."""
@@ -105,17 +107,18 @@ class TinyLoader:
 
     def _batch(self, epoch: int, index: int) -> Batch:
         rng = np.random.default_rng((self.seed, epoch, index))
-        images = rng.normal(size=(2, 3, 4, 4)).astype(np.float32)
+        count = self.images
+        images = rng.normal(size=(count, 3, 4, 4)).astype(np.float32)
         if (epoch, index) == self.poison:
             images[0] = np.nan
-        sizes = np.full((2, 2), 4, np.int32)
+        sizes = np.full((count, 2), 4, np.int32)
         return Batch(
             images=images,
             image_sizes=sizes,
-            boxes=np.full((2, 1, 4), 0.5, np.float32),
-            labels=np.zeros((2, 1), np.int32),
-            box_valid=np.ones((2, 1), np.float32),
-            image_ids=(100 * epoch + 2 * index, 100 * epoch + 2 * index + 1),
+            boxes=np.full((count, 1, 4), 0.5, np.float32),
+            labels=np.zeros((count, 1), np.int32),
+            box_valid=np.ones((count, 1), np.float32),
+            image_ids=tuple(100 * epoch + count * index + image for image in range(count)),
             original_sizes=sizes,
         )
 
@@ -132,6 +135,7 @@ class TinyRun:
     evaluate: Callable[[], Mapping[str, float]] | None = None
     sinks: tuple[Sink, ...] = ()
     model_seed: int = 0
+    world: World = SINGLE
 
     def trainer(self, state: TrainingState | None = None) -> Trainer:
         """A trainer at ``state``, or at the start."""
@@ -154,5 +158,6 @@ class TinyRun:
             log=RunLog(self.sinks, 1),
             folder=RunFolder(self.folder),
             description=DESCRIPTION,
+            world=self.world,
         )
         return Trainer(config, parts, state or TrainingState(0, BATCHES))

@@ -53,7 +53,7 @@ def _batch(
     )
     labels = rng.integers(0, classes, (batch, TARGETS))
     valid = np.arange(TARGETS)[None] < np.array(counts)[:, None]
-    draws = draw_noise(rng, batch, denoising_slots(number, TARGETS), classes)
+    draws = draw_noise(rng.spawn(batch), denoising_slots(number, TARGETS), classes)
     arrays = (
         boxes.astype(np.float32),
         labels.astype(np.int32),

@@ -1,10 +1,11 @@
-"""The loss's arguments are a function of batch, seed, worker and step."""
+"""The loss's arguments are a function of seed, step and place in the step."""
 
 from __future__ import annotations
 
 import numpy as np
 from tiny_training import TinyLoader
 
+from focus_detr.distributed.world import World
 from focus_detr.training.inputs import StepInputs
 
 BATCH = next(TinyLoader().epoch(0))
@@ -27,7 +28,22 @@ def test_noise_repeats_for_a_step_and_differs_otherwise() -> None:
     others = (
         _noise(StepInputs(1, 50, 80), 8),
         _noise(StepInputs(2, 50, 80), 7),
-        _noise(StepInputs(1, 50, 80, rank=1), 7),
+        _noise(StepInputs(1, 50, 80, World(1, 2)), 8),
     )
     for other in others:
         assert all((a != b).any() for a, b in zip(reference, other, strict=True))
+
+
+def test_an_image_has_the_same_noise_however_the_step_is_dealt() -> None:
+    large = next(TinyLoader(images=4).epoch(0))
+    whole = [tensor.asnumpy() for tensor in StepInputs(1, 5, 80)(large, 7)[5:]]
+    for rank in range(2):
+        shares = _noise(StepInputs(1, 5, 80, World(rank, 2)), 7)
+        for all_images, own in zip(whole, shares, strict=True):
+            np.testing.assert_array_equal(all_images[rank::2], own)
+
+
+def test_further_slots_do_not_change_the_noise_of_the_first() -> None:
+    few, many = (_noise(StepInputs(1, number, 80), 7) for number in (3, 50))
+    for short, long in zip(few, many, strict=True):
+        np.testing.assert_array_equal(short, long[:, :6])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,6 +21,7 @@ from focus_detr.config.schema import (
     ScheduleConfig,
     TrainConfig,
 )
+from focus_detr.distributed.world import World
 from focus_detr.errors import FocusDetrError
 from focus_detr.training import session
 from focus_detr.training.session import open_session
@@ -32,7 +33,7 @@ DATA = "training data"
 @pytest.fixture(autouse=True)
 def _tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        session, "build_training_loss", lambda config, classes: TinyLoss(TinyModel(0, classes))
+        session, "build_training_loss", lambda config, classes, **_: TinyLoss(TinyModel(0, classes))
     )
 
 
@@ -58,6 +59,16 @@ def config(tmp_path: Path) -> Config:
         schedule=ScheduleConfig(epochs=1, milestones=()),
     )
     return Config(data=data, train=train)
+
+
+@dataclass(frozen=True)
+class _Agreeing(World):
+    """The first of two workers; the other says the same."""
+
+    size: int = 2
+
+    def gather(self, payload: bytes) -> list[bytes]:
+        return [payload, payload]
 
 
 def _with_train(config: Config, **changes: object) -> Config:
@@ -111,6 +122,20 @@ def test_another_seed_does_not_go_on(config: Config) -> None:
     open_session(config).run()
     with pytest.raises(FocusDetrError, match="seed 0"):
         open_session(_with_train(config, seed=1), resume=True)
+
+
+def test_another_number_of_workers_goes_on_with_as_many_images_in_a_step(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_session(config).run()
+    monkeypatch.setattr(session, "join_world", _Agreeing)
+    monkeypatch.setattr(session, "GradientMean", lambda workers: None)
+    longer = _with_train(config, schedule=ScheduleConfig(epochs=2, milestones=()))
+    resumed = open_session(_with_train(longer, batch_size=1), resume=True)
+    assert (resumed.state.step, resumed.total_steps) == (2, 4)
+    sentence = r"batches_per_epoch 2, but .* 2 worker\(s\) now give 1.* workers x train.batch_size"
+    with pytest.raises(FocusDetrError, match=sentence):
+        open_session(longer, resume=True)
 
 
 def test_fine_tuning_names_the_new_heads(config: Config, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -157,10 +156,3 @@ def test_a_state_of_other_data_is_refused(tmp_path: Path) -> None:
         TinyRun(tmp_path).trainer(TrainingState(0, 7))
     with pytest.raises(FocusDetrError, match="seed 5"):
         TinyRun(tmp_path).trainer(TrainingState(5, 3))
-
-
-def test_a_worker_that_does_not_write_leaves_no_files(tmp_path: Path) -> None:
-    trainer = TinyRun(tmp_path, epochs=1, evaluate=lambda: {"AP": 0.5}).trainer()
-    trainer.parts = replace(trainer.parts, writes=False)
-    trainer.run()
-    assert list(tmp_path.iterdir()) == []

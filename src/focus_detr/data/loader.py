@@ -37,7 +37,9 @@ class Policy(Protocol):
 class DataLoader:
     """Loads the batches of an epoch in threads.
 
-    Order and content depend on the seed and the epoch alone, not on the number of workers. After
+    Order and content depend on the seed and the epoch alone, not on the number of workers. The
+    padding of a batch depends on the images that all ranks load for the step, so the ranks compile
+    the same graphs and an image is padded as one rank with the whole batch would pad it. After
     each epoch one warning counts the images that had to shrink to a bucket and the boxes beyond
     the largest target bucket. With ``skip_broken`` a blank image takes the place of one that
     cannot be read, which is counted too.
@@ -76,7 +78,7 @@ class DataLoader:
         counts: Counter[str] = Counter()
         broken = BrokenImages(self.skip_broken)
         loaded = map_in_order(
-            lambda chosen: self._load(chosen, plans, broken), batches, self.workers
+            lambda together: self._load(together, plans, broken), batches, self.workers
         )
         try:
             for batch, notes in loaded:
@@ -98,18 +100,21 @@ class DataLoader:
 
     def _index_batches(self, plans: Sequence[TransformPlan], epoch: int) -> list[tuple[int, ...]]:
         groups = [self.buckets.bucket_for(*plan.size) for plan in plans]
-        return self.sampler.batches(groups, epoch)
+        return self.sampler.together(groups, epoch)
 
     def _load(
-        self, chosen: tuple[int, ...], plans: Sequence[TransformPlan], broken: BrokenImages
+        self, together: tuple[int, ...], plans: Sequence[TransformPlan], broken: BrokenImages
     ) -> tuple[Batch, Counter[str]]:
-        """Make one batch, and count what was not as it should be."""
-        bucket = self.buckets.bucket_for_all([plans[i].size for i in chosen if i != BLANK])
+        """Make this rank's part of a batch, and count what was not as it should be."""
+        images = [i for i in together if i != BLANK]
+        bucket = self.buckets.bucket_for_all([plans[i].size for i in images])
+        boxes = [len(self.dataset.records[i].boxes) for i in images]
+        capacity = target_capacity(boxes, self.target_buckets)
+        chosen = self.sampler.own(together)
         items = [
             blank_image(bucket) if i == BLANK else self._guarded(i, plans[i], bucket, broken)
             for i in chosen
         ]
-        capacity = target_capacity([len(item.content.boxes) for item in items], self.target_buckets)
         batch, dropped = collate(items, bucket, capacity, self.pixel_mean, self.pixel_std)
         shrunk = sum(fit_size(plans[i].size, bucket) != plans[i].size for i in chosen if i != BLANK)
         return batch, Counter(shrunk=shrunk, dropped=dropped)

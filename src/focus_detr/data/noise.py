@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+_DRAWS_PER_SLOT = 1 + 1 + 4 + 4  # replace the label, by which, signs and sizes of the shifts
 
 
 @dataclass(frozen=True)
@@ -18,20 +21,23 @@ class DenoisingDraws:
 
 
 def draw_noise(
-    rng: np.random.Generator, batch_size: int, slots: int, num_classes: int
+    generators: Sequence[np.random.Generator], slots: int, num_classes: int
 ) -> DenoisingDraws:
     """Draw the noise of one batch.
 
+    A slot's draws depend on its image's generator and its place alone: not on the other images, nor
+    on how many slots follow.
+
     Args:
-        rng: generator; the same state gives the same draws.
-        batch_size: number B of images.
+        generators: one for each of the B images; the same state gives the same draws.
         slots: number D of denoising slots per image, 0 without denoising.
         num_classes: labels are drawn below it.
     """
-    shape = (batch_size, slots)
+    shape = (slots, _DRAWS_PER_SLOT)
+    draws = np.stack([rng.random(shape, dtype=np.float32) for rng in generators])  # [B, D, 10]
     return DenoisingDraws(
-        uniform=rng.random(shape, dtype=np.float32),
-        new_label=rng.integers(0, num_classes, shape, dtype=np.int32),
-        sign=rng.integers(0, 2, (*shape, 4)).astype(np.float32) * 2.0 - 1.0,
-        part=rng.random((*shape, 4), dtype=np.float32),
+        uniform=np.ascontiguousarray(draws[..., 0]),
+        new_label=(draws[..., 1].astype(np.float64) * num_classes).astype(np.int32),
+        sign=np.where(draws[..., 2:6] < 0.5, -1.0, 1.0).astype(np.float32),
+        part=np.ascontiguousarray(draws[..., 6:]),
     )

@@ -15,8 +15,11 @@ _ORDER_STREAM = 1  # keeps the order's random numbers apart from those of the tr
 class BatchSampler(Protocol):
     """Splits the images of an epoch into batches."""
 
-    def batches(self, groups: Sequence[Hashable], epoch: int) -> list[tuple[int, ...]]:
-        """The batches of this rank in order; ``groups[i]`` is the shape bucket of image i."""
+    def together(self, groups: Sequence[Hashable], epoch: int) -> list[tuple[int, ...]]:
+        """The batches of all ranks together, in order; ``groups[i]`` is image i's shape bucket."""
+
+    def own(self, together: tuple[int, ...]) -> tuple[int, ...]:
+        """What this rank loads of a batch of all ranks."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class TrainSampler:
     rank: int = 0
     world_size: int = 1
 
-    def batches(self, groups: Sequence[Hashable], epoch: int) -> list[tuple[int, ...]]:
+    def together(self, groups: Sequence[Hashable], epoch: int) -> list[tuple[int, ...]]:
         """``len(groups) // (batch_size * world_size)`` batches of indices."""
         random = np.random.default_rng((self.seed, epoch, _ORDER_STREAM))
         order = random.permutation(len(groups))
@@ -46,7 +49,11 @@ class TrainSampler:
             rest += members[whole:]
         full += _chunks(rest[: len(rest) // step * step], step)
         shuffled = [full[position] for position in random.permutation(len(full))]
-        return [tuple(chunk[self.rank :: self.world_size]) for chunk in shuffled]
+        return [tuple(chunk) for chunk in shuffled]
+
+    def own(self, together: tuple[int, ...]) -> tuple[int, ...]:
+        """Every ``world_size``-th image."""
+        return together[self.rank :: self.world_size]
 
 
 @dataclass(frozen=True)
@@ -57,14 +64,17 @@ class EvalSampler:
     rank: int = 0
     world_size: int = 1
 
-    def batches(self, groups: Sequence[Hashable], epoch: int) -> list[tuple[int, ...]]:
-        """Batches of one group each, equally many and equally large on each rank."""
+    def together(self, groups: Sequence[Hashable], epoch: int) -> list[tuple[int, ...]]:
+        """Batches of one group each, all of one size."""
         step = self.batch_size * self.world_size
         chunks: list[list[int]] = []
         for members in _by_group(range(len(groups)), groups):
             chunks += _chunks(members, step)
-        filled = [chunk + [BLANK] * (step - len(chunk)) for chunk in chunks]
-        return [tuple(chunk[self.rank :: self.world_size]) for chunk in filled]
+        return [tuple(chunk + [BLANK] * (step - len(chunk))) for chunk in chunks]
+
+    def own(self, together: tuple[int, ...]) -> tuple[int, ...]:
+        """Every ``world_size``-th image."""
+        return together[self.rank :: self.world_size]
 
 
 def _by_group(order: Iterable[int], groups: Sequence[Hashable]) -> list[list[int]]:

@@ -16,7 +16,9 @@ from tqdm import tqdm
 from focus_detr.data.annotations import Annotations
 from focus_detr.data.batch import Batch
 from focus_detr.data.collate import BLANK_ID
+from focus_detr.distributed.world import SINGLE, World
 from focus_detr.evaluation.coco_metrics import CocoResult, compare
+from focus_detr.evaluation.gathering import gather_results
 from focus_detr.evaluation.ground_truth import read_ground_truth
 from focus_detr.evaluation.speed import Speed
 from focus_detr.files import write_json
@@ -38,6 +40,7 @@ class Evaluator:
         annotations: str | Path | Annotations,
         batches: int | None = None,
         overlap_limit: float | None = None,
+        world: World = SINGLE,
     ) -> None:
         """Keep what a run needs.
 
@@ -51,6 +54,7 @@ class Evaluator:
                 them.
             batches: how many the loader gives, for the progress bar.
             overlap_limit: as for ``to_detections``.
+            world: the workers that share the images; each has a loader of its own part.
 
         Raises:
             FocusDetrError: the annotations are malformed.
@@ -60,14 +64,19 @@ class Evaluator:
         self._source = annotations.source if isinstance(annotations, Annotations) else annotations
         self._batches = batches
         self._overlap_limit = overlap_limit
+        self._world = world
         self._truth = read_ground_truth(annotations)
         known = {category["id"] for category in self._truth["categories"]}
         self._categories = {
             label: category for label, category in enumerate(category_ids) if category in known
         }
 
-    def run(self, progress: bool = True, results_out: str | Path | None = None) -> CocoResult:
+    def run(
+        self, progress: bool = True, results_out: str | Path | None = None
+    ) -> CocoResult | None:
         """Detect on all images and evaluate.
+
+        Several workers give their detections to the first; the others return None.
 
         Args:
             progress: show a progress bar.
@@ -77,13 +86,15 @@ class Evaluator:
             FocusDetrError: the detector's numbers are not finite, or a file cannot be written.
         """
         detections, speed = self.detect(progress)
+        if not self._world.first:
+            return None
         if results_out is not None:
             write_json(results_out, detections)
         result = compare(self._truth, detections)
         return dataclasses.replace(result, speed=speed)
 
     def detect(self, progress: bool = True) -> tuple[list[dict[str, Any]], Speed]:
-        """Detections of all images in the COCO results format, and where the time went."""
+        """Detections of all workers' images in the COCO results format, and where the time went."""
         detections: list[dict[str, Any]] = []
         speed = Speed()
         shapes: set[tuple[int, ...]] = set()
@@ -100,6 +111,7 @@ class Evaluator:
             else:
                 shapes.add(batch.images.shape)
                 speed.add_warmup(images, model_seconds)
+        detections, speed = gather_results(self._world, detections, speed)
         return self._known(detections), speed
 
     def _forward(self, batch: Batch) -> tuple[np.ndarray, ...]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from focus_detr.config.schema import Config
 from focus_detr.data.build import build_eval_loader
+from focus_detr.distributed.world import join_world
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.evaluator import Evaluator
 from focus_detr.inference.loading import load_detector
@@ -14,18 +15,27 @@ from focus_detr.inference.loading import load_detector
 def open_evaluation(config: Config, checkpoint: str | Path, batch_size: int) -> Evaluator:
     """Load the checkpoint and the validation data.
 
+    If a launcher started this process, it becomes one of the workers that share the images.
+
     Args:
         config: all settings; its model has to fit the checkpoint.
         checkpoint: weights; their class map decides the category ids.
-        batch_size: images per batch.
+        batch_size: images per batch of a worker.
 
     Raises:
         FocusDetrError: a bad checkpoint, bad data, or a batch size below 1.
     """
     if batch_size < 1:
         raise FocusDetrError(f"the batch size must be at least 1, got {batch_size}")
+    world = join_world()
     loaded = load_detector(checkpoint, config.model)
-    loader = build_eval_loader(config, batch_size=batch_size, classes=loaded.classes)
+    loader = build_eval_loader(
+        config,
+        batch_size=batch_size,
+        classes=loaded.classes,
+        rank=world.rank,
+        world_size=world.size,
+    )
     category_ids = loaded.classes.category_ids
     return Evaluator(
         loader.epoch(0),
@@ -34,4 +44,5 @@ def open_evaluation(config: Config, checkpoint: str | Path, batch_size: int) -> 
         loader.dataset.annotations,
         len(loader),
         loaded.model.overlap_limit,
+        world,
     )

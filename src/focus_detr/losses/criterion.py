@@ -124,8 +124,8 @@ class Criterion(nn.Cell):
             box_weight: weight of the L1 losses.
             giou_weight: weight of the generalized IoU losses.
             foreground_weight: weight of the foreground loss.
-            reduce_count: scalar -> scalar, the mean over data-parallel workers of the number of
-                boxes; None with one worker.
+            reduce_count: this worker's number of boxes [] -> what its losses are divided by [],
+                see ``BoxesPerWorker``; None with one worker.
         """
         super().__init__()
         self.matcher = matcher
@@ -139,7 +139,7 @@ class Criterion(nn.Cell):
     def _box_count(self, box_valid: Tensor) -> Tensor:
         count = box_valid.sum()
         if self.reduce_count is not None:
-            count = self.reduce_count(count)
+            return self.reduce_count(count)
         return ops.clamp(count, min=1.0)
 
     def _denoising_losses(

@@ -23,18 +23,23 @@ def denoising_slots(number: int, targets: int) -> int:
     return 2 * max(number, targets) if number > 0 else 0
 
 
-def slot_layout(box_valid: Tensor, number: int) -> SlotLayout:
+def slot_layout(
+    box_valid: Tensor, number: int, reduce_largest: nn.Cell | None = None
+) -> SlotLayout:
     """Say what each slot is for.
 
     Args:
         box_valid: [B, T] float32, 1 for real boxes, which come first.
         number: wanted pairs of positive and negative queries per image, more than 0.
+        reduce_largest: as for ``DenoisingQueries``.
 
     Returns:
         group, target, positive and groups as described at ``SlotLayout``.
     """
     slots = denoising_slots(number, box_valid.shape[1])
     largest = box_valid.sum(1).max().astype(ms.int32)
+    if reduce_largest is not None:
+        largest = reduce_largest(largest)
     period = ops.clamp(largest, min=1)  # without any box: no live slot, but no division by 0
     groups = ops.clamp(number // period, min=1)
     slot = ops.arange(slots).astype(ms.int32)
@@ -101,7 +106,12 @@ class DenoisingQueries(nn.Cell):
     """Builds the slots of a batch from its targets and random draws; it has no weights."""
 
     def __init__(
-        self, *, number: int = 100, label_noise: float = 0.5, box_noise: float = 1.0
+        self,
+        *,
+        number: int = 100,
+        label_noise: float = 0.5,
+        box_noise: float = 1.0,
+        reduce_largest: nn.Cell | None = None,
     ) -> None:
         """Build the cell.
 
@@ -109,11 +119,14 @@ class DenoisingQueries(nn.Cell):
             number: wanted pairs of positive and negative queries per image, more than 0.
             label_noise: twice the probability that a slot's label is replaced.
             box_noise: scale of the corner shifts; 1 moves a positive by up to half its size.
+            reduce_largest: [] int32 -> [] int32, the largest number of boxes of an image over all
+                workers, so that all of them lay the slots out alike; None with one worker.
         """
         super().__init__()
         self.number = number
         self.flip_probability = 0.5 * label_noise
         self.box_noise = box_noise
+        self.reduce_largest = reduce_largest
 
     def construct(
         self,
@@ -140,7 +153,7 @@ class DenoisingQueries(nn.Cell):
             Labels [B, D] int32, boxes [B, D, 4] before the sigmoid (0 in empty slots), 1 for
             filled slots [B, D] float32, and the layout of the slots.
         """
-        layout = slot_layout(box_valid, self.number)
+        layout = slot_layout(box_valid, self.number, self.reduce_largest)
         group, target, positive, _ = layout
         live = (group >= 0).astype(ms.float32)  # [D]
         slot_valid = ops.gather(box_valid, target, 1) * live  # [B, D]

@@ -6,6 +6,8 @@ import mindspore as ms
 from mindspore import nn
 
 from focus_detr.config.schema import BackboneConfig, Config, ModelConfig
+from focus_detr.distributed.reducers import BoxesPerWorker, LargestOfWorkers
+from focus_detr.distributed.world import SINGLE, World
 from focus_detr.losses.criterion import Criterion
 from focus_detr.losses.foreground import ForegroundLoss
 from focus_detr.losses.matcher import build_matcher
@@ -149,7 +151,7 @@ def build_detector(config: ModelConfig, num_classes: int) -> Detector:
 
 
 def build_criterion(config: Config, *, reduce_count: nn.Cell | None = None) -> Criterion:
-    """The training loss on predictions; ``reduce_count`` averages box counts over workers."""
+    """The training loss on predictions; ``reduce_count`` as for ``Criterion``."""
     loss, selector = config.loss, config.model.foreground_selector
     matcher = build_matcher(
         loss.matcher,
@@ -178,18 +180,19 @@ def build_criterion(config: Config, *, reduce_count: nn.Cell | None = None) -> C
     )
 
 
-def build_training_loss(
-    config: Config, num_classes: int, *, reduce_count: nn.Cell | None = None
-) -> TrainingLoss:
-    """Network and criterion for training, in training mode."""
+def build_training_loss(config: Config, num_classes: int, *, world: World = SINGLE) -> TrainingLoss:
+    """Network and criterion for training, in training mode; normalised over all workers."""
+    shared = world.size > 1
     denoising = None
     if config.denoising.number > 0:
         denoising = DenoisingQueries(
             number=config.denoising.number,
             label_noise=config.denoising.label_noise,
             box_noise=config.denoising.box_noise,
+            reduce_largest=LargestOfWorkers() if shared else None,
         )
     model = build_model(config.model, num_classes, seed=config.train.seed)
+    reduce_count = BoxesPerWorker(world.size) if shared else None
     criterion = build_criterion(config, reduce_count=reduce_count)
     loss = TrainingLoss(model, criterion, denoising)
     return loss.set_train(True)

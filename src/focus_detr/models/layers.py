@@ -87,6 +87,16 @@ class MultiHeadAttention(nn.Cell):
         return self.out_proj(attended.swapaxes(1, 2).reshape(x.shape))  # [B, N, C]
 
 
+def _sums(values: Tensor, ones: Tensor) -> Tensor:
+    """Sum over the last axis: [B, G, n] and ones [n, 1] -> [B, G, 1].
+
+    The product has two axes, as the gradient of one with three does not compile for a batch of one
+    image (MindSpore 2.10).
+    """
+    batch, groups, size = values.shape
+    return ops.matmul(values.reshape(-1, size), ones).reshape(batch, groups, 1)  # [B*G, n] [n, 1]
+
+
 class MaskedGroupNorm(nn.Cell):
     """GroupNorm whose statistics can leave padded cells out.
 
@@ -107,16 +117,16 @@ class MaskedGroupNorm(nn.Cell):
         grouped = x.reshape(batch, self.groups, size)  # [B, G, C/G*h*w]
         ones = ops.ones((size, 1), ms.float32)
         if mask is None:
-            mean = ops.matmul(grouped, ones) / size  # [B, G, 1]
+            mean = _sums(grouped, ones) / size  # [B, G, 1]
             centred = grouped - mean
-            variance = ops.matmul(ops.square(centred), ones) / size
+            variance = _sums(ops.square(centred), ones) / size
         else:
             counted = ops.broadcast_to(mask, (batch, channels // self.groups, rows, columns))
             counted = counted.reshape(batch, 1, size)  # [B, 1, C/G*h*w]
-            count = ops.matmul(counted, ones)  # [B, 1, 1]
-            mean = ops.matmul(grouped * counted, ones) / count
+            count = _sums(counted, ones)  # [B, 1, 1]
+            mean = _sums(grouped * counted, ones) / count
             centred = grouped - mean
-            variance = ops.matmul(ops.square(centred) * counted, ones) / count
+            variance = _sums(ops.square(centred) * counted, ones) / count
         scaled = centred * ops.rsqrt(variance + NORM_EPSILON)
         scaled = scaled.reshape(x.shape)  # [B, C, h, w]
         return scaled * self.gamma.reshape(1, -1, 1, 1) + self.beta.reshape(1, -1, 1, 1)

@@ -9,6 +9,7 @@ import numpy as np
 
 from focus_detr.data.batch import Batch
 from focus_detr.data.noise import draw_noise
+from focus_detr.distributed.world import SINGLE, World
 from focus_detr.models.denoising import denoising_slots
 
 _NOISE_STREAM = 2  # keeps these random numbers apart from those of order and augmentation
@@ -16,12 +17,16 @@ _NOISE_STREAM = 2  # keeps these random numbers apart from those of order and au
 
 @dataclass(frozen=True)
 class StepInputs:
-    """Adds the denoising draws, a pure function of seed, worker and step, to a batch."""
+    """Adds the denoising draws to a batch.
+
+    They are a pure function of the seed, the step and the image's place among the images that all
+    workers take in this step, so they do not depend on how these are dealt.
+    """
 
     seed: int
     denoising_number: int
     num_classes: int
-    rank: int = 0
+    world: World = SINGLE
 
     def __call__(self, batch: Batch, step: int) -> tuple[ms.Tensor, ...]:
         """The training loss's arguments.
@@ -32,9 +37,12 @@ class StepInputs:
             part [B, D, 4].
         """
         size, targets = batch.labels.shape
-        random = np.random.default_rng((self.seed, step, self.rank, _NOISE_STREAM))
+        places = range(self.world.rank, size * self.world.size, self.world.size)
+        generators = [
+            np.random.default_rng((self.seed, step, place, _NOISE_STREAM)) for place in places
+        ]
         slots = denoising_slots(self.denoising_number, targets)
-        noise = draw_noise(random, size, slots, self.num_classes)
+        noise = draw_noise(generators, slots, self.num_classes)
         target_arrays = (batch.boxes, batch.labels, batch.box_valid)
         noise_arrays = (noise.uniform, noise.new_label, noise.sign, noise.part)
         arrays = (batch.images, batch.image_sizes, *target_arrays, *noise_arrays)

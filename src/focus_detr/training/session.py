@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,6 +15,8 @@ from focus_detr.config.schema import Config
 from focus_detr.data.build import build_eval_loader, build_train_loader
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.summary import summarise
+from focus_detr.distributed.reducers import GradientMean
+from focus_detr.distributed.world import World, join_world
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.evaluator import Evaluator
 from focus_detr.files import whole_file
@@ -23,14 +26,16 @@ from focus_detr.training.adamw import AdamW
 from focus_detr.training.fine_tune import initialise_from, load_backbone
 from focus_detr.training.inputs import StepInputs
 from focus_detr.training.parameter_groups import trained_parameters
-from focus_detr.training.run_log import open_run_log
-from focus_detr.training.state import RunFolder, TrainingState, load_state
+from focus_detr.training.run_log import RunLog, open_run_log
+from focus_detr.training.state import RunFolder, TrainingState, fingerprint, load_state
 from focus_detr.training.train_step import TrainStep
 from focus_detr.training.trainer import Trainer, TrainerParts
 
 
 def open_session(config: Config, *, resume: bool = False, progress: bool | None = None) -> Trainer:
     """Build model, data and outputs, and restore the state of an earlier part of the run.
+
+    If a launcher started this process, it becomes one of the workers of the run.
 
     Args:
         config: all settings.
@@ -39,17 +44,20 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
 
     Raises:
         FocusDetrError: bad data or settings, or the output folder holds a run and ``resume`` is
-            false.
+            false, or the workers do not start from the same state.
     """
+    world = join_world()
     folder = RunFolder(Path(config.train.output_dir))
     _refuse_overwriting(folder, resume)
     progress = sys.stdout.isatty() if progress is None else progress
-    loader = build_train_loader(config, seed=config.train.seed)
+    loader = build_train_loader(
+        config, seed=config.train.seed, rank=world.rank, world_size=world.size
+    )
     classes = loader.dataset.classes
     num_classes = config.model.num_classes or len(classes)
     config = replace(config, model=replace(config.model, num_classes=num_classes))
-    loss = build_training_loss(config, num_classes)
-    evaluate = _evaluation(config, loss.model, classes, progress)
+    loss = build_training_loss(config, num_classes, world=world)
+    evaluate = _evaluation(config, loss.model, classes, progress, world)
     optimizer = AdamW(trained_parameters(loss.model, config.train.optimizer))
     description = describe(config, classes)
     if resume and folder.last.exists():
@@ -61,21 +69,22 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
         state = TrainingState(config.train.seed, len(loader))
         note = _begin(config, loss.model)
         note = f"nothing to resume in {folder.path}; {note}" if resume else note
-    with whole_file(folder.config) as part:
-        part.write_text(dump_yaml(config), encoding="utf-8")
-    log = open_run_log(folder.path, config.train.log_every, state.step, progress)
+    _require_one_start(world, state, loss.model, folder)
+    log = _open_log(config, folder, state, progress) if world.first else RunLog((), 1)
     log.message(summarise(loader.dataset, "training data"))
     log.message(note)
+    gradient_mean = GradientMean(world.size) if world.size > 1 else None
     parts = TrainerParts(
         model=loss.model,
-        step=TrainStep(loss, optimizer, config.train.optimizer.clip_norm),
+        step=TrainStep(loss, optimizer, config.train.optimizer.clip_norm, gradient_mean),
         loss_names=loss.loss_names,
         loader=loader,
-        inputs=StepInputs(config.train.seed, config.denoising.number, num_classes),
+        inputs=StepInputs(config.train.seed, config.denoising.number, num_classes, world),
         evaluate=evaluate,
         log=log,
         folder=folder,
         description=description,
+        world=world,
     )
     return Trainer(config.train, parts, state)
 
@@ -115,12 +124,35 @@ def _begin(config: Config, model: nn.Cell) -> str:
     return f"starting from {source}; another class count, hence new: {', '.join(fresh)}"
 
 
+def _require_one_start(
+    world: World, state: TrainingState, model: nn.Cell, folder: RunFolder
+) -> None:
+    if world.size > 1:
+        world.require_equal(
+            (state, fingerprint(model)),
+            f"the workers do not start from the same weights and step: {folder.path}, and every "
+            "file that the settings name, must be the same for all machines",
+        )
+
+
+def _open_log(config: Config, folder: RunFolder, state: TrainingState, progress: bool) -> RunLog:
+    with whole_file(folder.config) as part:
+        part.write_text(dump_yaml(config), encoding="utf-8")
+    return open_run_log(folder.path, config.train.log_every, state.step, progress)
+
+
 def _evaluation(
-    config: Config, model: nn.Cell, classes: ClassMap, progress: bool
+    config: Config, model: nn.Cell, classes: ClassMap, progress: bool, world: World
 ) -> Callable[[], Mapping[str, float]] | None:
     if config.train.eval_every == 0:
         return None
-    loader = build_eval_loader(config, batch_size=config.eval.batch_size, classes=classes)
+    loader = build_eval_loader(
+        config,
+        batch_size=config.eval.batch_size,
+        classes=classes,
+        rank=world.rank,
+        world_size=world.size,
+    )
     detector = Detector(model, max_detections=config.model.max_detections)
 
     def _evaluate() -> Mapping[str, float]:
@@ -132,7 +164,10 @@ def _evaluation(
             loader.dataset.annotations,
             len(loader),
             overlap_limit=config.model.overlap_limit,
+            world=world,
         )
-        return evaluator.run(progress=progress).metrics
+        result = evaluator.run(progress=progress and world.first)
+        metrics = None if result is None else result.metrics
+        return json.loads(world.from_first(json.dumps(metrics).encode()))
 
     return _evaluate

@@ -7,10 +7,12 @@ these numbers are the whole random state. ``best.safetensors`` holds the model's
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+import numpy as np
 from mindspore import nn
 
 from focus_detr.errors import FocusDetrError
@@ -111,6 +113,14 @@ def load_state(
     load_into(model, checkpoint)
     optimizer.load_state(checkpoint.tensors)
     return state
+
+
+def fingerprint(model: nn.Cell) -> int:
+    """A checksum of the model's tensors, equal for equal weights."""
+    total = 0
+    for name, tensor in sorted(model_tensors(model).items()):
+        total = zlib.crc32(np.ascontiguousarray(tensor).tobytes(), zlib.crc32(name.encode(), total))
+    return total
 
 
 def _metadata(description: Mapping[str, object], state: TrainingState) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -14,10 +14,17 @@ from mindspore import nn
 
 from focus_detr.config.schema import TrainConfig
 from focus_detr.data.batch import Batch
+from focus_detr.distributed.world import SINGLE, World
 from focus_detr.errors import FocusDetrError
 from focus_detr.training.run_log import RunLog, StepReport
 from focus_detr.training.schedule import learning_rate
-from focus_detr.training.state import RunFolder, TrainingState, save_state, save_weights
+from focus_detr.training.state import (
+    RunFolder,
+    TrainingState,
+    fingerprint,
+    save_state,
+    save_weights,
+)
 from focus_detr.training.stop_signal import StopSignal, TrainingStopped
 from focus_detr.training.train_step import TrainStep
 
@@ -47,7 +54,7 @@ class TrainerParts:
     log: RunLog
     folder: RunFolder
     description: Mapping[str, object]  # class names, category ids, model settings
-    writes: bool = True  # False for all workers but the first
+    world: World = SINGLE  # only its first worker writes
 
 
 class Trainer:
@@ -74,14 +81,17 @@ class Trainer:
         """Train to the end.
 
         Raises:
-            TrainingStopped: SIGINT or SIGTERM came; the state is saved.
-            FocusDetrError: the loss or the gradient is not finite; the last saved state remains.
+            TrainingStopped: SIGINT or SIGTERM came to any worker; the state is saved.
+            FocusDetrError: the loss or the gradient is not finite for any worker; the last saved
+                state remains.
         """
         with StopSignal() as stop:
             while self.state.epoch < self.config.schedule.epochs:
                 self._train_epoch(stop)
                 self._finish_epoch()
                 self._stop_if_asked(stop)
+        self._compare_weights()
+        self.parts.world.wait()  # for the first worker's files: its launcher may end with us
         return self.state
 
     def _check_state(self) -> None:
@@ -89,9 +99,12 @@ class Trainer:
         for name in ("seed", "batches_per_epoch"):
             old, new = getattr(self.state, name), getattr(wanted, name)
             if old != new:
+                last, workers = self.parts.folder.last, self.parts.world.size
                 raise FocusDetrError(
-                    f"{self.parts.folder.last} was trained with {name} {old}, but the settings and "
-                    f"data now give {new}; go on with the old ones or start in another output_dir"
+                    f"{last} was trained with {name} {old}, but the settings, data and {workers} "
+                    f"worker(s) now give {new}; go on with the old ones (another number of workers "
+                    "needs as many images in a step: workers x train.batch_size) or start in "
+                    "another output_dir"
                 )
 
     def _train_epoch(self, stop: StopSignal) -> None:
@@ -115,22 +128,32 @@ class Trainer:
         inputs = self.parts.inputs(batch, step)
         outputs = self.parts.step(ms.Tensor(lr, ms.float32), *inputs)
         total, parts, norm, finite = (output.asnumpy() for output in outputs)
-        names = self.parts.loss_names
         report = StepReport(
             epoch=self.state.epoch,
             step=step + 1,
             total_steps=self.total_steps,
             total=float(total),
-            parts=dict(zip(names, map(float, parts), strict=True)),
+            parts=self._named(parts),
             lr=lr,
             gradient_norm=float(norm),
             data_ms=data_ms,
             step_ms=(time.perf_counter() - start) * 1000,
         )
         if not np.all(finite):
-            raise FocusDetrError(_not_finite(report, batch))
+            raise FocusDetrError(self._not_finite(report, batch))
+        mean, *mean_parts = self.parts.world.mean(np.append(total, parts))
         self.state = replace(self.state, batch=self.state.batch + 1)
-        self.parts.log.step(report)
+        self.parts.log.step(replace(report, total=float(mean), parts=self._named(mean_parts)))
+
+    def _named(self, parts: Iterable[float]) -> dict[str, float]:
+        return dict(zip(self.parts.loss_names, map(float, parts), strict=True))
+
+    def _not_finite(self, report: StepReport, batch: Batch) -> str:
+        """What went wrong, in the words of the first worker whose own loss is not finite."""
+        sentence = _not_finite(report, batch)
+        guilty = b"" if math.isfinite(report.total) else sentence.encode()
+        said = [words.decode() for words in self.parts.world.gather(guilty) if words]
+        return said[0] if said else sentence
 
     def _finish_epoch(self) -> None:
         epoch, every = self.state.epoch, self.config.eval_every
@@ -148,7 +171,7 @@ class Trainer:
         if not math.isfinite(score) or (self.state.best is not None and score <= self.state.best):
             return
         self.state = replace(self.state, best=score)
-        if self.parts.writes:
+        if self.parts.world.first:
             parts = self.parts
             save_weights(parts.folder.best, parts.model, parts.description, self.state)
 
@@ -158,15 +181,29 @@ class Trainer:
             self._save()
 
     def _save(self) -> None:
-        if self.parts.writes:
+        if self.parts.world.first:
             parts = self.parts
             optimizer = parts.step.optimizer
             save_state(parts.folder.last, parts.model, optimizer, parts.description, self.state)
 
+    def _compare_weights(self) -> None:
+        """Log whether the workers still hold the same weights, as the same updates should give."""
+        world = self.parts.world
+        if world.size > 1:
+            same = world.agree([fingerprint(self.parts.model)])
+            found = "the same weights" if same else "DIFFERENT weights; those of worker 0 are saved"
+            self.parts.log.message(
+                f"after step {self.state.step} all {world.size} workers hold {found}"
+            )
+
     def _stop_if_asked(self, stop: StopSignal) -> None:
-        if not stop.requested or self.state.epoch >= self.config.schedule.epochs:
+        if self.state.epoch >= self.config.schedule.epochs:
             return
+        if not self.parts.world.any(stop.requested):
+            return
+        self._compare_weights()
         self._save()
+        self.parts.world.wait()  # a launcher kills the workers that are left when one ends
         raise TrainingStopped(
             f"stopped on request after step {self.state.step} of {self.total_steps}; the state is "
             f"in {self.parts.folder.last}, the same command with --resume goes on from it"

@@ -1,0 +1,36 @@
+# shellcheck shell=bash
+# Sourced by the scripts that start training and evaluation.
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# The environment of this folder, if there is one; otherwise what PATH has.
+if [ -x "$repository/.venv/bin/python" ]; then PATH="$repository/.venv/bin:$PATH"; fi
+export PATH PYTHONPATH="$repository/src${PYTHONPATH:+:$PYTHONPATH}"
+
+# need_words COUNT ARGUMENT...: without so many words (-h, --help: none) print the head of the script
+need_words() {
+    local wanted=$1 word
+    shift
+    for word in "$@"; do
+        case $word in -h | --help) wanted=$(($# + 1)) ;; esac
+    done
+    [ $# -ge "$wanted" ] && return
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+}
+
+# run_python ARGUMENT...: in place of this shell, so that signals reach it
+run_python() {
+    command -v python >/dev/null || {
+        echo "error: python is not on PATH; activate the environment that has MindSpore" >&2
+        exit 2
+    }
+    exec python "$@"
+}
+
+# launch KIND ARGUMENT...: the workers of KIND.py on this machine
+launch() {
+    local kind=$1
+    shift
+    run_python -m focus_detr.launch "$kind" --script "$repository/$kind.py" "$@"
+}

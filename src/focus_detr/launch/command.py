@@ -1,0 +1,129 @@
+"""The launcher's command line: from the user's words to a job."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from focus_detr.config.loading import load_config
+from focus_detr.errors import FocusDetrError
+from focus_detr.launch.checks import (
+    check_devices,
+    check_port,
+    choose_device,
+    find_msrun,
+    free_port,
+)
+from focus_detr.launch.job import Job
+from focus_detr.launch.supervisor import Supervisor
+from focus_detr.runtime import command
+
+MULTI_NODE_PORT = 8118
+_LOCAL = "127.0.0.1"
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Command line; the first word is the kind of run, ``train`` or ``eval``."""
+    kind, *words = argv or ["train", "--help"]
+    parser = argparse.ArgumentParser(
+        prog=f"run_distribute_{kind}.sh", description=f"{kind} a network"
+    )
+    parser.set_defaults(kind=kind)
+    _add_common(parser)
+    if kind == "eval":
+        parser.add_argument("checkpoint", metavar="CHECKPOINT", help="weights to evaluate")
+        parser.add_argument("--batch-size", help="of a worker; default: eval.batch_size")
+        parser.add_argument("--results-out", help="save the detections here (COCO results)")
+        parser.add_argument("--json", help="save the metrics here")
+    else:
+        parser.add_argument("--resume", action="store_true", help="go on with the run")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="change settings")
+    return parser.parse_intermixed_args(words)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--script", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("workers", type=int, metavar="N", help="workers on each machine")
+    parser.add_argument("config", metavar="CONFIG", help="YAML file with the settings")
+    parser.add_argument("--nodes", type=int, default=1, help="machines; default: 1")
+    parser.add_argument("--node-rank", type=int, help="which of them this one is, from 0")
+    parser.add_argument("--master", help="address of machine 0")
+    parser.add_argument("--port", type=int, help="of machine 0, 1024 to 65535")
+    parser.add_argument("--device", help="CPU, GPU or Ascend; default: what is here")
+
+
+def build_job(arguments: argparse.Namespace) -> Job:
+    """Check what the user wants against what is here.
+
+    Raises:
+        FocusDetrError: something is missing, in use, or contradicts itself.
+    """
+    _check_nodes(arguments)
+    find_msrun()
+    config = load_config(arguments.config, arguments.overrides)
+    device = choose_device(arguments.device)
+    check_devices(device, arguments.workers)
+    node = arguments.node_rank or 0
+    folder = Path(config.train.output_dir)
+    if arguments.kind == "eval":
+        folder = Path(arguments.checkpoint).parent
+    return Job(
+        script=(arguments.script, *_script_arguments(arguments, device)),
+        device=device,
+        nodes=arguments.nodes,
+        workers=arguments.workers,
+        node_rank=node,
+        master=arguments.master or _LOCAL,
+        port=_port(arguments, node),
+        logs=folder / "logs" / _log_name(arguments, node),
+    )
+
+
+@command
+def main(argv: Sequence[str] | None) -> int:
+    """Run the command."""
+    return Supervisor(build_job(parse_arguments(argv))).run()
+
+
+def _check_nodes(arguments: argparse.Namespace) -> None:
+    if arguments.workers < 1:
+        raise FocusDetrError(f"N must be at least 1, got {arguments.workers}")
+    if arguments.nodes < 1:
+        raise FocusDetrError(f"--nodes must be at least 1, got {arguments.nodes}")
+    if arguments.nodes > 1 and (arguments.node_rank is None or arguments.master is None):
+        raise FocusDetrError(
+            f"--nodes {arguments.nodes} also needs --node-rank (0 to {arguments.nodes - 1}, "
+            "another one on each machine) and --master (the address of machine 0)"
+        )
+    if not 0 <= (arguments.node_rank or 0) < arguments.nodes:
+        raise FocusDetrError(
+            f"--node-rank must be 0 to {arguments.nodes - 1} for --nodes {arguments.nodes}, "
+            f"got {arguments.node_rank}"
+        )
+
+
+def _port(arguments: argparse.Namespace, node: int) -> int:
+    if arguments.port is None and arguments.nodes == 1:
+        return free_port()
+    port = MULTI_NODE_PORT if arguments.port is None else arguments.port
+    check_port(port, listens=node == 0)
+    return port
+
+
+def _script_arguments(arguments: argparse.Namespace, device: str) -> list[str]:
+    words = ["--config", arguments.config, "--device", device]
+    if arguments.kind == "train":
+        words += ["--no-progress", *(["--resume"] if arguments.resume else [])]
+    else:
+        words += ["--checkpoint", arguments.checkpoint]
+        for name in ("batch_size", "results_out", "json"):
+            value = getattr(arguments, name)
+            words += [] if value is None else [f"--{name.replace('_', '-')}", value]
+    return [*words, *arguments.overrides]
+
+
+def _log_name(arguments: argparse.Namespace, node: int) -> str:
+    name = time.strftime(f"{arguments.kind}-%Y%m%d-%H%M%S")
+    return f"{name}-node{node}" if arguments.nodes > 1 else name

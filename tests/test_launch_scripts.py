@@ -1,0 +1,251 @@
+"""The launch scripts with real workers: msrun, two processes on this CPU, a small network."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from safetensors.numpy import load_file
+from worker_runs import SCRIPTS, SIZES, busy_port, environment, run, start, write_settings
+
+from focus_detr.launch.checks import free_port
+from focus_detr.training.state import TrainingState
+from focus_detr.weights.checkpoint import load_checkpoint
+
+LEAST_STEPS = 6
+EVALUATED = 4  # epoch after which both runs evaluate
+# in front of a norm over one channel: no gradient, and Adam makes steps of its rounding
+WITHOUT_GRADIENT = tuple(f"neck.lateral.{level}.conv.bias" for level in range(3))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("workers")
+    write_settings(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def two(folder: Path) -> Path:
+    """A run of two workers with a batch of one, ended by Ctrl-C."""
+    output = folder / "two"
+    process = start("run_distribute_train.sh", *_endless(output))
+    _until(lambda: (output / "last.safetensors").exists(), process)
+    _until(lambda: _step(output) >= LEAST_STEPS, process)
+    below = psutil.Process(process.pid).children(recursive=True)
+    assert len(below) >= 4  # msrun, its scheduler, two workers
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == 130, out + error
+    assert "stopping all workers" in error
+    assert "on request after step" in out
+    assert f"step {LEAST_STEPS}/" in out  # the first worker's log is on the screen
+    assert _none_lives(below)
+    return output
+
+
+@pytest.fixture(scope="module")
+def one(two: Path) -> Path:
+    """A run of one worker with a batch of two, of as many steps: an epoch has one."""
+    output = two.parent / "one"
+    steps = _step(two)
+    done = run(
+        *("run_standalone_train.sh", two.parent / "settings.yaml", "train.batch_size=2"),
+        *(f"train.output_dir={output}", f"train.schedule.epochs={steps}"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return output
+
+
+def _endless(output: Path, *more: str) -> tuple[object, ...]:
+    """Arguments of a run that somebody has to end."""
+    settings = (f"train.output_dir={output}", "train.schedule.epochs=100000")
+    return (2, output.parent / "settings.yaml", *settings, *more)
+
+
+def _records(folder: Path, kind: str) -> list[dict]:
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [record for record in map(json.loads, lines) if record["kind"] == kind]
+
+
+def _until(condition: Callable[[], bool], process: subprocess.Popen, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def _none_lives(processes: list[psutil.Process]) -> bool:
+    _, alive = psutil.wait_procs(processes, timeout=5)
+    return not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
+
+
+def _step(folder: Path) -> int:
+    return int(load_file(folder / "last.safetensors")["optimizer.step"])
+
+
+def test_a_stop_saves_the_step_that_it_ends_with(two: Path) -> None:
+    assert _records(two, "train")[-1]["step"] == _step(two)
+
+
+def test_all_workers_hold_the_same_weights(two: Path) -> None:
+    (said,) = (r["text"] for r in _records(two, "message") if "workers hold" in r["text"])
+    assert said == f"after step {_step(two)} all 2 workers hold the same weights"
+
+
+def test_one_checkpoint_and_a_log_for_each_worker(two: Path) -> None:
+    names = {path.name for path in two.iterdir()}
+    assert {"last.safetensors", "best.safetensors", "config.yaml", "logs"} <= names
+    assert not [name for name in names if name.endswith(".part")]
+    (logs,) = (two / "logs").iterdir()
+    assert {"worker_0.log", "worker_1.log", "scheduler.log"} <= {p.name for p in logs.iterdir()}
+    assert "loss" in (logs / "worker_0.log").read_text()
+    assert "loss" not in (logs / "worker_1.log").read_text()
+
+
+def test_two_workers_equal_one_with_the_whole_batch(one: Path, two: Path) -> None:
+    alone, shared = (load_file(folder / "last.safetensors") for folder in (one, two))
+    assert alone.keys() == shared.keys()
+    assert alone["optimizer.step"] == shared["optimizer.step"] >= LEAST_STEPS
+    moved = [name for name in alone if name.startswith("optimizer.first.")]
+    assert max(np.abs(alone[name]).max() for name in moved) > 1e-3
+    for name in alone.keys() - set(WITHOUT_GRADIENT):
+        np.testing.assert_allclose(shared[name], alone[name], rtol=0, atol=1e-6, err_msg=name)
+
+
+def test_either_run_may_go_on_with_the_workers_of_the_other(one: Path, two: Path) -> None:
+    alone, shared = (load_checkpoint(run / "last.safetensors").metadata for run in (one, two))
+    first, second = (
+        TrainingState(**metadata.pop("training_state")) for metadata in (alone, shared)
+    )
+    assert alone == shared
+    assert (first.seed, first.batches_per_epoch) == (second.seed, second.batches_per_epoch)
+    assert first.step == second.step
+    assert first.best == pytest.approx(second.best, abs=1e-4)
+
+
+def test_the_log_tells_the_losses_of_all_images(one: Path, two: Path) -> None:
+    for alone, shared in zip(_records(one, "train"), _records(two, "train"), strict=True):
+        assert shared["loss"] == pytest.approx(alone["loss"], rel=1e-5)
+        assert shared["gradient_norm"] == pytest.approx(alone["gradient_norm"], rel=1e-4)
+
+
+def test_evaluation_between_epochs_is_one_worker_s(one: Path, two: Path) -> None:
+    alone, shared = (_records(folder, "evaluation")[0] for folder in (one, two))
+    assert alone["epoch"] == shared["epoch"] == EVALUATED
+    assert shared["metrics"] == pytest.approx(alone["metrics"], abs=1e-4)
+
+
+def test_evaluation_on_two_machines_is_one_worker_s(one: Path) -> None:
+    results, metrics = one / "results.json", one / "metrics.json"
+    words = (one.parent / "settings.yaml", one / "last.safetensors", "--json", metrics)
+    meeting = ("--nodes", 2, "--master", "127.0.0.1", "--port", free_port())
+    machines = [  # both are this one
+        start(
+            *("run_distribute_eval.sh", 1, *words, "--results-out", results),
+            *(*meeting, "--node-rank", rank),
+        )
+        for rank in range(2)
+    ]
+    said = [machine.communicate(timeout=120) for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0], said
+    assert [out.count("COCO box metrics") for out, _ in said] == [1, 0]
+    trained = _records(one, "evaluation")[-1]  # by one worker, after the last epoch
+    assert json.loads(metrics.read_text())["metrics"] == trained["metrics"]
+    found = json.loads(results.read_text())
+    assert [d["image_id"] for d in found] == sorted(d["image_id"] for d in found)
+    assert {d["image_id"] for d in found} == set(range(1, len(SIZES) + 1))
+    assert len({(d["image_id"], d["score"], *d["bbox"]) for d in found}) == len(found)
+
+
+def test_a_worker_s_death_ends_the_job_with_its_last_words(two: Path, one: Path) -> None:
+    before = _step(two)  # after the comparison with the other run
+    process = start("run_distribute_train.sh", *_endless(two, "--resume"))
+    said = f"last.safetensors after step {before}"
+    _until(lambda: said in (two / "metrics.jsonl").read_text(), process)
+    below = psutil.Process(process.pid).children(recursive=True)
+    (victim,) = [p for p in below if p.environ().get("MS_NODE_ID") == "1"]
+    log = max((two / "logs").iterdir()) / "worker_1.log"
+    with log.open("a") as file:
+        file.write("the last words\n")
+    victim.send_signal(signal.SIGKILL)
+    died = time.monotonic()
+    _, error = process.communicate(timeout=60)
+    assert time.monotonic() - died < 60
+    assert process.returncode == 1
+    assert "worker 1 was killed by SIGKILL" in error
+    assert "the last words" in error
+    assert _none_lives(below)
+    assert _step(two) >= before  # the checkpoint is whole
+
+
+def test_evaluation_on_one_device_says_what_is_missing(folder: Path) -> None:
+    done = run("run_eval.sh", folder / "settings.yaml", folder / "missing.safetensors")
+    assert done.returncode == 2
+    assert "missing.safetensors" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_what_a_user_can_mend_is_said_once(folder: Path) -> None:
+    settings, output = folder / "settings.yaml", f"train.output_dir={folder / 'bad'}"
+    words = (settings, output, "train.batch_size=100")
+    done = run("run_distribute_train.sh", 2, *words)
+    assert done.returncode == 2
+    assert "too few for one batch of 100 on 2 rank(s)" in done.stderr
+
+
+@pytest.mark.parametrize("script", sorted(path.name for path in SCRIPTS.glob("run_*[ln].sh")))
+def test_without_arguments_a_script_explains_itself(script: str) -> None:
+    for words in ((), ("--help",)):
+        command = ["bash", str(SCRIPTS / script), *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+        assert done.returncode == 2
+        assert f"scripts/{script}" in done.stderr
+        assert "set -euo" not in done.stderr
+
+
+def _refused(*words: str, scripts: Path = SCRIPTS, **variables: str) -> str:
+    """What the script says instead of starting."""
+    done = subprocess.run(
+        ["bash", str(scripts / "run_distribute_train.sh"), *words],
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+def test_bad_launches_are_one_sentence(folder: Path) -> None:
+    settings = str(folder / "settings.yaml")
+    with busy_port() as listener:
+        port = str(listener.getsockname()[1])
+        assert f"port {port}" in _refused("2", settings, "--port", port, "--device", "CPU")
+    assert "missing.yaml" in _refused("2", "missing.yaml", "--device", "CPU")
+    assert "8 workers need 8 Ascend" in _refused("8", settings, "--device", "Ascend")
+    assert not (folder / "run").exists()
+
+
+def test_without_msrun_a_launch_is_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(SCRIPTS, tmp_path / "scripts")  # away from an environment beside them
+    (tmp_path / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (tmp_path / "python").chmod(0o755)
+    sentence = _refused(
+        *("2", str(folder / "settings.yaml")),
+        scripts=tmp_path / "scripts",
+        PATH=f"{tmp_path}:/usr/bin:/bin",
+        PYTHONPATH=str(SCRIPTS.parent / "src"),
+    )
+    assert "msrun is not on PATH" in sentence

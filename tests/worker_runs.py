@@ -1,0 +1,104 @@
+"""Settings and data of a network that is small enough to train with real workers in a test."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from coco_files import annotation, write_coco
+from small_checkpoint import NETWORK
+
+from focus_detr.config.loading import dump_yaml
+from focus_detr.config.schema import (
+    Config,
+    DataConfig,
+    DenoisingConfig,
+    ForegroundSelectorConfig,
+    OptimizerConfig,
+    PaddingConfig,
+    ScheduleConfig,
+    TrainConfig,
+)
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+SIZES = [(64, 96), (96, 64), (64, 80)]  # a step of two images to an epoch; one is left over
+BOXES = (3, 1, 2)  # of each image
+
+
+def write_settings(folder: Path) -> Path:
+    """A data set of three pictures and settings that train on it."""
+    boxes = [
+        annotation(10 * image + box, image, [8 * box, 6 + box, 20 + 3 * image, 16 + 5 * box])
+        for image, count in enumerate(BOXES, start=1)
+        for box in range(count)
+    ]
+    path = write_coco(folder, SIZES, boxes)
+    data = DataConfig(
+        train_annotations=str(path),
+        train_images=str(folder),
+        val_annotations=str(path),
+        val_images=str(folder),
+        train_short_sides=(64,),
+        train_max_side=96,
+        crop=0.0,
+        test_short_side=64,
+        test_max_side=96,
+        shape_buckets=((96, 96),),
+        target_buckets=(4,),
+        workers=0,
+    )
+    train = TrainConfig(
+        output_dir=str(folder / "run"),
+        batch_size=1,
+        log_every=1,
+        eval_every=4,
+        optimizer=OptimizerConfig(lr=1e-4),
+        schedule=ScheduleConfig(epochs=6, milestones=()),
+    )
+    # with "partial" the other images of a worker have a say in what is padding, as in the reference
+    selector = ForegroundSelectorConfig(label_intervals=((-1, 64), (64, 128), (128, 999999)))
+    model = replace(
+        NETWORK,
+        levels=3,
+        foreground_selector=selector,
+        padding=PaddingConfig(training="full"),
+    )
+    config = Config(model=model, data=data, train=train, denoising=DenoisingConfig(number=6))
+    settings = folder / "settings.yaml"
+    settings.write_text(dump_yaml(config))
+    return settings
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """This process's environment with its Python first on PATH and one thread to a worker."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", **changes}
+
+
+def start(script: str, *arguments: object) -> subprocess.Popen[str]:
+    """Start a script of ``scripts`` with its output in pipes."""
+    command = ["bash", str(SCRIPTS / script), *map(str, arguments), "--device", "CPU"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, env=environment(), text=True, **pipes)
+
+
+def run(script: str, *arguments: object, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run a script of ``scripts`` to its end."""
+    process = start(script, *arguments)
+    try:
+        out, error = process.communicate(timeout=seconds)
+    finally:
+        process.kill()
+    return subprocess.CompletedProcess(process.args, process.returncode, out, error)
+
+
+def busy_port() -> socket.socket:
+    """A socket that listens to a port of its own; close it after use."""
+    listener = socket.socket()
+    listener.bind(("", 0))
+    listener.listen()
+    return listener
