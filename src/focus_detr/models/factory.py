@@ -27,6 +27,7 @@ from focus_detr.models.neck import Neck
 from focus_detr.models.positions import SinePositionEmbedding
 from focus_detr.models.proposals import ProposalSelection
 from focus_detr.models.token_ranking import TokenRanking
+from focus_detr.models.training_options import lower_products, recompute
 from focus_detr.ops.msda import MSDeformableAttention
 from focus_detr.ops.msda_choice import build_sampling
 
@@ -190,6 +191,8 @@ def build_training_loss(
             box_noise=config.denoising.box_noise,
         )
     model = build_model(config.model, num_classes, seed=config.train.seed)
+    lower_products(model, config.train.precision)
+    recompute(model, config.train.recompute)
     criterion = build_criterion(config, reduce_count=reduce_count)
     loss = TrainingLoss(model, criterion, denoising)
     return loss.set_train(True)

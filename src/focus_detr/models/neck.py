@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mindspore as ms
 from mindspore import Tensor, nn
 
 from focus_detr.models.layers import MaskedGroupNorm
@@ -49,10 +50,13 @@ class Neck(nn.Cell):
             features: the backbone's maps, [B, C_i, h, w] each.
             masks: [B, 1, h, w] of every level to leave padding out, or None.
         """
-        outputs = ()
+        maps: tuple[Tensor, ...] = ()
+        outputs: tuple[Tensor, ...] = ()
+        for feature in features:
+            maps += (feature.astype(ms.float32),)
         for index, conv in enumerate(self.lateral):
-            outputs += (conv(features[index], None if masks is None else masks[index]),)
+            outputs += (conv(maps[index], None if masks is None else masks[index]),)
         if self.has_extra:
-            last = features[-1] if masks is None else features[-1] * masks[len(features) - 1]
+            last = maps[-1] if masks is None else maps[-1] * masks[len(maps) - 1]
             outputs += (self.extra(last, None if masks is None else masks[-1]),)
         return outputs
