@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
 from focus_detr.config.schema import OptimizerConfig, ScheduleConfig, TrainConfig
 from focus_detr.data.batch import Batch
-from focus_detr.training.adamw import AdamW
+from focus_detr.training.accumulation import build_step, grouped, grouped_inputs
 from focus_detr.training.inputs import StepInputs
-from focus_detr.training.parameter_groups import trained_parameters
 from focus_detr.training.run_log import RunLog, Sink
 from focus_detr.training.state import RunFolder, TrainingState
-from focus_detr.training.train_step import TrainStep
 from focus_detr.training.trainer import Trainer, TrainerParts
+from focus_detr.training.update import build_update
 
 DESCRIPTION = {"class_names": ["cat", "dog"], "category_ids": [1, 2], "model": {"width": 8}}
 BATCHES = 3
@@ -74,9 +74,27 @@ class TinyLoss(nn.Cell):
         dn_part: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Total and parts."""
+        targets = (boxes, labels, box_valid, dn_uniform, dn_label, dn_sign, dn_part)
+        return self.losses(None, images, image_sizes, *targets)
+
+    def losses(
+        self,
+        box_count: Tensor | None,
+        images: Tensor,
+        image_sizes: Tensor,
+        boxes: Tensor,
+        labels: Tensor,
+        box_valid: Tensor,
+        dn_uniform: Tensor,
+        dn_label: Tensor,
+        dn_sign: Tensor,
+        dn_part: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Total and parts; the second part is divided by the box count."""
         classification = ops.square(self.model(images) - 1.0).mean()
         noise = (dn_sign * dn_part).mean() + dn_uniform.mean()
-        regression = ops.square(self.model.label_embed.sum() - noise)
+        count = box_valid.sum() if box_count is None else box_count
+        regression = ops.square(self.model.label_embed.sum() - noise) / count
         parts = ops.stack((classification, regression))
         return parts.sum(), parts
 
@@ -89,15 +107,17 @@ class TinyLoader:
     poison: tuple[int, int] | None = None  # (epoch, batch) whose images are NaN
     before: Callable[[int, int], None] = lambda epoch, batch: None  # called ahead of each batch
     closed: int = 0
+    batches: int = BATCHES
+    outlier: int | None = None  # batch whose images are much too bright
 
     def __len__(self) -> int:
         """Batches per epoch."""
-        return BATCHES
+        return self.batches
 
     def epoch(self, epoch: int, start: int = 0) -> Generator[Batch, None, None]:
         """The batches from ``start`` on."""
         try:
-            for index in range(start, BATCHES):
+            for index in range(start, self.batches):
                 self.before(epoch, index)
                 yield self._batch(epoch, index)
         finally:
@@ -108,6 +128,8 @@ class TinyLoader:
         images = rng.normal(size=(2, 3, 4, 4)).astype(np.float32)
         if (epoch, index) == self.poison:
             images[0] = np.nan
+        if index == self.outlier:
+            images += 1000.0
         sizes = np.full((2, 2), 4, np.int32)
         return Batch(
             images=images,
@@ -132,6 +154,10 @@ class TinyRun:
     evaluate: Callable[[], Mapping[str, float]] | None = None
     sinks: tuple[Sink, ...] = ()
     model_seed: int = 0
+    accumulate: int = 1
+    keep_checkpoints: int = 0
+    precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    ema_decay: float = 0.0
 
     def trainer(self, state: TrainingState | None = None) -> Trainer:
         """A trainer at ``state``, or at the start."""
@@ -139,20 +165,22 @@ class TinyRun:
             output_dir=str(self.folder),
             checkpoint_every=self.checkpoint_every,
             eval_every=self.eval_every,
-            optimizer=OptimizerConfig(lr=0.01, clip_norm=10.0),
+            accumulate=self.accumulate,
+            keep_checkpoints=self.keep_checkpoints,
+            precision=self.precision,
+            optimizer=OptimizerConfig(lr=0.01, clip_norm=10.0, ema_decay=self.ema_decay),
             schedule=ScheduleConfig(epochs=self.epochs, milestones=(1,)),
         )
         loss = TinyLoss(TinyModel(self.model_seed))
-        optimizer = AdamW(trained_parameters(loss.model, config.optimizer))
         parts = TrainerParts(
             model=loss.model,
-            step=TrainStep(loss, optimizer, config.optimizer.clip_norm),
+            step=build_step(loss, build_update(loss.model, config), self.accumulate),
             loss_names=loss.loss_names,
-            loader=self.loader,
-            inputs=StepInputs(0, 1, 2),
+            loader=grouped(self.loader, self.accumulate),
+            inputs=grouped_inputs(StepInputs(0, 1, 2), self.accumulate),
             evaluate=self.evaluate,
             log=RunLog(self.sinks, 1),
             folder=RunFolder(self.folder),
             description=DESCRIPTION,
         )
-        return Trainer(config, parts, state or TrainingState(0, BATCHES))
+        return Trainer(config, parts, state or TrainingState(0, len(parts.loader)))

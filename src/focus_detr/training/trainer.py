@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import mindspore as ms
 import numpy as np
@@ -15,13 +15,23 @@ from mindspore import nn
 from focus_detr.config.schema import TrainConfig
 from focus_detr.data.batch import Batch
 from focus_detr.errors import FocusDetrError
+from focus_detr.training.accumulation import AccumulatedStep, BatchGroup
+from focus_detr.training.early_warnings import SpikeWatch, save_batch
 from focus_detr.training.run_log import RunLog, StepReport
 from focus_detr.training.schedule import learning_rate
-from focus_detr.training.state import RunFolder, TrainingState, save_state, save_weights
+from focus_detr.training.state import (
+    RunFolder,
+    TrainingState,
+    keep_last,
+    save_state,
+    save_weights,
+)
 from focus_detr.training.stop_signal import StopSignal, TrainingStopped
 from focus_detr.training.train_step import TrainStep
 
 BEST_METRIC = "AP"
+
+TrainBatch = Batch | BatchGroup  # what a step is fed
 
 
 class TrainLoader(Protocol):
@@ -30,7 +40,7 @@ class TrainLoader(Protocol):
     def __len__(self) -> int:
         """Batches per epoch."""
 
-    def epoch(self, epoch: int, start: int = 0) -> Generator[Batch, None, None]:
+    def epoch(self, epoch: int, start: int = 0) -> Generator[Any, None, None]:
         """The batches of an epoch from batch ``start`` on."""
 
 
@@ -39,10 +49,10 @@ class TrainerParts:
     """What the trainer puts together."""
 
     model: nn.Cell  # saved and evaluated
-    step: TrainStep
+    step: TrainStep | AccumulatedStep
     loss_names: tuple[str, ...]  # of the loss's parts, in order
     loader: TrainLoader
-    inputs: Callable[[Batch, int], tuple[ms.Tensor, ...]]  # (batch, step) -> loss arguments
+    inputs: Callable[[Any, int], tuple[Any, ...]]  # (batch, step) -> the step's arguments
     evaluate: Callable[[], Mapping[str, float]] | None  # metrics of the model as it is; None: never
     log: RunLog
     folder: RunFolder
@@ -68,6 +78,7 @@ class Trainer:
         self.parts = parts
         self.state = state
         self.total_steps = config.schedule.epochs * len(parts.loader)
+        self.spikes = SpikeWatch(config.spike_factor)
         self._check_state()
 
     def run(self) -> TrainingState:
@@ -107,7 +118,7 @@ class Trainer:
         finally:
             batches.close()
 
-    def _train_batch(self, batch: Batch, data_ms: float) -> None:
+    def _train_batch(self, batch: TrainBatch, data_ms: float) -> None:
         start = time.perf_counter()
         step = self.state.step
         schedule = self.config.schedule
@@ -126,10 +137,34 @@ class Trainer:
             gradient_norm=float(norm),
             data_ms=data_ms,
             step_ms=(time.perf_counter() - start) * 1000,
+            **self.parts.step.update.scaling(),
         )
         if not np.all(finite):
-            raise FocusDetrError(_not_finite(report, batch))
+            self._refuse_or_skip(report, batch)
         self.state = replace(self.state, batch=self.state.batch + 1)
+        self._report(report, batch)
+
+    def _refuse_or_skip(self, report: StepReport, batch: TrainBatch) -> None:
+        """A step without an update: with a loss scale that can still shrink it is no error."""
+        if not self.parts.step.update.can_shrink_scale():
+            batches = batch.batches if isinstance(batch, BatchGroup) else (batch,)
+            saved = save_batch(self.parts.folder.path, report.step, batches)
+            raise FocusDetrError(f"{_not_finite(report, batch)}; the batch is in {saved}")
+        self.parts.log.message(
+            f"step {report.step}: a gradient was too large for half precision, the update was not "
+            f"made ({report.skipped} so far); loss scale now {report.loss_scale:g}"
+        )
+
+    def _report(self, report: StepReport, batch: TrainBatch) -> None:
+        if not math.isfinite(report.total):
+            return
+        usual = self.spikes.usual(report.total)
+        if usual is not None:
+            images = ", ".join(map(str, batch.image_ids))
+            self.parts.log.message(
+                f"loss spike at step {report.step}: {report.total:.4g}, usually {usual:.4g}; "
+                f"images {images}"
+            )
         self.parts.log.step(report)
 
     def _finish_epoch(self) -> None:
@@ -137,9 +172,11 @@ class Trainer:
         last = epoch + 1 == self.config.schedule.epochs
         if self.parts.evaluate is not None and every > 0 and (last or (epoch + 1) % every == 0):
             self._save()  # if the evaluation fails, only the evaluation has to be repeated
-            self._evaluate(self.parts.evaluate)
+            with self.parts.step.update.averaged():
+                self._evaluate(self.parts.evaluate)
         self.state = replace(self.state, epoch=epoch + 1, batch=0)
         self._save()
+        self._save_averaged()
 
     def _evaluate(self, evaluate: Callable[[], Mapping[str, float]]) -> None:
         metrics = evaluate()
@@ -160,8 +197,16 @@ class Trainer:
     def _save(self) -> None:
         if self.parts.writes:
             parts = self.parts
-            optimizer = parts.step.optimizer
-            save_state(parts.folder.last, parts.model, optimizer, parts.description, self.state)
+            update = parts.step.update
+            save_state(parts.folder.last, parts.model, update, parts.description, self.state)
+            if self.config.keep_checkpoints > 0:
+                keep_last(parts.folder, self.state.step, self.config.keep_checkpoints)
+
+    def _save_averaged(self) -> None:
+        parts = self.parts
+        if parts.writes and parts.step.update.averages is not None:
+            with parts.step.update.averaged():
+                save_weights(parts.folder.averaged, parts.model, parts.description, self.state)
 
     def _stop_if_asked(self, stop: StopSignal) -> None:
         if not stop.requested or self.state.epoch >= self.config.schedule.epochs:
@@ -183,7 +228,7 @@ def _timed(batches: Iterator[Batch]) -> Iterator[tuple[Batch, float]]:
         yield batch, (time.perf_counter() - start) * 1000
 
 
-def _not_finite(report: StepReport, batch: Batch) -> str:
+def _not_finite(report: StepReport, batch: TrainBatch) -> str:
     parts = ", ".join(f"{name} {value:.4g}" for name, value in report.parts.items())
     images = ", ".join(map(str, batch.image_ids))
     return (
