@@ -87,7 +87,7 @@ def test_half_precision_stays_close_and_its_gradients_are_float32(
 
 def test_only_training_is_of_lower_precision() -> None:
     layer = Dense(8, 4)
-    layer.product_type = ms.float16
+    layer.set_product_type(ms.float16)
     x = Tensor(np.random.default_rng(0).normal(size=(2, 3, 8)).astype(np.float32))
     plain = nn.Dense(8, 4)
     for ours, theirs in zip(layer.get_parameters(), plain.get_parameters(), strict=True):

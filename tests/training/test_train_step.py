@@ -90,3 +90,10 @@ def test_wrapping_does_not_rename_parameters() -> None:
     step, loss = _step(0.1)
     assert [p.name for p in loss.get_parameters()] == ["used", "unused"]
     assert "used" in [p.name for p in step.get_parameters()]
+
+
+def test_the_loss_follows_the_step_into_training() -> None:
+    step, loss = _step(0.1)
+    loss.set_train(False)
+    step.set_train(True)
+    assert loss.training

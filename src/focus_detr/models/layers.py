@@ -80,7 +80,7 @@ class MultiHeadAttention(ProductCell):
         value = self._split(ops.dense(self.lowered(x), weight[split:], bias_in[split:]))
         query = self._split(query_key[..., : self.width] * self.scale)
         key = self._split(query_key[..., self.width :])
-        logits = ops.matmul(query, key.swapaxes(-1, -2)).astype(ms.float32) + bias  # [B, M, N, N]
+        logits = self.raised(ops.matmul(query, key.swapaxes(-1, -2))) + bias  # [B, M, N, N]
         weights = self.lowered(ops.softmax(logits, -1))
         attended = ops.matmul(weights, value)  # [B, M, N, C/M]
         return self.out_proj(attended.swapaxes(1, 2).reshape(x.shape))  # [B, N, C]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mindspore as ms
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 
 from focus_detr.models.layers import MaskedGroupNorm
 
@@ -37,6 +37,7 @@ class Neck(nn.Cell):
     def __init__(self, inputs: tuple[int, ...], width: int, levels: int) -> None:
         super().__init__()
         self.lateral = nn.CellList([ConvNorm(c, width, kernel=1, stride=1) for c in inputs])
+        self.cast = ops.Cast()
         self.has_extra = levels > len(inputs)
         if self.has_extra:
             self.extra = ConvNorm(inputs[-1], width, kernel=3, stride=2)
@@ -53,7 +54,7 @@ class Neck(nn.Cell):
         maps: tuple[Tensor, ...] = ()
         outputs: tuple[Tensor, ...] = ()
         for feature in features:
-            maps += (feature.astype(ms.float32),)
+            maps += (self.cast(feature, ms.float32),)
         for index, conv in enumerate(self.lateral):
             outputs += (conv(maps[index], None if masks is None else masks[index]),)
         if self.has_extra:

@@ -29,7 +29,7 @@ def lower_products(model: nn.Cell, precision: str) -> None:
     for part in (model.backbone, model.encoder, model.decoder.layers):
         for _, cell in part.cells_and_names():
             if isinstance(cell, ProductCell):
-                cell.product_type = TYPES[precision]
+                cell.set_product_type(TYPES[precision])
 
 
 def recompute(model: nn.Cell, parts: tuple[str, ...]) -> None:

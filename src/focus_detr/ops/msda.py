@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mindspore as ms
 from mindspore import Tensor, nn, ops
 
 from focus_detr.ops.products import Dense
@@ -35,7 +34,7 @@ class MSDeformableAttention(nn.Cell):
     def project_value(self, tokens: Tensor, valid: Tensor) -> Tensor:
         """[B, N, C] tokens and [B, N] validity -> value [B, N, M, C/M], zero at padding."""
         batch, count, width = tokens.shape
-        value = self.value_proj(tokens).astype(ms.float32) * valid[..., None]
+        value = self.value_proj(tokens) * valid[..., None]  # float32 as valid
         return value.reshape(batch, count, self.heads, width // self.heads)  # [B, N, M, C/M]
 
     def project_query(self, query: Tensor) -> Tensor:

@@ -138,8 +138,9 @@ class _Gradients(nn.Cell):
         self.update = update
         self.sums = sums
         self.share = 1.0 / count
+        self.loss_cell = ScaledLoss(CountedLoss(loss_cell))
         self.value_and_grad = ops.value_and_grad(
-            ScaledLoss(CountedLoss(loss_cell)), None, update.optimizer.parameters, has_aux=True
+            self.loss_cell, None, update.optimizer.parameters, has_aux=True
         )
         self.map = ops.HyperMap()
 

@@ -36,10 +36,11 @@ class TrainStep(nn.Cell):
     ) -> None:
         # a prefix would rename the parameters of the detector
         super().__init__(auto_prefix=False)
+        self.loss_cell = ScaledLoss(loss_cell)  # an attribute, for set_train to reach it
         self.update = update
         self.gradient_reducer = gradient_reducer
         self.value_and_grad = ops.value_and_grad(
-            ScaledLoss(loss_cell), None, update.optimizer.parameters, has_aux=True
+            self.loss_cell, None, update.optimizer.parameters, has_aux=True
         )
 
     @property
