@@ -10,12 +10,17 @@ from typing import Literal
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
-from focus_detr.config.schema import OptimizerConfig, ScheduleConfig, TrainConfig
+from focus_detr.config.schema import (
+    OptimizerConfig,
+    ParameterGroup,
+    ScheduleConfig,
+    TrainConfig,
+)
 from focus_detr.data.batch import Batch
 from focus_detr.training.accumulation import build_step, grouped, grouped_inputs
 from focus_detr.training.inputs import StepInputs
 from focus_detr.training.run_log import RunLog, Sink
-from focus_detr.training.state import RunFolder, TrainingState
+from focus_detr.training.state import RunFolder, TrainingState, load_state
 from focus_detr.training.trainer import Trainer, TrainerParts
 from focus_detr.training.update import build_update
 
@@ -158,6 +163,8 @@ class TinyRun:
     keep_checkpoints: int = 0
     precision: Literal["fp32", "fp16", "bf16"] = "fp32"
     ema_decay: float = 0.0
+    groups: tuple[ParameterGroup, ...] = ()
+    freeze: tuple[str, ...] = ()
 
     def trainer(self, state: TrainingState | None = None) -> Trainer:
         """A trainer at ``state``, or at the start."""
@@ -168,7 +175,7 @@ class TinyRun:
             accumulate=self.accumulate,
             keep_checkpoints=self.keep_checkpoints,
             precision=self.precision,
-            optimizer=OptimizerConfig(lr=0.01, clip_norm=10.0, ema_decay=self.ema_decay),
+            optimizer=self._optimizer(),
             schedule=ScheduleConfig(epochs=self.epochs, milestones=(1,)),
         )
         loss = TinyLoss(TinyModel(self.model_seed))
@@ -184,3 +191,19 @@ class TinyRun:
             description=DESCRIPTION,
         )
         return Trainer(config, parts, state or TrainingState(0, len(parts.loader)))
+
+    def resumed(self) -> Trainer:
+        """A trainer as after ``--resume``: whatever the weights were, they are the saved ones."""
+        trainer = self.trainer()
+        parts = trainer.parts
+        state = load_state(parts.folder.last, parts.model, parts.step.update, DESCRIPTION)
+        return Trainer(trainer.config, parts, state)
+
+    def _optimizer(self) -> OptimizerConfig:
+        return OptimizerConfig(
+            lr=0.01,
+            clip_norm=10.0,
+            ema_decay=self.ema_decay,
+            groups=self.groups,
+            freeze=self.freeze,
+        )

@@ -13,11 +13,11 @@ import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Tensor
-from tiny_training import DESCRIPTION, TinyLoader, TinyRun
+from tiny_training import TinyLoader, TinyRun
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.training.run_log import Smoothed, StepReport
-from focus_detr.training.state import TrainingState, load_state
+from focus_detr.training.state import TrainingState
 from focus_detr.training.stop_signal import TrainingStopped
 from focus_detr.training.trainer import Trainer
 from focus_detr.weights.checkpoint import load_checkpoint, model_tensors
@@ -26,10 +26,7 @@ from focus_detr.weights.checkpoint import load_checkpoint, model_tensors
 def _resumed(run: TinyRun) -> Trainer:
     """Another process's trainer: other initial weights, then the saved state."""
     run.model_seed = 9
-    trainer = run.trainer()
-    parts = trainer.parts
-    state = load_state(parts.folder.last, parts.model, parts.step.update, DESCRIPTION)
-    return Trainer(trainer.config, parts, state)
+    return run.resumed()
 
 
 def _everything(trainer: Trainer) -> dict[str, np.ndarray]:
