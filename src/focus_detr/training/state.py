@@ -127,10 +127,15 @@ def keep_last(folder: RunFolder, step: int, count: int) -> None:
             os.link(folder.last, part)  # later saves replace the name, not the file
         except OSError:  # a file system without links
             shutil.copyfile(folder.last, part)
-    kept = sorted(folder.kept.glob("step_*.safetensors"))
+    # by time: a run that went on from an earlier state has higher numbers left of before
+    kept = sorted(folder.kept.glob("step_*.safetensors"), key=_age)
     for old in kept[:-count]:
         with writing(old):
             old.unlink(missing_ok=True)
+
+
+def _age(path: Path) -> tuple[int, str]:
+    return path.stat().st_mtime_ns, path.name
 
 
 def load_state(
