@@ -11,10 +11,10 @@ from mindspore import Tensor, nn, ops
 from focus_detr.config.schema import Config
 from focus_detr.data.batch import Batch
 from focus_detr.models.factory import build_training_loss
+from focus_detr.training.accumulation import BatchGroup, build_step, grouped_inputs
 from focus_detr.training.adamw import AdamW
 from focus_detr.training.inputs import StepInputs
-from focus_detr.training.parameter_groups import trained_parameters
-from focus_detr.training.train_step import TrainStep
+from focus_detr.training.update import build_update
 
 FORWARD = "loss"
 GRADIENTS = "loss and gradients"
@@ -73,17 +73,21 @@ class TrainingParts:
         self, config: Config, num_classes: int, height: int, width: int, *, part: str
     ) -> None:
         inputs = StepInputs(config.train.seed, config.denoising.number, num_classes)
-        batch = inputs(random_batch(config, num_classes, height, width), 0)
+        images = random_batch(config, num_classes, height, width)
+        batch = inputs(images, 0)
         loss = build_training_loss(config, num_classes)
-        optimizer = AdamW(trained_parameters(loss.model, config.train.optimizer))
-        gradients = LossAndGradients(loss, optimizer)
-        step = TrainStep(loss, optimizer, config.train.optimizer.clip_norm)
+        update = build_update(loss.model, config.train)
+        gradients = LossAndGradients(loss, update.optimizer)
+        count = config.train.accumulate
+        step = build_step(loss, update, count)
+        fed = images if count == 1 else BatchGroup((images,) * count)
+        group = grouped_inputs(inputs, count)(fed, 0)
         rate = Tensor(config.train.optimizer.lr, ms.float32)
         self.part = part
         self.whole: Callable[[], object] = {
             FORWARD: lambda: loss(*batch),
             GRADIENTS: lambda: gradients(*batch),
-            STEP: lambda: step(rate, *batch),
+            STEP: lambda: step(rate, *group),
         }[part]
 
     def calls(self) -> dict[str, Callable[[], object]]:

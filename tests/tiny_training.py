@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
-from focus_detr.config.schema import OptimizerConfig, ScheduleConfig, TrainConfig
+from focus_detr.config.schema import (
+    OptimizerConfig,
+    ParameterGroup,
+    ScheduleConfig,
+    TrainConfig,
+)
 from focus_detr.data.batch import Batch
 from focus_detr.distributed.world import SINGLE, World
-from focus_detr.training.adamw import AdamW
+from focus_detr.training.accumulation import build_step, grouped, grouped_inputs
 from focus_detr.training.inputs import StepInputs
-from focus_detr.training.parameter_groups import trained_parameters
 from focus_detr.training.run_log import RunLog, Sink
-from focus_detr.training.state import RunFolder, TrainingState
-from focus_detr.training.train_step import TrainStep
+from focus_detr.training.state import RunFolder, TrainingState, load_state
 from focus_detr.training.trainer import Trainer, TrainerParts
+from focus_detr.training.update import build_update
 
 DESCRIPTION = {"class_names": ["cat", "dog"], "category_ids": [1, 2], "model": {"width": 8}}
 BATCHES = 3
@@ -75,9 +80,27 @@ class TinyLoss(nn.Cell):
         dn_part: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Total and parts."""
+        targets = (boxes, labels, box_valid, dn_uniform, dn_label, dn_sign, dn_part)
+        return self.losses(None, images, image_sizes, *targets)
+
+    def losses(
+        self,
+        box_count: Tensor | None,
+        images: Tensor,
+        image_sizes: Tensor,
+        boxes: Tensor,
+        labels: Tensor,
+        box_valid: Tensor,
+        dn_uniform: Tensor,
+        dn_label: Tensor,
+        dn_sign: Tensor,
+        dn_part: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Total and parts; the second part is divided by the box count."""
         classification = ops.square(self.model(images) - 1.0).mean()
         noise = (dn_sign * dn_part).mean() + dn_uniform.mean()
-        regression = ops.square(self.model.label_embed.sum() - noise)
+        count = box_valid.sum() if box_count is None else box_count
+        regression = ops.square(self.model.label_embed.sum() - noise) / count
         parts = ops.stack((classification, regression))
         return parts.sum(), parts
 
@@ -91,15 +114,17 @@ class TinyLoader:
     before: Callable[[int, int], None] = lambda epoch, batch: None  # called ahead of each batch
     closed: int = 0
     images: int = 2  # in a batch
+    batches: int = BATCHES
+    outlier: int | None = None  # batch whose images are much too bright
 
     def __len__(self) -> int:
         """Batches per epoch."""
-        return BATCHES
+        return self.batches
 
     def epoch(self, epoch: int, start: int = 0) -> Generator[Batch, None, None]:
         """The batches from ``start`` on."""
         try:
-            for index in range(start, BATCHES):
+            for index in range(start, self.batches):
                 self.before(epoch, index)
                 yield self._batch(epoch, index)
         finally:
@@ -111,6 +136,8 @@ class TinyLoader:
         images = rng.normal(size=(count, 3, 4, 4)).astype(np.float32)
         if (epoch, index) == self.poison:
             images[0] = np.nan
+        if index == self.outlier:
+            images += 1000.0
         sizes = np.full((count, 2), 4, np.int32)
         return Batch(
             images=images,
@@ -136,6 +163,12 @@ class TinyRun:
     sinks: tuple[Sink, ...] = ()
     model_seed: int = 0
     world: World = SINGLE
+    accumulate: int = 1
+    keep_checkpoints: int = 0
+    precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    ema_decay: float = 0.0
+    groups: tuple[ParameterGroup, ...] = ()
+    freeze: tuple[str, ...] = ()
 
     def trainer(self, state: TrainingState | None = None) -> Trainer:
         """A trainer at ``state``, or at the start."""
@@ -143,21 +176,39 @@ class TinyRun:
             output_dir=str(self.folder),
             checkpoint_every=self.checkpoint_every,
             eval_every=self.eval_every,
-            optimizer=OptimizerConfig(lr=0.01, clip_norm=10.0),
+            accumulate=self.accumulate,
+            keep_checkpoints=self.keep_checkpoints,
+            precision=self.precision,
+            optimizer=self._optimizer(),
             schedule=ScheduleConfig(epochs=self.epochs, milestones=(1,)),
         )
         loss = TinyLoss(TinyModel(self.model_seed))
-        optimizer = AdamW(trained_parameters(loss.model, config.optimizer))
         parts = TrainerParts(
             model=loss.model,
-            step=TrainStep(loss, optimizer, config.optimizer.clip_norm),
+            step=build_step(loss, build_update(loss.model, config), self.accumulate),
             loss_names=loss.loss_names,
-            loader=self.loader,
-            inputs=StepInputs(0, 1, 2),
+            loader=grouped(self.loader, self.accumulate),
+            inputs=grouped_inputs(StepInputs(0, 1, 2), self.accumulate),
             evaluate=self.evaluate,
             log=RunLog(self.sinks, 1),
             folder=RunFolder(self.folder),
             description=DESCRIPTION,
             world=self.world,
         )
-        return Trainer(config, parts, state or TrainingState(0, BATCHES))
+        return Trainer(config, parts, state or TrainingState(0, len(parts.loader)))
+
+    def resumed(self) -> Trainer:
+        """A trainer as after ``--resume``: whatever the weights were, they are the saved ones."""
+        trainer = self.trainer()
+        parts = trainer.parts
+        state = load_state(parts.folder.last, parts.model, parts.step.update, DESCRIPTION)
+        return Trainer(trainer.config, parts, state)
+
+    def _optimizer(self) -> OptimizerConfig:
+        return OptimizerConfig(
+            lr=0.01,
+            clip_norm=10.0,
+            ema_decay=self.ema_decay,
+            groups=self.groups,
+            freeze=self.freeze,
+        )

@@ -16,7 +16,7 @@ from focus_detr.config.loading import (
     load_config,
     to_dict,
 )
-from focus_detr.config.schema import Config
+from focus_detr.config.schema import Config, ParameterGroup
 from focus_detr.config.values import full_keys
 from focus_detr.errors import FocusDetrError
 
@@ -100,6 +100,12 @@ def test_a_file_is_merged_over_its_bases_in_order(tmp_path: Path) -> None:
         ("model.backbone.weights=null", lambda c: c.model.backbone.weights, None),
         ("train.output_dir=runs/a=b", lambda c: c.train.output_dir, "runs/a=b"),
         ("train={seed: 3}", lambda c: c.train.seed, 3),
+        ("train.recompute=[encoder]", lambda c: c.train.recompute, ("encoder",)),
+        (
+            "train.optimizer.groups=[{pattern: a, lr_factor: 1}, {pattern: b}]",
+            lambda c: c.train.optimizer.groups,
+            (ParameterGroup("a", 1.0), ParameterGroup("b")),
+        ),
     ],
 )
 def test_overrides_take_the_declared_type(override: str, read: Any, value: Any) -> None:
@@ -124,6 +130,9 @@ def test_overrides_take_the_declared_type(override: str, read: Any, value: Any) 
         ("model.encoder.cascade=1", ["model.encoder.cascade is 1", "a list, each item a number"]),
         ("model.backbone.depths=3", ["a list, each item a whole number or null"]),
         ("model=3", ["model is 3", "a mapping"]),
+        ("train.recompute=[neck]", ["a list, each item one of backbone, encoder, decoder"]),
+        ("train.optimizer.groups=[a]", ["each item a mapping of pattern, lr_factor, weight_decay"]),
+        ("train.optimizer.groups=[{lr: 1}]", ["train.optimizer.groups is [{'lr': 1}], expected"]),
         ("train.seed", ["'train.seed'", "key=value"]),
         ("train.seed=[", ["not valid YAML"]),
     ],

@@ -69,6 +69,12 @@ def _words(text: str) -> list[str]:
         ("train.schedule.epochs=11", "milestones is [11], expected numbers below"),
         ("train.schedule.milestones=[9, 8]", "milestones is [9, 8], expected rising numbers"),
         ("train.batch_size=0", "train.batch_size is 0"),
+        ("train.accumulate=0", "train.accumulate is 0"),
+        ("train.optimizer.ema_decay=1", "train.optimizer.ema_decay is 1"),
+        ("train.optimizer.groups=[{lr_factor: 1}]", "groups has pattern '', expected a regular"),
+        ("train.optimizer.groups=[{pattern: a, lr_factor: -1}]", "has lr_factor -1.0, expected"),
+        ("train.optimizer.groups=[{pattern: a, weight_decay: .inf}]", "has weight_decay inf"),
+        ("train.optimizer.freeze=[backbone, '(']", "freeze has '(', expected a regular"),
     ],
 )
 def test_a_bad_setting_is_refused(override: str, words: str) -> None:

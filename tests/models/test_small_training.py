@@ -27,6 +27,7 @@ from focus_detr.models.factory import build_training_loss
 from focus_detr.training.adamw import AdamW
 from focus_detr.training.parameter_groups import trained_parameters
 from focus_detr.training.train_step import TrainStep
+from focus_detr.training.update import Update
 
 TARGETS, NUMBER = 6, 8
 THREE_LEVELS = ForegroundSelectorConfig(label_intervals=((-1, 64), (64, 128), (128, 9999)))
@@ -69,7 +70,7 @@ def _batch(
 def test_the_loss_falls_and_batches_without_boxes_are_harmless() -> None:
     loss = build_training_loss(_config(), SMALL_CLASSES)
     optimizer = AdamW(trained_parameters(loss.model, OptimizerConfig(backbone_lr_factor=1.0)))
-    step = TrainStep(loss, optimizer, 0.1)
+    step = TrainStep(loss, Update(optimizer, 0.1))
     rate = Tensor(np.float32(2e-3))
     totals = [float(step(rate, *_batch((4, 2)))[0].asnumpy()) for _ in range(12)]
     assert np.mean(totals[-3:]) < 0.8 * totals[0]
@@ -90,7 +91,8 @@ def _train_one_step(
     """The named losses of one step, which must move the weights and be finite."""
     loss = build_training_loss(config, classes)
     optimizer = AdamW(trained_parameters(loss.model, OptimizerConfig()))
-    total, parts, norm, finite = TrainStep(loss, optimizer, 0.1)(Tensor(np.float32(1e-3)), *inputs)
+    step = TrainStep(loss, Update(optimizer, 0.1))
+    total, parts, norm, finite = step(Tensor(np.float32(1e-3)), *inputs)
     assert bool(finite) and np.isfinite(float(total)) and float(norm) > 0
     assert parts.shape == (len(loss.loss_names),)
     return dict(zip(loss.loss_names, parts.asnumpy().tolist(), strict=True))

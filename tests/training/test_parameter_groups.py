@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from tiny_training import TinyModel
 
-from focus_detr.config.schema import OptimizerConfig
+from focus_detr.config.schema import OptimizerConfig, ParameterGroup
+from focus_detr.errors import FocusDetrError
 from focus_detr.training.parameter_groups import lr_factor, trained_parameters, weight_decay
 from focus_detr.weights.naming import to_ours
 
@@ -36,3 +37,37 @@ def test_frozen_parameters_are_left_out() -> None:
         ("class_heads.weight", 1.0, 1e-4),
     ]
     assert trained[0].parameter is model.backbone.kernel
+
+
+def test_groups_set_what_they_name_and_the_first_one_counts() -> None:
+    groups = (
+        ParameterGroup(r"kernel$", weight_decay=0.5),
+        ParameterGroup(r"^backbone\.", lr_factor=0.2, weight_decay=0.7),
+        ParameterGroup("embed", lr_factor=0.0),
+    )
+    trained = trained_parameters(TinyModel(), OptimizerConfig(groups=groups))
+    assert [(t.name, t.lr_factor, t.weight_decay) for t in trained] == [
+        ("label_embed", 0.0, 1e-4),
+        ("backbone.kernel", 0.2, 0.5),
+        ("norm.gamma", 1.0, 0.0),
+        ("class_heads.weight", 1.0, 1e-4),
+    ]
+
+
+def test_what_a_pattern_freezes_is_left_out() -> None:
+    trained = trained_parameters(TinyModel(), OptimizerConfig(freeze=("backbone", "embed$")))
+    assert [t.name for t in trained] == ["norm.gamma", "class_heads.weight"]
+    with pytest.raises(FocusDetrError, match="leaves no parameter"):
+        trained_parameters(TinyModel(), OptimizerConfig(freeze=(".",)))
+
+
+@pytest.mark.parametrize(
+    ("key", "config"),
+    [
+        ("groups", OptimizerConfig(groups=(ParameterGroup("sampling", 0.1),))),
+        ("freeze", OptimizerConfig(freeze=("norm", "sampling"))),
+    ],
+)
+def test_a_pattern_that_finds_nothing_is_refused(key: str, config: OptimizerConfig) -> None:
+    with pytest.raises(FocusDetrError, match=rf"train\.optimizer\.{key}.*'sampling'.*backbone"):
+        trained_parameters(TinyModel(), config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.training.state import (
     RunFolder,
     TrainingState,
+    keep_last,
     load_state,
     save_state,
     save_weights,
@@ -67,6 +69,19 @@ def test_settings_that_training_does_not_compute_with_may_change(tmp_path: Path)
     model = {"width": 8, "msda": "composition", "max_detections": 7}
     description = {**DESCRIPTION, "model": {**model, "backbone": {"weights": "elsewhere"}}}
     assert load_state(path, parts.model, parts.step.optimizer, description).batch == 2
+
+
+def test_the_latest_state_is_kept_though_an_abandoned_one_has_a_higher_number(
+    tmp_path: Path,
+) -> None:
+    folder = RunFolder(tmp_path)
+    for step, age in ((200, 30), (300, 20), (101, 10), (102, 0)):
+        folder.last.write_text(str(step))
+        os.utime(folder.last, ns=(10**18, 10**18 - age * 10**9))
+        keep_last(folder, step, 2)
+        folder.last.unlink()  # as when it is replaced: a new file
+    kept = {path.name: path.read_text() for path in folder.kept.iterdir()}
+    assert kept == {"step_00000101.safetensors": "101", "step_00000102.safetensors": "102"}
 
 
 def test_a_run_is_recognised_by_its_files(tmp_path: Path) -> None:

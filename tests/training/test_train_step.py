@@ -10,6 +10,7 @@ from mindspore import Parameter, Tensor, nn, ops
 from focus_detr.training.adamw import AdamW
 from focus_detr.training.parameter_groups import TrainedParameter
 from focus_detr.training.train_step import TrainStep
+from focus_detr.training.update import Update
 
 LR = Tensor(0.01, ms.float32)
 
@@ -45,7 +46,7 @@ def _half(gradient: Tensor) -> Tensor:
 def _step(clip: float, reducer: nn.Cell | None = None) -> tuple[TrainStep, _Loss]:
     loss = _Loss()
     optimizer = AdamW([TrainedParameter(p.name, p, 1.0, 0.0) for p in loss.trainable_params()])
-    return TrainStep(loss, optimizer, clip, reducer), loss
+    return TrainStep(loss, Update(optimizer, clip), reducer), loss
 
 
 def _x(*values: float) -> Tensor:
@@ -89,3 +90,10 @@ def test_wrapping_does_not_rename_parameters() -> None:
     step, loss = _step(0.1)
     assert [p.name for p in loss.get_parameters()] == ["used", "unused"]
     assert "used" in [p.name for p in step.get_parameters()]
+
+
+def test_the_loss_follows_the_step_into_training() -> None:
+    step, loss = _step(0.1)
+    loss.set_train(False)
+    step.set_train(True)
+    assert loss.training

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import mindspore as ms
 import numpy as np
 import pytest
-from tiny_training import DESCRIPTION, TinyLoader, TinyRun
+from mindspore import Tensor
+from tiny_training import TinyLoader, TinyRun
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.training.state import TrainingState, load_state
+from focus_detr.training.run_log import Smoothed, StepReport
+from focus_detr.training.state import TrainingState
 from focus_detr.training.stop_signal import TrainingStopped
 from focus_detr.training.trainer import Trainer
 from focus_detr.weights.checkpoint import load_checkpoint, model_tensors
@@ -21,43 +25,52 @@ from focus_detr.weights.checkpoint import load_checkpoint, model_tensors
 def _resumed(run: TinyRun) -> Trainer:
     """Another process's trainer: other initial weights, then the saved state."""
     run.model_seed = 9
-    trainer = run.trainer()
-    parts = trainer.parts
-    state = load_state(parts.folder.last, parts.model, parts.step.optimizer, DESCRIPTION)
-    return Trainer(trainer.config, parts, state)
+    return run.resumed()
 
 
 def _everything(trainer: Trainer) -> dict[str, np.ndarray]:
-    return {**model_tensors(trainer.parts.model), **trainer.parts.step.optimizer.state()}
+    return {**model_tensors(trainer.parts.model), **trainer.parts.step.update.state()}
 
 
-def _interrupt_at(epoch: int, batch: int) -> TinyLoader:
+def _interrupt_at(epoch: int, batch: int, batches: int = 3) -> TinyLoader:
     def send(at_epoch: int, at_batch: int) -> None:
         if (at_epoch, at_batch) == (epoch, batch):
             os.kill(os.getpid(), signal.SIGTERM)
 
-    return TinyLoader(before=send)
+    return TinyLoader(before=send, batches=batches)
 
 
-@pytest.mark.parametrize("place", [(0, 0), (0, 2), (1, 1)])
+@pytest.mark.parametrize(
+    ("place", "options"),
+    [
+        ((0, 0), {}),
+        ((0, 2), {"ema_decay": 0.5}),
+        ((1, 1), {"precision": "fp16", "ema_decay": 0.9}),
+        ((1, 2), {"accumulate": 2, "ema_decay": 0.9}),
+    ],
+)
 def test_interrupted_and_resumed_equals_uninterrupted(
-    tmp_path: Path, place: tuple[int, int]
+    tmp_path: Path, place: tuple[int, int], options: dict[str, Any]
 ) -> None:
-    whole = TinyRun(tmp_path / "whole").trainer()
+    group = options.get("accumulate", 1)
+    loader = TinyLoader(batches=3 * group)
+    whole = TinyRun(tmp_path / "whole", loader=loader, **options).trainer()
     assert whole.run().step == 6
 
-    run = TinyRun(tmp_path / "parts", loader=_interrupt_at(*place))
-    done = 3 * place[0] + place[1] + 1
+    loader = _interrupt_at(*place, batches=3 * group)
+    run = TinyRun(tmp_path / "parts", loader=loader, **options)
+    done = 3 * place[0] + place[1] // group + 1
     with pytest.raises(TrainingStopped, match=f"on request after step {done} of 6.*--resume"):
         run.trainer().run()
     assert run.loader.closed == place[0] + 1
-    run.loader = TinyLoader()
+    run.loader = TinyLoader(batches=3 * group)
     resumed = _resumed(run)
     assert resumed.state.step == done
     resumed.run()
 
     expected = _everything(whole)
-    assert len(expected) == 4 + 2 * 4 + 1
+    averages, scale = 4 * ("ema_decay" in options), 3 * ("precision" in options)
+    assert len(expected) == 4 + 2 * 4 + 1 + averages + scale
     for name, value in _everything(resumed).items():
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
 
@@ -145,6 +158,8 @@ def test_a_bad_loss_stops_with_a_sentence_and_leaves_the_state(tmp_path: Path) -
     text = str(caught.value)
     for piece in ("step 5", "images 102, 103", "learning rate 0.001", "loss_class nan"):
         assert piece in text
+    with np.load(tmp_path / "bad_batch_step5_image102.npz") as saved:
+        assert np.isnan(saved["images"][0]).all() and saved["image_ids"].tolist() == [102, 103]
     assert "\n" not in text
     assert trainer.parts.step.optimizer.state()["optimizer.step"] == 4
     assert all(np.isfinite(value).all() for value in _everything(trainer).values())
@@ -156,3 +171,98 @@ def test_a_state_of_other_data_is_refused(tmp_path: Path) -> None:
         TinyRun(tmp_path).trainer(TrainingState(0, 7))
     with pytest.raises(FocusDetrError, match="seed 5"):
         TinyRun(tmp_path).trainer(TrainingState(5, 3))
+
+
+class _Messages:
+    """A sink that remembers sentences and steps."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.reports: list[StepReport] = []
+
+    def step(self, report: StepReport, smoothed: Smoothed) -> None:
+        self.reports.append(report)
+
+    def evaluation(self, epoch: int, step: int, metrics: Mapping[str, float]) -> None: ...
+
+    def message(self, text: str) -> None:
+        self.texts.append(text)
+
+    def close(self) -> None: ...
+
+
+def test_a_jump_of_the_loss_is_told_with_its_images(tmp_path: Path) -> None:
+    sink = _Messages()
+    loader = TinyLoader(batches=30, outlier=25)
+    TinyRun(tmp_path, epochs=2, loader=loader, sinks=(sink,)).trainer().run()
+    spikes = [text for text in sink.texts if "loss spike" in text]
+    assert [text.split(":")[0] for text in spikes] == [
+        "loss spike at step 26",
+        "loss spike at step 56",
+    ]
+    assert spikes[1].endswith("images 150, 151")
+
+
+def test_half_precision_skips_a_bad_step_and_says_so(tmp_path: Path) -> None:
+    sink = _Messages()
+    run = TinyRun(tmp_path, precision="fp16", loader=TinyLoader(poison=(1, 1)), sinks=(sink,))
+    trainer = run.trainer()
+    trainer.run()
+    assert [text for text in sink.texts if "step 5: a gradient was too large" in text]
+    assert [report.step for report in sink.reports] == [1, 2, 3, 4, 6]
+    assert sink.reports[-1].scaling() == {"loss_scale": 2.0**15, "skipped_steps": 1}
+    state = trainer.parts.step.update.state()
+    assert (state["optimizer.step"], state["optimizer.skipped_steps"]) == (5, 1)
+
+
+def test_a_scale_that_cannot_shrink_ends_the_run(tmp_path: Path) -> None:
+    trainer = TinyRun(tmp_path, precision="fp16", loader=TinyLoader(poison=(0, 1))).trainer()
+    scale = trainer.parts.step.update.loss_scale
+    assert scale is not None
+    scale.scale.set_data(Tensor(1.0, ms.float32))
+    with pytest.raises(FocusDetrError, match=r"diverged at step 2.*the batch is in .*image2.npz"):
+        trainer.run()
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_the_averages_are_evaluated_and_saved_but_not_trained(
+    tmp_path: Path, accumulate: int
+) -> None:
+    seen: list[dict[str, np.ndarray]] = []
+
+    def evaluate() -> dict[str, float]:
+        model = trainer.parts.model
+        seen.append(model_tensors(model))
+        scale = seen[-1]["backbone.kernel"] * seen[-1]["norm.gamma"]
+        logits = model(Tensor(np.ones((1, 3, 2, 2), np.float32)))  # a graph of its own
+        expected = seen[-1]["class_heads.weight"] @ scale
+        np.testing.assert_allclose(logits.asnumpy()[0], expected, rtol=1e-5)
+        return {"AP": 0.1 * len(seen)}
+
+    options = {"ema_decay": 0.9, "accumulate": accumulate, "epochs": 4}
+    plain = TinyRun(tmp_path / "plain", accumulate=accumulate, epochs=4).trainer()
+    plain.run()
+    trainer = TinyRun(tmp_path / "averaged", evaluate=evaluate, **options).trainer()
+    trainer.run()
+    best = load_checkpoint(trainer.parts.folder.best).tensors
+    averaged = load_checkpoint(trainer.parts.folder.averaged).tensors
+    for name, value in model_tensors(plain.parts.model).items():
+        np.testing.assert_array_equal(model_tensors(trainer.parts.model)[name], value)
+        assert (seen[-1][name] != value).any()
+        np.testing.assert_array_equal(seen[-1][name], best[name])
+        np.testing.assert_array_equal(seen[-1][name], averaged[name])
+
+
+def test_so_many_states_are_kept(tmp_path: Path) -> None:
+    run = TinyRun(tmp_path, epochs=3, checkpoint_every=2, keep_checkpoints=2)
+    trainer = run.trainer()
+    trainer.run()
+    kept = sorted((tmp_path / "checkpoints").iterdir())
+    assert [path.name for path in kept] == [
+        "step_00000008.safetensors",
+        "step_00000009.safetensors",
+    ]
+    last = load_checkpoint(trainer.parts.folder.last)
+    assert load_checkpoint(kept[1]).metadata == last.metadata
+    assert load_checkpoint(kept[0]).metadata["training_state"]["batch"] == 2
+    assert (kept[0].stat().st_mode & 0o777) == (trainer.parts.folder.last.stat().st_mode & 0o777)

@@ -173,6 +173,15 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
+class ParameterGroup:
+    """Weights whose name a regular expression finds; null: as without the group."""
+
+    pattern: str = ""
+    lr_factor: float | None = None  # of train.optimizer.lr; also instead of the backbone's factor
+    weight_decay: float | None = None
+
+
+@dataclass(frozen=True)
 class OptimizerConfig:
     """AdamW."""
 
@@ -181,6 +190,9 @@ class OptimizerConfig:
     weight_decay: float = 1e-4
     norm_weight_decay: float = 0.0
     clip_norm: float = 0.1
+    groups: tuple[ParameterGroup, ...] = ()  # the first one that sets something counts
+    freeze: tuple[str, ...] = ()  # regular expressions of names that are not trained
+    ema_decay: float = 0.0  # 0.9998: evaluate and save the moving average of the weights; 0: none
 
 
 @dataclass(frozen=True)
@@ -201,10 +213,15 @@ class TrainConfig:
     output_dir: str = "runs/focus_detr_r50"
     init_checkpoint: str | None = None  # fine-tune from this; heads of another class count are new
     batch_size: int = 2
+    accumulate: int = 1  # batches per update
+    precision: Literal["fp32", "fp16", "bf16"] = "fp32"  # of large products; bf16 not on CPU
+    recompute: tuple[Literal["backbone", "encoder", "decoder"], ...] = ()  # less memory, slower
     seed: int = 0
     log_every: int = 50
     eval_every: int = 1  # epochs, and after the last one; 0: never
     checkpoint_every: int = 0  # steps; 0: at the end of each epoch only
+    keep_checkpoints: int = 0  # of the states saved, so many of the latest stay besides the last
+    spike_factor: float = 5.0  # a loss so many times the usual one is logged with its images; 0: no
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
 

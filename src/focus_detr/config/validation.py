@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -16,6 +17,7 @@ from focus_detr.config.schema import (
     EncoderConfig,
     ForegroundSelectorConfig,
     ModelConfig,
+    OptimizerConfig,
     ScheduleConfig,
 )
 from focus_detr.errors import FocusDetrError
@@ -105,15 +107,19 @@ RANGES = {
     "data.target_buckets": COUNT,
     "data.workers": NOT_NEGATIVE,
     "train.batch_size": COUNT,
+    "train.accumulate": COUNT,
     "train.seed": NOT_NEGATIVE,
     "train.log_every": COUNT,
     "train.eval_every": NOT_NEGATIVE,
     "train.checkpoint_every": NOT_NEGATIVE,
+    "train.keep_checkpoints": NOT_NEGATIVE,
+    "train.spike_factor": NOT_NEGATIVE,
     "train.optimizer.lr": POSITIVE,
     "train.optimizer.backbone_lr_factor": NOT_NEGATIVE,
     "train.optimizer.weight_decay": NOT_NEGATIVE,
     "train.optimizer.norm_weight_decay": NOT_NEGATIVE,
     "train.optimizer.clip_norm": POSITIVE,
+    "train.optimizer.ema_decay": Range(0, 0.999999),
     "train.schedule.epochs": COUNT,
     "train.schedule.milestones": POSITIVE,
     "train.schedule.decay": SHARE,
@@ -146,6 +152,7 @@ def validate(config: Config, source: str) -> None:
         *_selector(config.model.foreground_selector, config.model.levels),
         *_encoder(config.model.encoder, config.model.decoder.layers),
         *_data(config.data),
+        *_patterns(config.train.optimizer),
         *_schedule(config.train.schedule),
     ]
     if problems:
@@ -221,6 +228,26 @@ def _validation_images(data: DataConfig) -> Iterator[str]:
     given = [f"data.{key}" for key in keys if getattr(data, key) is not None]
     if len(given) > 1:
         yield f"{' and '.join(given)} are set, expected only one way to get validation images"
+
+
+def _patterns(optimizer: OptimizerConfig) -> Iterator[str]:
+    key = "train.optimizer.groups"
+    for group in optimizer.groups:
+        for name in ("lr_factor", "weight_decay"):
+            if not all(NOT_NEGATIVE.holds(n) for n in _numbers(getattr(group, name))):
+                yield f"{key} has {name} {getattr(group, name)}, expected {NOT_NEGATIVE}"
+        if not _is_pattern(group.pattern):
+            yield f"{key} has pattern {group.pattern!r}, expected a regular expression"
+    for pattern in optimizer.freeze:
+        if not _is_pattern(pattern):
+            yield f"train.optimizer.freeze has {pattern!r}, expected a regular expression"
+
+
+def _is_pattern(text: str) -> bool:
+    try:
+        return bool(text) and re.compile(text) is not None
+    except re.error:
+        return False
 
 
 def _schedule(schedule: ScheduleConfig) -> Iterator[str]:

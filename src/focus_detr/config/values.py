@@ -80,6 +80,8 @@ def convert(hint: Any, value: Any) -> Any:
         return _accept(value, isinstance(value, str) and value in get_args(hint))
     if hint is float:
         return _convert_float(value)
+    if is_dataclass(hint) and isinstance(hint, type):
+        return _convert_record(hint, value)
     return _accept(value, type(value) is hint)
 
 
@@ -90,6 +92,8 @@ def describe(hint: Any) -> str:
         return f"{describe(_present(hint))} or null"
     if origin is Literal:
         return f"one of {', '.join(arguments)}"
+    if is_dataclass(hint):
+        return f"a mapping of {', '.join(get_type_hints(hint))}"
     if origin is not tuple:
         return _SCALARS[hint]
     if arguments[-1] is Ellipsis:
@@ -136,6 +140,13 @@ def _convert_tuple(arguments: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
     if arguments[-1] is Ellipsis:
         return tuple(convert(arguments[0], item) for item in value)
     return tuple(convert(hint, item) for hint, item in zip(arguments, value, strict=True))
+
+
+def _convert_record(cls: type, value: Any) -> Any:
+    hints = get_type_hints(cls)
+    known = isinstance(value, dict) and value.keys() <= hints.keys()
+    entries = _accept(value, known).items()
+    return cls(**{name: convert(hints[name], entry) for name, entry in entries})
 
 
 def _unknown_key(cls: type, path: str, source: str) -> str:

@@ -136,11 +136,11 @@ class Criterion(nn.Cell):
         self.set_losses = SetLosses()
         self.loss_names = _loss_names(decoder_layers, denoising, foreground_loss is not None)
 
-    def _box_count(self, box_valid: Tensor) -> Tensor:
-        count = box_valid.sum()
+    def _box_count(self, box_valid: Tensor, given: Tensor | None) -> Tensor:
+        count = box_valid.sum() if given is None else given
         if self.reduce_count is not None:
             return self.reduce_count(count)
-        return ops.clamp(count, min=1.0)
+        return ops.clamp(count, min=1.0) if given is None else count
 
     def _denoising_losses(
         self,
@@ -188,6 +188,7 @@ class Criterion(nn.Cell):
         height: int,
         width: int,
         layout: SlotLayout | None = None,
+        box_count: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Compare predictions with targets.
 
@@ -204,6 +205,8 @@ class Criterion(nn.Cell):
             height: of the padded images, pixels.
             width: of the padded images, pixels.
             layout: of the denoising slots (``slot_layout``); None exactly if built without.
+            box_count: [] above 0, by which the set losses are divided; None: the boxes of the
+                batch, at least 1.
 
         Returns:
             The total loss, the weighted parts [len(loss_names)], and the matches
@@ -226,7 +229,7 @@ class Criterion(nn.Cell):
             denoised = self._denoising_losses(
                 logits[:, :, :slots], boxes[:, :, :slots], labels, target_boxes, box_valid, layout
             )
-        parts = self._in_named_order(matched, denoised, self._box_count(box_valid))
+        parts = self._in_named_order(matched, denoised, self._box_count(box_valid, box_count))
         if self.foreground_loss is not None:
             scores = foreground_scores.astype(ms.float32)
             foreground = self.foreground_loss(

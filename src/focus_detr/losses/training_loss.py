@@ -63,9 +63,22 @@ class TrainingLoss(nn.Cell):
         Returns:
             The total (scalar) and its weighted parts [len(loss_names)].
         """
+        return self.losses(None, images, image_sizes, boxes, labels, box_valid, *draws)
+
+    def losses(
+        self,
+        box_count: Tensor | None,
+        images: Tensor,
+        image_sizes: Tensor,
+        boxes: Tensor,
+        labels: Tensor,
+        box_valid: Tensor,
+        *draws: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """As ``construct``, with a box count [] to divide by instead of the batch's own."""
         outputs, layout = self.predictions(images, image_sizes, boxes, labels, box_valid, *draws)
         size = images.shape[2:]
         total, parts, _ = self.criterion(
-            *outputs[:5], labels, boxes, box_valid, image_sizes, *size, layout
+            *outputs[:5], labels, boxes, box_valid, image_sizes, *size, layout, box_count
         )
         return total, parts

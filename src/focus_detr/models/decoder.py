@@ -5,7 +5,8 @@ from __future__ import annotations
 from mindspore import Tensor, nn, ops
 
 from focus_detr.models.box_math import box_sigmoid, inverse_sigmoid
-from focus_detr.models.layers import MLP, FeedForward, MultiHeadAttention, layer_norm
+from focus_detr.models.layer_norm import LayerNorm
+from focus_detr.models.layers import MLP, FeedForward, MultiHeadAttention
 from focus_detr.models.positions import BoxSineEmbedding
 from focus_detr.ops.msda import MSDeformableAttention
 
@@ -22,11 +23,11 @@ class DecoderLayer(nn.Cell):
     ) -> None:
         super().__init__()
         self.self_attention = self_attention
-        self.norm1 = layer_norm(width)
+        self.norm1 = LayerNorm(width)
         self.cross_attention = cross_attention
-        self.norm2 = layer_norm(width)
+        self.norm2 = LayerNorm(width)
         self.ffn = ffn
-        self.norm3 = layer_norm(width)
+        self.norm3 = LayerNorm(width)
 
     def construct(
         self,
@@ -67,7 +68,7 @@ class Decoder(nn.Cell):
         self.layers = nn.CellList(layers)
         self.box_embedding = BoxSineEmbedding(width)
         self.reference_head = MLP(2 * width, width, width, 2)
-        self.norm = layer_norm(width)
+        self.norm = LayerNorm(width)
 
     def construct(
         self,

@@ -9,7 +9,8 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
-from focus_detr.models.layers import BLOCKED, MultiHeadAttention, layer_norm
+from focus_detr.models.layer_norm import LayerNorm
+from focus_detr.models.layers import BLOCKED, MultiHeadAttention
 from focus_detr.models.tokens import gather_tokens, scatter_tokens, top_tokens
 
 UNRANKED = -3e38  # a score below every real one
@@ -41,7 +42,7 @@ class DualAttention(nn.Cell):
     ) -> None:
         super().__init__()
         self.attention = MultiHeadAttention(width, heads)
-        self.norm = layer_norm(width)
+        self.norm = LayerNorm(width)
         self.object_tokens = object_tokens
         self.score = score
 

@@ -6,7 +6,8 @@ import mindspore as ms
 from mindspore import Tensor, nn, ops
 
 from focus_detr.models.dual_attention import DualAttention
-from focus_detr.models.layers import FeedForward, layer_norm
+from focus_detr.models.layer_norm import LayerNorm
+from focus_detr.models.layers import FeedForward
 from focus_detr.models.tokens import gather_tokens, scatter_tokens
 from focus_detr.ops.msda import MSDeformableAttention
 
@@ -26,9 +27,9 @@ class EncoderLayer(nn.Cell):
         if dual_attention is not None:
             self.dual_attention = dual_attention
         self.deformable = deformable
-        self.norm1 = layer_norm(width)
+        self.norm1 = LayerNorm(width)
         self.ffn = ffn
-        self.norm2 = layer_norm(width)
+        self.norm2 = LayerNorm(width)
 
     def construct(
         self,

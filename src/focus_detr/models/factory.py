@@ -29,6 +29,7 @@ from focus_detr.models.neck import Neck
 from focus_detr.models.positions import SinePositionEmbedding
 from focus_detr.models.proposals import ProposalSelection
 from focus_detr.models.token_ranking import TokenRanking
+from focus_detr.models.training_options import lower_products, recompute
 from focus_detr.ops.msda import MSDeformableAttention
 from focus_detr.ops.msda_choice import build_sampling
 
@@ -192,6 +193,8 @@ def build_training_loss(config: Config, num_classes: int, *, world: World = SING
             reduce_largest=LargestOfWorkers() if shared else None,
         )
     model = build_model(config.model, num_classes, seed=config.train.seed)
+    lower_products(model, config.train.precision)
+    recompute(model, config.train.recompute)
     reduce_count = BoxesPerWorker(world.size) if shared else None
     criterion = build_criterion(config, reduce_count=reduce_count)
     loss = TrainingLoss(model, criterion, denoising)

@@ -14,7 +14,7 @@ import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import Uniform, initializer
 
-from focus_detr.models.layers import layer_norm
+from focus_detr.models.layer_norm import LayerNorm
 
 ALPHA_RANGE = 0.3
 
@@ -45,7 +45,7 @@ class ScoreMLP(nn.Cell):
         super().__init__()
         self.modulate_after_norm = modulate_after_norm
         self.local = width // 2
-        self.norm = layer_norm(width)
+        self.norm = LayerNorm(width)
         self.input = nn.Dense(width, width)
         self.hidden1 = nn.Dense(width, width // 2)
         self.hidden2 = nn.Dense(width // 2, width // 4)

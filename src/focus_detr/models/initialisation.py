@@ -7,6 +7,8 @@ import math
 import numpy as np
 from mindspore import Parameter, Tensor, nn
 
+from focus_detr.ops.products import Dense
+
 PRIOR_PROBABILITY = 0.01
 
 
@@ -81,7 +83,7 @@ def _initialise_transformer(model: nn.Cell, rng: np.random.Generator) -> None:
         parts.append(model.foreground_selector.score_mlp)
     for part in parts:
         for _, cell in part.cells_and_names():
-            if isinstance(cell, nn.Dense):
+            if isinstance(cell, (nn.Dense, Dense)):
                 _set(cell.weight, _xavier(rng, cell.weight.shape))
                 bias = _fan_in_uniform(rng, cell.weight.shape[1], cell.bias.shape)
                 _set(cell.bias, bias)

@@ -9,13 +9,10 @@ import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import initializer
 
-NORM_EPSILON = 1e-5
+from focus_detr.models.layer_norm import EPSILON
+from focus_detr.ops.products import Dense, ProductCell
+
 BLOCKED = -1e9  # added to an attention logit: weight 0 after the softmax in float32
-
-
-def layer_norm(width: int) -> nn.LayerNorm:
-    """LayerNorm over the last axis with the field's usual epsilon (MindSpore's own is 1e-7)."""
-    return nn.LayerNorm((width,), epsilon=NORM_EPSILON)
 
 
 class MLP(nn.Cell):
@@ -41,15 +38,15 @@ class FeedForward(nn.Cell):
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.linear1 = nn.Dense(width, hidden)
-        self.linear2 = nn.Dense(hidden, width)
+        self.linear1 = Dense(width, hidden)
+        self.linear2 = Dense(hidden, width)
 
     def construct(self, x: Tensor) -> Tensor:
         """[B, N, C] -> [B, N, C]."""
         return x + self.linear2(ops.relu(self.linear1(x)))
 
 
-class MultiHeadAttention(nn.Cell):
+class MultiHeadAttention(ProductCell):
     """Attention among one set of tokens: query and key carry positions, the value does not."""
 
     def __init__(self, width: int, heads: int) -> None:
@@ -59,7 +56,7 @@ class MultiHeadAttention(nn.Cell):
         self.width = width
         self.in_proj_weight = Parameter(initializer("xavier_uniform", (3 * width, width)))
         self.in_proj_bias = Parameter(initializer("zeros", (3 * width,)))
-        self.out_proj = nn.Dense(width, width)
+        self.out_proj = Dense(width, width)
 
     def _split(self, x: Tensor) -> Tensor:
         """[B, N, C] -> [B, M, N, C/M]."""
@@ -78,12 +75,14 @@ class MultiHeadAttention(nn.Cell):
             [B, N, C], without residual.
         """
         split = 2 * self.width
-        query_key = ops.dense(x + position, self.in_proj_weight[:split], self.in_proj_bias[:split])
-        value = self._split(ops.dense(x, self.in_proj_weight[split:], self.in_proj_bias[split:]))
+        weight, bias_in = self.lowered(self.in_proj_weight), self.lowered(self.in_proj_bias)
+        query_key = ops.dense(self.lowered(x + position), weight[:split], bias_in[:split])
+        value = self._split(ops.dense(self.lowered(x), weight[split:], bias_in[split:]))
         query = self._split(query_key[..., : self.width] * self.scale)
         key = self._split(query_key[..., self.width :])
-        logits = ops.matmul(query, key.swapaxes(-1, -2)) + bias  # [B, M, N, N]
-        attended = ops.matmul(ops.softmax(logits, -1), value)  # [B, M, N, C/M]
+        logits = self.raised(ops.matmul(query, key.swapaxes(-1, -2))) + bias  # [B, M, N, N]
+        weights = self.lowered(ops.softmax(logits, -1))
+        attended = ops.matmul(weights, value)  # [B, M, N, C/M]
         return self.out_proj(attended.swapaxes(1, 2).reshape(x.shape))  # [B, N, C]
 
 
@@ -127,6 +126,6 @@ class MaskedGroupNorm(nn.Cell):
             mean = _sums(grouped * counted, ones) / count
             centred = grouped - mean
             variance = _sums(ops.square(centred) * counted, ones) / count
-        scaled = centred * ops.rsqrt(variance + NORM_EPSILON)
+        scaled = centred * ops.rsqrt(variance + EPSILON)
         scaled = scaled.reshape(x.shape)  # [B, C, h, w]
         return scaled * self.gamma.reshape(1, -1, 1, 1) + self.beta.reshape(1, -1, 1, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mindspore import Tensor, nn
 
-from focus_detr.models.layers import layer_norm
+from focus_detr.models.layer_norm import LayerNorm
 
 
 class MemoryProjection(nn.Cell):
@@ -17,7 +17,7 @@ class MemoryProjection(nn.Cell):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.linear = nn.Dense(width, width)
-        self.norm = layer_norm(width)
+        self.norm = LayerNorm(width)
 
     def construct(self, tokens: Tensor, usable: Tensor) -> Tensor:
         """[B, N, C] tokens and [B, N] (1 usable) -> [B, N, C]."""

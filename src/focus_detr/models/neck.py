@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mindspore import Tensor, nn
+import mindspore as ms
+from mindspore import Tensor, nn, ops
 
 from focus_detr.models.layers import MaskedGroupNorm
 
@@ -36,6 +37,7 @@ class Neck(nn.Cell):
     def __init__(self, inputs: tuple[int, ...], width: int, levels: int) -> None:
         super().__init__()
         self.lateral = nn.CellList([ConvNorm(c, width, kernel=1, stride=1) for c in inputs])
+        self.cast = ops.Cast()
         self.has_extra = levels > len(inputs)
         if self.has_extra:
             self.extra = ConvNorm(inputs[-1], width, kernel=3, stride=2)
@@ -49,10 +51,13 @@ class Neck(nn.Cell):
             features: the backbone's maps, [B, C_i, h, w] each.
             masks: [B, 1, h, w] of every level to leave padding out, or None.
         """
-        outputs = ()
+        maps: tuple[Tensor, ...] = ()
+        outputs: tuple[Tensor, ...] = ()
+        for feature in features:
+            maps += (self.cast(feature, ms.float32),)
         for index, conv in enumerate(self.lateral):
-            outputs += (conv(features[index], None if masks is None else masks[index]),)
+            outputs += (conv(maps[index], None if masks is None else masks[index]),)
         if self.has_extra:
-            last = features[-1] if masks is None else features[-1] * masks[len(features) - 1]
+            last = maps[-1] if masks is None else maps[-1] * masks[len(maps) - 1]
             outputs += (self.extra(last, None if masks is None else masks[-1]),)
         return outputs

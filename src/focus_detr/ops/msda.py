@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from mindspore import Tensor, nn, ops
 
+from focus_detr.ops.products import Dense
+
 
 class MSDeformableAttention(nn.Cell):
-    """MSDA with its projections, without residual.
+    """MSDA with its projections, without residual; sampling and its places are float32.
 
     Args:
         width: channels C.
@@ -23,8 +25,8 @@ class MSDeformableAttention(nn.Cell):
         self.heads, self.levels, self.points = heads, levels, points
         self.sampling_offsets = nn.Dense(width, heads * levels * points * 2)
         self.attention_weights = nn.Dense(width, heads * levels * points)
-        self.value_proj = nn.Dense(width, width)
-        self.output_proj = nn.Dense(width, width)
+        self.value_proj = Dense(width, width)
+        self.output_proj = Dense(width, width)
         self.sampling = sampling
         self.product = ops.MatMul(transpose_b=True)
         self.add_bias = ops.BiasAdd()
@@ -32,7 +34,7 @@ class MSDeformableAttention(nn.Cell):
     def project_value(self, tokens: Tensor, valid: Tensor) -> Tensor:
         """[B, N, C] tokens and [B, N] validity -> value [B, N, M, C/M], zero at padding."""
         batch, count, width = tokens.shape
-        value = self.value_proj(tokens) * valid[..., None]
+        value = self.value_proj(tokens) * valid[..., None]  # float32 as valid
         return value.reshape(batch, count, self.heads, width // self.heads)  # [B, N, M, C/M]
 
     def project_query(self, query: Tensor) -> Tensor:

@@ -19,8 +19,8 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
-from focus_detr.errors import FocusDetrError
 from focus_detr.training.parameter_groups import TrainedParameter
+from focus_detr.training.saved_parameters import copies, restore
 
 FIRST_MOMENT = "optimizer.first"
 SECOND_MOMENT = "optimizer.second"
@@ -109,7 +109,7 @@ class AdamW(nn.Cell):
 
     def state(self) -> dict[str, np.ndarray]:
         """Copies of the moments and the step, by name."""
-        return {p.name: np.array(p.asnumpy()) for p in self._state_parameters()}
+        return copies(self._state_parameters())
 
     def load_state(self, tensors: Mapping[str, np.ndarray]) -> None:
         """Restores what ``state`` gave; further entries of ``tensors`` are ignored.
@@ -117,16 +117,7 @@ class AdamW(nn.Cell):
         Raises:
             FocusDetrError: a moment is missing or has another shape. Nothing is changed then.
         """
-        for parameter in self._state_parameters():
-            tensor = tensors.get(parameter.name)
-            if tensor is None or tuple(tensor.shape) != tuple(parameter.shape):
-                found = "missing" if tensor is None else f"of shape {tuple(tensor.shape)}"
-                raise FocusDetrError(
-                    f"optimiser state: {parameter.name} is {found}, expected shape "
-                    f"{tuple(parameter.shape)}; the checkpoint is from another model"
-                )
-        for parameter in self._state_parameters():
-            parameter.set_data(Tensor(tensors[parameter.name], parameter.dtype))
+        restore(self._state_parameters(), tensors)
 
     def _state_parameters(self) -> tuple[Parameter, ...]:
         return (*self.first, *self.second, self.step)

@@ -35,6 +35,14 @@ class StepReport:
     gradient_norm: float  # before clipping
     data_ms: float
     step_ms: float
+    loss_scale: float | None = None  # None: the loss is not scaled
+    skipped: int = 0  # updates left out so far, because a scaled gradient was too large
+
+    def scaling(self) -> dict[str, float]:
+        """Loss scale and skipped updates by name; nothing if the loss is not scaled."""
+        if self.loss_scale is None:
+            return {}
+        return {"loss_scale": self.loss_scale, "skipped_steps": self.skipped}
 
 
 @dataclass(frozen=True)
@@ -172,7 +180,7 @@ class JsonLinesSink:
         numbers = {"loss": report.total, "loss_smoothed": smoothed.total, "lr": report.lr}
         times = {"data_ms": smoothed.data_ms, "step_ms": smoothed.step_ms}
         place = {"epoch": report.epoch + 1, "step": report.step}
-        norm = {"gradient_norm": report.gradient_norm}
+        norm = {"gradient_norm": report.gradient_norm, **report.scaling()}
         parts = {"parts": dict(report.parts)}
         self._write({"kind": "train", **place, **numbers, **norm, **times, **parts})
 
@@ -223,7 +231,7 @@ class TensorBoardSink:
         """Write the losses, rate, norm and times."""
         losses = {"total": report.total, **report.parts}
         scalars = {f"loss/{name}": value for name, value in losses.items()}
-        scalars |= {"lr": report.lr, "gradient_norm": report.gradient_norm}
+        scalars |= {"lr": report.lr, "gradient_norm": report.gradient_norm, **report.scaling()}
         scalars |= {"time/data_ms": smoothed.data_ms, "time/step_ms": smoothed.step_ms}
         self._write_scalars(scalars, report.step)
 

@@ -22,14 +22,14 @@ from focus_detr.evaluation.evaluator import Evaluator
 from focus_detr.files import whole_file
 from focus_detr.models.detector import Detector
 from focus_detr.models.factory import build_training_loss
-from focus_detr.training.adamw import AdamW
+from focus_detr.training.accumulation import build_step, grouped, grouped_inputs
 from focus_detr.training.fine_tune import initialise_from, load_backbone
 from focus_detr.training.inputs import StepInputs
-from focus_detr.training.parameter_groups import trained_parameters
 from focus_detr.training.run_log import RunLog, open_run_log
 from focus_detr.training.state import RunFolder, TrainingState, fingerprint, load_state
-from focus_detr.training.train_step import TrainStep
 from focus_detr.training.trainer import Trainer, TrainerParts
+from focus_detr.training.update import build_update
+from focus_detr.weights.stored_settings import stored_test_size
 
 
 def open_session(config: Config, *, resume: bool = False, progress: bool | None = None) -> Trainer:
@@ -53,20 +53,21 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
     loader = build_train_loader(
         config, seed=config.train.seed, rank=world.rank, world_size=world.size
     )
+    batches = grouped(loader, config.train.accumulate)
     classes = loader.dataset.classes
     num_classes = config.model.num_classes or len(classes)
     config = replace(config, model=replace(config.model, num_classes=num_classes))
     loss = build_training_loss(config, num_classes, world=world)
     evaluate = _evaluation(config, loss.model, classes, progress, world)
-    optimizer = AdamW(trained_parameters(loss.model, config.train.optimizer))
+    update = build_update(loss.model, config.train)
     description = describe(config, classes)
     if resume and folder.last.exists():
-        state = load_state(folder.last, loss.model, optimizer, description)
+        state = load_state(folder.last, loss.model, update, description)
         note = f"resuming {folder.last} after step {state.step}"
         if state.epoch >= config.train.schedule.epochs:
             note = f"{folder.last} is of a finished training ({state.step} steps): nothing to do"
     else:
-        state = TrainingState(config.train.seed, len(loader))
+        state = TrainingState(config.train.seed, len(batches))
         note = _begin(config, loss.model)
         note = f"nothing to resume in {folder.path}; {note}" if resume else note
     _require_one_start(world, state, loss.model, folder)
@@ -74,12 +75,13 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
     log.message(summarise(loader.dataset, "training data"))
     log.message(note)
     gradient_mean = GradientMean(world.size) if world.size > 1 else None
+    inputs = StepInputs(config.train.seed, config.denoising.number, num_classes, world)
     parts = TrainerParts(
         model=loss.model,
-        step=TrainStep(loss, optimizer, config.train.optimizer.clip_norm, gradient_mean),
+        step=build_step(loss, update, config.train.accumulate, gradient_mean),
         loss_names=loss.loss_names,
-        loader=loader,
-        inputs=StepInputs(config.train.seed, config.denoising.number, num_classes, world),
+        loader=batches,
+        inputs=grouped_inputs(inputs, config.train.accumulate),
         evaluate=evaluate,
         log=log,
         folder=folder,
@@ -95,10 +97,7 @@ def describe(config: Config, classes: ClassMap) -> dict[str, object]:
         "class_names": list(classes.names),
         "category_ids": list(classes.category_ids),
         "model": to_dict(config)["model"],
-        "data": {
-            "test_short_side": config.data.test_short_side,
-            "test_max_side": config.data.test_max_side,
-        },
+        "data": stored_test_size(config.data),
     }
 
 

@@ -2,21 +2,25 @@
 
 ``last.safetensors`` holds the model's tensors, the optimiser's (``optimizer.*``) and, as metadata,
 where the run stands. Order, augmentation and noise are functions of the seed and the position, so
-these numbers are the whole random state. ``best.safetensors`` holds the model's tensors alone.
+these numbers are the whole random state. ``best.safetensors`` holds the model's tensors alone, and
+so does ``averaged.safetensors``: the moving average of the weights, if there is one.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from mindspore import nn
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.training.adamw import AdamW
+from focus_detr.files import whole_file, writing
 from focus_detr.weights.checkpoint import load_checkpoint, load_into, model_tensors, save_checkpoint
 from focus_detr.weights.stored_settings import DETECTION_ONLY, differences, stored_model
 
@@ -56,6 +60,16 @@ class RunFolder:
         return self.path / "best.safetensors"
 
     @property
+    def averaged(self) -> Path:
+        """The moving average of the weights."""
+        return self.path / "averaged.safetensors"
+
+    @property
+    def kept(self) -> Path:
+        """Folder of earlier states."""
+        return self.path / "checkpoints"
+
+    @property
     def config(self) -> Path:
         """The settings of the run."""
         return self.path / "config.yaml"
@@ -63,6 +77,16 @@ class RunFolder:
     def has_run(self) -> bool:
         """Whether a run has saved anything here."""
         return self.last.exists() or self.best.exists()
+
+
+class Stateful(Protocol):
+    """The optimiser's side of a training step."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Copies of its tensors, by name."""
+
+    def load_state(self, tensors: Mapping[str, np.ndarray]) -> None:
+        """Restore what ``state`` gave."""
 
 
 def save_weights(
@@ -82,7 +106,7 @@ def save_weights(
 def save_state(
     path: Path,
     model: nn.Cell,
-    optimizer: AdamW,
+    optimizer: Stateful,
     description: Mapping[str, object],
     state: TrainingState,
 ) -> None:
@@ -91,8 +115,32 @@ def save_state(
     save_checkpoint(path, tensors, _metadata(description, state))
 
 
+def keep_last(folder: RunFolder, step: int, count: int) -> None:
+    """Keep the state just saved under a name of its own, and only the ``count`` latest such.
+
+    Raises:
+        FocusDetrError: the folder cannot be written.
+    """
+    path = folder.kept / f"step_{step:08d}.safetensors"
+    with whole_file(path) as part:
+        part.unlink()
+        try:
+            os.link(folder.last, part)  # later saves replace the name, not the file
+        except OSError:  # a file system without links
+            shutil.copyfile(folder.last, part)
+    # by time: a run that went on from an earlier state has higher numbers left of before
+    kept = sorted(folder.kept.glob("step_*.safetensors"), key=_age)
+    for old in kept[:-count]:
+        with writing(old):
+            old.unlink(missing_ok=True)
+
+
+def _age(path: Path) -> tuple[int, str]:
+    return path.stat().st_mtime_ns, path.name
+
+
 def load_state(
-    path: Path, model: nn.Cell, optimizer: AdamW, description: Mapping[str, object]
+    path: Path, model: nn.Cell, optimizer: Stateful, description: Mapping[str, object]
 ) -> TrainingState:
     """Restore model and optimiser from ``save_state``'s file.
 

@@ -6,50 +6,47 @@ import mindspore as ms
 from mindspore import Tensor, nn, ops
 
 from focus_detr.training.adamw import AdamW
-
-_CLIP_EPSILON = 1e-6
-
-
-def _squared_norm(gradient: Tensor) -> Tensor:
-    row = gradient.reshape(1, -1)  # [...] -> [1, n]
-    # as a product: on CPU twice as fast as squaring and summing
-    return ops.matmul(row, row.reshape(-1, 1)).reshape(())  # [1, n] [n, 1] -> []
+from focus_detr.training.update import Update
 
 
-def _scaled(scale: Tensor, gradient: Tensor) -> Tensor:
-    return gradient * scale
+class ScaledLoss(nn.Cell):
+    """A loss cell whose total is multiplied by a factor for differentiation."""
+
+    def __init__(self, loss_cell: nn.Cell) -> None:
+        super().__init__(auto_prefix=False)
+        self.loss_cell = loss_cell
+
+    def construct(self, scale: Tensor, *batch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Scaled total [], total [] and parts [n]."""
+        total, parts = self.loss_cell(*batch)
+        return total * scale, total, parts
 
 
 class TrainStep(nn.Cell):
-    """Loss, gradients, clipping by their global norm, and the update.
-
-    If the total or the gradient norm is not finite, neither weights nor optimiser state change.
+    """Loss, gradients and update.
 
     Args:
         loss_cell: ``construct(*batch) -> (total [], parts [n])``.
-        optimizer: holds the parameters to train; those without a gradient get zeros.
-        clip_norm: largest global norm (arithmetic of ``torch.nn.utils.clip_grad_norm_``);
-            0 for no clipping.
+        update: holds the parameters to train; those without a gradient get zeros.
         gradient_reducer: averages the gradients over workers, None for a single one.
     """
 
     def __init__(
-        self,
-        loss_cell: nn.Cell,
-        optimizer: AdamW,
-        clip_norm: float,
-        gradient_reducer: nn.Cell | None = None,
+        self, loss_cell: nn.Cell, update: Update, gradient_reducer: nn.Cell | None = None
     ) -> None:
         # a prefix would rename the parameters of the detector
         super().__init__(auto_prefix=False)
-        self.loss_cell = loss_cell
-        self.optimizer = optimizer
-        self.clip_norm = clip_norm
+        self.loss_cell = ScaledLoss(loss_cell)  # an attribute, for set_train to reach it
+        self.update = update
         self.gradient_reducer = gradient_reducer
         self.value_and_grad = ops.value_and_grad(
-            loss_cell, None, optimizer.parameters, has_aux=True
+            self.loss_cell, None, update.optimizer.parameters, has_aux=True
         )
-        self.map = ops.HyperMap()
+
+    @property
+    def optimizer(self) -> AdamW:
+        """The optimiser of the update."""
+        return self.update.optimizer
 
     def construct(self, lr: Tensor, *batch: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Takes one step.
@@ -62,21 +59,20 @@ class TrainStep(nn.Cell):
             Total loss [], its parts [n], gradient norm before clipping [], and whether the update
             was made [] bool.
         """
-        (total, parts), gradients = self.value_and_grad(*batch)
+        scale = self.update.scale()
+        (_, total, parts), gradients = self.value_and_grad(scale, *batch)
         if self.gradient_reducer is not None:
-            gradients = self.gradient_reducer(self._poisoned(total, gradients))
-        norm = ops.sqrt(ops.addn(self.map(_squared_norm, gradients)))
-        finite = ops.logical_and(ops.isfinite(total), ops.isfinite(norm))
-        if self.clip_norm > 0:
-            scale = ops.clamp(self.clip_norm / (norm + _CLIP_EPSILON), max=1.0)
-            gradients = self.map(ops.partial(_scaled, scale), gradients)
-        if finite:
-            total = ops.depend(total, self.optimizer(gradients, lr))
+            gradients = self.gradient_reducer(poisoned(total, gradients))
+        norm, finite = self.update(total, gradients, scale, lr)
         return total, parts, norm, finite
 
-    def _poisoned(self, total: Tensor, gradients: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        # one worker's bad loss must reach the others, or only they would make the update
-        poison = ops.select(
-            ops.isfinite(total), Tensor(0.0, ms.float32), Tensor(float("nan"), ms.float32)
-        )
-        return (gradients[0] + poison,) + gradients[1:]  # noqa: RUF005 (no star in graphs)
+
+def poisoned(total: Tensor, gradients: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The gradients, not finite if the total is not.
+
+    One worker's bad loss must reach the others, or only they would make the update.
+    """
+    poison = ops.select(
+        ops.isfinite(total), Tensor(0.0, ms.float32), Tensor(float("nan"), ms.float32)
+    )
+    return (gradients[0] + poison,) + gradients[1:]  # noqa: RUF005 (no star in graphs)

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import mindspore as ms
 import numpy as np
@@ -16,12 +16,15 @@ from focus_detr.config.schema import TrainConfig
 from focus_detr.data.batch import Batch
 from focus_detr.distributed.world import SINGLE, World
 from focus_detr.errors import FocusDetrError
+from focus_detr.training.accumulation import AccumulatedStep, BatchGroup
+from focus_detr.training.early_warnings import SpikeWatch, save_batch
 from focus_detr.training.run_log import RunLog, StepReport
 from focus_detr.training.schedule import learning_rate
 from focus_detr.training.state import (
     RunFolder,
     TrainingState,
     fingerprint,
+    keep_last,
     save_state,
     save_weights,
 )
@@ -30,6 +33,8 @@ from focus_detr.training.train_step import TrainStep
 
 BEST_METRIC = "AP"
 
+TrainBatch = Batch | BatchGroup  # what a step is fed
+
 
 class TrainLoader(Protocol):
     """Batches as a function of the epoch."""
@@ -37,7 +42,7 @@ class TrainLoader(Protocol):
     def __len__(self) -> int:
         """Batches per epoch."""
 
-    def epoch(self, epoch: int, start: int = 0) -> Generator[Batch, None, None]:
+    def epoch(self, epoch: int, start: int = 0) -> Generator[Any, None, None]:
         """The batches of an epoch from batch ``start`` on."""
 
 
@@ -46,10 +51,10 @@ class TrainerParts:
     """What the trainer puts together."""
 
     model: nn.Cell  # saved and evaluated
-    step: TrainStep
+    step: TrainStep | AccumulatedStep
     loss_names: tuple[str, ...]  # of the loss's parts, in order
     loader: TrainLoader
-    inputs: Callable[[Batch, int], tuple[ms.Tensor, ...]]  # (batch, step) -> loss arguments
+    inputs: Callable[[Any, int], tuple[Any, ...]]  # (batch, step) -> the step's arguments
     evaluate: Callable[[], Mapping[str, float]] | None  # metrics of the model as it is; None: never
     log: RunLog
     folder: RunFolder
@@ -75,6 +80,7 @@ class Trainer:
         self.parts = parts
         self.state = state
         self.total_steps = config.schedule.epochs * len(parts.loader)
+        self.spikes = SpikeWatch(config.spike_factor)
         self._check_state()
 
     def run(self) -> TrainingState:
@@ -120,7 +126,7 @@ class Trainer:
         finally:
             batches.close()
 
-    def _train_batch(self, batch: Batch, data_ms: float) -> None:
+    def _train_batch(self, batch: TrainBatch, data_ms: float) -> None:
         start = time.perf_counter()
         step = self.state.step
         schedule = self.config.schedule
@@ -138,31 +144,60 @@ class Trainer:
             gradient_norm=float(norm),
             data_ms=data_ms,
             step_ms=(time.perf_counter() - start) * 1000,
+            **self.parts.step.update.scaling(),
         )
         if not np.all(finite):
-            raise FocusDetrError(self._not_finite(report, batch))
-        mean, *mean_parts = self.parts.world.mean(np.append(total, parts))
+            self._refuse_or_skip(report, batch)
         self.state = replace(self.state, batch=self.state.batch + 1)
-        self.parts.log.step(replace(report, total=float(mean), parts=self._named(mean_parts)))
+        mean, *mean_parts = self.parts.world.mean(np.append(total, parts))
+        self._report(replace(report, total=float(mean), parts=self._named(mean_parts)), batch)
 
     def _named(self, parts: Iterable[float]) -> dict[str, float]:
         return dict(zip(self.parts.loss_names, map(float, parts), strict=True))
 
-    def _not_finite(self, report: StepReport, batch: Batch) -> str:
+    def _refuse_or_skip(self, report: StepReport, batch: TrainBatch) -> None:
+        """A step without an update: with a loss scale that can still shrink it is no error."""
+        if not self.parts.step.update.can_shrink_scale():
+            raise FocusDetrError(self._not_finite(report, batch))
+        self.parts.log.message(
+            f"step {report.step}: a gradient was too large for half precision, the update was not "
+            f"made ({report.skipped} so far); loss scale now {report.loss_scale:g}"
+        )
+
+    def _not_finite(self, report: StepReport, batch: TrainBatch) -> str:
         """What went wrong, in the words of the first worker whose own loss is not finite."""
-        sentence = _not_finite(report, batch)
-        guilty = b"" if math.isfinite(report.total) else sentence.encode()
-        said = [words.decode() for words in self.parts.world.gather(guilty) if words]
-        return said[0] if said else sentence
+        world = self.parts.world
+        guilty = not math.isfinite(report.total)
+        sentence = ""
+        if guilty if world.any(guilty) else world.first:
+            batches = batch.batches if isinstance(batch, BatchGroup) else (batch,)
+            saved = save_batch(self.parts.folder.path, report.step, batches)
+            sentence = f"{_not_finite(report, batch)}; the batch is in {saved}"
+        return next(words.decode() for words in world.gather(sentence.encode()) if words)
+
+    def _report(self, report: StepReport, batch: TrainBatch) -> None:
+        if not math.isfinite(report.total):
+            return
+        usual = self.spikes.usual(report.total)
+        if usual is not None:
+            own = ", ".join(map(str, batch.image_ids))
+            images = b", ".join(self.parts.world.gather(own.encode())).decode()
+            self.parts.log.message(
+                f"loss spike at step {report.step}: {report.total:.4g}, usually {usual:.4g}; "
+                f"images {images}"
+            )
+        self.parts.log.step(report)
 
     def _finish_epoch(self) -> None:
         epoch, every = self.state.epoch, self.config.eval_every
         last = epoch + 1 == self.config.schedule.epochs
         if self.parts.evaluate is not None and every > 0 and (last or (epoch + 1) % every == 0):
             self._save()  # if the evaluation fails, only the evaluation has to be repeated
-            self._evaluate(self.parts.evaluate)
+            with self.parts.step.update.averaged():
+                self._evaluate(self.parts.evaluate)
         self.state = replace(self.state, epoch=epoch + 1, batch=0)
         self._save()
+        self._save_averaged()
 
     def _evaluate(self, evaluate: Callable[[], Mapping[str, float]]) -> None:
         metrics = evaluate()
@@ -183,8 +218,16 @@ class Trainer:
     def _save(self) -> None:
         if self.parts.world.first:
             parts = self.parts
-            optimizer = parts.step.optimizer
-            save_state(parts.folder.last, parts.model, optimizer, parts.description, self.state)
+            update = parts.step.update
+            save_state(parts.folder.last, parts.model, update, parts.description, self.state)
+            if self.config.keep_checkpoints > 0:
+                keep_last(parts.folder, self.state.step, self.config.keep_checkpoints)
+
+    def _save_averaged(self) -> None:
+        parts = self.parts
+        if parts.world.first and parts.step.update.averages is not None:
+            with parts.step.update.averaged():
+                save_weights(parts.folder.averaged, parts.model, parts.description, self.state)
 
     def _compare_weights(self) -> None:
         """Log whether the workers still hold the same weights, as the same updates should give."""
@@ -220,7 +263,7 @@ def _timed(batches: Iterator[Batch]) -> Iterator[tuple[Batch, float]]:
         yield batch, (time.perf_counter() - start) * 1000
 
 
-def _not_finite(report: StepReport, batch: Batch) -> str:
+def _not_finite(report: StepReport, batch: TrainBatch) -> str:
     parts = ", ".join(f"{name} {value:.4g}" for name, value in report.parts.items())
     images = ", ".join(map(str, batch.image_ids))
     return (

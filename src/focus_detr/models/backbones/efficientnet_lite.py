@@ -108,6 +108,10 @@ class EfficientNetLite0(nn.Cell):
             for parameter in cell.get_parameters():
                 parameter.requires_grad = False
 
+    def blocks_to_recompute(self) -> list[nn.Cell]:
+        """As in ``ResNet``."""
+        return [self.stem, *self.blocks]
+
     def construct(self, images: Tensor, image_sizes: Tensor | None) -> tuple[Tensor, ...]:
         """[B, 3, H, W] -> maps of strides 8, 16, 32; ``image_sizes`` as in ``ResNet``."""
         x = ops.relu6(self.stem(images))

@@ -6,6 +6,8 @@ import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, initializer
 
+from focus_detr.ops.products import ProductCell
+
 
 class FrozenBatchNorm(nn.Cell):
     """Holder of a batch norm's four vectors, all constant.
@@ -28,7 +30,7 @@ class FrozenBatchNorm(nn.Cell):
         return scale, self.bias - self.running_mean * scale
 
 
-class FrozenConv(nn.Cell):
+class FrozenConv(ProductCell):
     """Convolution and frozen batch norm as one convolution.
 
     The norm's scale goes into the kernel and its shift becomes the bias: one pass over the map
@@ -66,4 +68,5 @@ class FrozenConv(nn.Cell):
     def construct(self, x: Tensor) -> Tensor:
         """[B, C_in, h, w] -> [B, C_out, h', w']."""
         scale, shift = self.norm()
-        return self.bias_add(self.conv(x, self.weight * scale.reshape(-1, 1, 1, 1)), shift)
+        kernel = self.lowered(self.weight * scale.reshape(-1, 1, 1, 1))
+        return self.bias_add(self.conv(self.lowered(x), kernel), self.lowered(shift))

@@ -22,4 +22,5 @@ def mask_padding(x: Tensor, image_sizes: Tensor | None, stride: int) -> Tensor:
     """
     if image_sizes is None:
         return x
-    return x * image_mask(image_sizes, x.shape[2], x.shape[3], stride)
+    mask = image_mask(image_sizes, x.shape[2], x.shape[3], stride)
+    return x * (mask if x.dtype == mask.dtype else mask.astype(x.dtype))

@@ -102,6 +102,10 @@ class ResNet(nn.Cell):
             for parameter in cell.get_parameters():
                 parameter.requires_grad = False
 
+    def blocks_to_recompute(self) -> list[nn.Cell]:
+        """The cells between which features are kept when the backbone is recomputed."""
+        return [self.stem, *self.res2, *self.res3, *self.res4, *self.res5]
+
     def construct(self, images: Tensor, image_sizes: Tensor | None) -> tuple[Tensor, ...]:
         """Extract features.
 

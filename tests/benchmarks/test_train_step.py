@@ -1,0 +1,33 @@
+"""``benchmarks/train_step.py`` on a tiny model, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from benchmark_runs import TINY, run_benchmark
+
+SCRIPT = "train_step.py"
+
+
+def test_options_are_measured_beside_the_plain_step(tmp_path: Path) -> None:
+    path = tmp_path / "steps.json"
+    options = ("--models", "r50", "--options", "accumulate", "bf16", "--repeat", 2)
+    size = ("--height", 64, "--width", 96, "--device", "CPU", "--json", path)
+    finished = run_benchmark(SCRIPT, *options, *size, *TINY)
+    assert finished.returncode == 0, finished.stderr
+    saved = json.loads(path.read_text())
+    assert set(saved["measured"]) == {"r50 accumulate"}  # no bf16 on a CPU
+    timing = saved["measured"]["r50 accumulate"]
+    assert len(timing["seconds"]["whole step"]) == 2 and min(timing["seconds"]["whole step"]) > 0
+    assert timing["peak_bytes"]["whole step"] > 50e6
+    line = finished.stdout.strip().splitlines()[-1].split()
+    middle, rate = float(line[2]) / 1e3, float(line[4])
+    assert rate == pytest.approx(2 / middle, rel=0.1)  # two batches of one image per step
+
+
+def test_a_bad_size_is_a_sentence() -> None:
+    finished = run_benchmark(SCRIPT, "--height", 8)
+    assert finished.returncode == 2
+    assert "--height is 8, expected 32 or more" in finished.stderr
