@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,8 +16,10 @@ import numpy as np
 import pytest
 from small_checkpoint import write_small_checkpoint
 
+from focus_detr.data.image_io import read_image
 from focus_detr.deploy.runner import ExportedPredictor
-from focus_detr.deploy.sidecar import read_sidecar, sidecar_path
+from focus_detr.deploy.sidecar import read_sidecar, sha256_of, sidecar_path, write_sidecar
+from focus_detr.export.onnx_writing import write_onnx
 from focus_detr.export.pictures import draw_picture
 from focus_detr.inference.image_writing import write_image
 
@@ -28,7 +31,8 @@ import json, runpy, sys
 try:
     runpy.run_path("predict.py", run_name="__main__")
 finally:
-    print(json.dumps([name for name in sys.modules if name.startswith("focus_detr.")]))
+    ours = ("focus_detr.", "mindspore")
+    print(json.dumps([name for name in sys.modules if name.startswith(ours)]))
 """
 
 
@@ -82,6 +86,27 @@ def test_model_and_checkpoint_find_the_same(folder: Path) -> None:
             np.testing.assert_allclose(*values, atol=tolerance, rtol=0)
 
 
+def test_the_same_network_in_onnx_needs_no_mindspore(folder: Path) -> None:
+    mindir, path = folder / "served" / "a.mindir", folder / "onnx" / "a.onnx"
+    path.parent.mkdir()
+    write_onnx(mindir, path)
+    sidecar = read_sidecar(mindir)
+    graph = replace(sidecar.graph, engine="onnx")
+    write_sidecar(path, replace(sidecar, file_sha256=sha256_of(path), graph=graph))
+    found, modules = predicted(folder, ["--model", str(path)])
+    assert not [name for name in modules if name.split(".")[0] == "mindspore"]
+    predictor = ExportedPredictor.from_path(mindir, "CPU")
+    for entry in found:
+        expected = predictor.predict(read_image(entry["image"])).detections
+        for key, right, tolerance in (
+            ("label", expected.labels, 0),
+            ("score", expected.scores, 1e-4),
+            ("box", expected.boxes, 1e-4 * max(entry["width"], entry["height"])),
+        ):
+            values = [detection[key] for detection in entry["detections"]]
+            np.testing.assert_allclose(values, right, atol=tolerance, rtol=0)
+
+
 def test_pictures_of_a_batch_do_not_disturb_each_other(folder: Path) -> None:
     predictor = ExportedPredictor.from_path(folder / "served" / "a.mindir", "CPU")
     pictures = [draw_picture(64 + 9 * index, 90, seed=index) for index in range(3)]
@@ -128,7 +153,11 @@ def test_options_that_a_model_cannot_follow_are_refused(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--out=a.om"], "a.om must end in .mindir"),
+        (["--out=a.om"], "a.om must end in .mindir or .onnx"),
+        (
+            ["--out=a.onnx", "--msda=custom"],
+            "--msda custom is an operation that ONNX does not have",
+        ),
         (["--out=a.mindir", "--size=big"], "--size big is no height and width such as 800x1344"),
         (["--out=a.mindir", "model.width=8"], "key=value changes settings of --config"),
         (["--out=a.mindir"], "there is no checkpoint none.safetensors"),
