@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import pytest
 from exported_files import write_model
+from script_module import load_script
 
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "convert_lite.py"
 
@@ -14,10 +14,7 @@ SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "convert_lite.py"
 def test_commands_are_told_and_bad_files_are_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    specification = importlib.util.spec_from_file_location("convert_lite", SCRIPT)
-    assert specification is not None and specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    module = load_script(SCRIPT)
     models = [str(write_model(tmp_path / name)) for name in ("a.mindir", "b.mindir")]
     options = ["--device=310P", f"--out={tmp_path / 'out'}", "--print"]
     assert module.main([*models, *options, "--soc=Ascend310P1"]) == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from script_module import load_script
 from small_checkpoint import write_small_checkpoint
 
 from focus_detr.data.image_io import read_image
@@ -41,11 +41,7 @@ finally:
 
 
 def command(name: str) -> ModuleType:
-    specification = importlib.util.spec_from_file_location(f"{name}_command", ROOT / f"{name}.py")
-    assert specification is not None and specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return load_script(ROOT / f"{name}.py")
 
 
 @pytest.fixture(scope="module")

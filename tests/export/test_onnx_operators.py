@@ -133,6 +133,8 @@ def test_reductions() -> None:
     check("ArgMaxWithValue", [FLOATS, -1, False], FLOATS.argmax(-1), FLOATS.max(-1))
     least = FLOATS.argmin(1)[:, None], FLOATS.min(1, keepdims=True)
     check("ArgMinWithValue", [FLOATS, 1, True], *least)
+    check("Max", [FLOATS], FLOATS.max())
+    check("Min", [FLOATS], FLOATS.min())
     exponents = np.exp(FLOATS)
     check("Softmax", [FLOATS, (-1,)], exponents / exponents.sum(-1, keepdims=True))
     centred = FLOATS - FLOATS.mean(-1, keepdims=True)

@@ -203,6 +203,15 @@ def _extreme(which: str) -> Translation:
     return translate
 
 
+def _extreme_of_all(which: str) -> Translation:
+    """Max and Min of one array: a number."""
+
+    def translate(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
+        return (builder.add(f"Reduce{which}", *operation.inputs, keepdims=0),)
+
+    return translate
+
+
 def _top_k(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
     value, count = operation.inputs
     values, places = builder.add_several("TopK", value, builder.indices(count), outputs=2)
@@ -316,7 +325,9 @@ TRANSLATIONS: Mapping[str, Translation] = {
     "GatherD": _gather_along,
     "LayerNorm": _layer_norm,
     "Log": _log,
+    "Max": _extreme_of_all("Max"),
     "MaxPool3DWithArgmax": _max_pool,
+    "Min": _extreme_of_all("Min"),
     "ReLU6": _relu6,
     "Rsqrt": _rsqrt,
     "Select": _select,
