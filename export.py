@@ -33,7 +33,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--checkpoint", required=True, type=Path, help="weights to export")
     add("--config", help="YAML file with settings; default: those in the checkpoint")
-    add("--out", required=True, type=Path, help="file to write, NAME.mindir")
+    add("--out", required=True, type=Path, help="NAME.mindir or NAME.onnx")
     add("--size", action="append", type=parse_size, help="HxW; default: all of the settings")
     add("--batch", type=int, default=1, help="pictures at once (1)")
     add("--images", choices=("pixels", "normalised"), default="pixels", help="what goes in")

@@ -1,14 +1,14 @@
-"""Detect on pictures: draws boxes, and on request which tokens the encoder kept.
+"""Detect on pictures and videos: draws boxes, and on request which tokens the encoder kept.
 
     python predict.py --checkpoint best.safetensors photo.jpg
     python predict.py --checkpoint best.safetensors photos/ more.png --out drawn --threshold 0.4
     python predict.py --checkpoint best.safetensors photo.jpg --tokens --json boxes.json
-    python predict.py --model served/detector.mindir photo.jpg
+    python predict.py --model served/detector.onnx 'photos/**/*.jpg' film.mp4 camera:0
 
 The output folder gets a drawn copy of each picture (folders keep their inner structure),
 NAME_tokens.png with --tokens, and detections.json: for each picture its size and its detections
-(label, name, score, box as x1 y1 x2 y2 in pixels). Ends with status 1 if pictures of a folder had
-to be skipped.
+(label, name, score, box as x1 y1 x2 y2 in pixels). A video gets a drawn NAME.mp4 and NAME.jsonl,
+a line for each frame; Ctrl-C ends a camera. Status 1 says that pictures had to be skipped.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from pathlib import Path
 from focus_detr.inference.inputs import collect_images
 from focus_detr.inference.opening import Source, score
 from focus_detr.inference.session import OutputOptions, predict_images
+from focus_detr.inference.video_session import predict_video
+from focus_detr.inference.videos import split_videos
 from focus_detr.runtime import command
 
 
@@ -30,7 +32,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("images", nargs="+", type=Path, metavar="IMAGE|FOLDER", help="what to detect on")
+    what = "pictures, folders, patterns, videos, camera:0"
+    add("inputs", nargs="+", type=Path, metavar="INPUT", help=what)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--checkpoint", help="weights to use")
     source.add_argument("--model", help="what export.py wrote: a file, or the folder of several")
@@ -40,6 +43,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--json", type=Path, help="default: detections.json in the output folder")
     add("--short-side", type=int, help="resize the short side to this; default: as trained")
     add("--max-side", type=int, help="but keep the other side within; default: as trained")
+    add("--frames", type=int, help="of a video or camera: end after so many")
     add("--device", help="CPU, GPU or Ascend; default: the best that is here")
     return parser.parse_args(argv)
 
@@ -47,23 +51,24 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
-    arguments = parse_arguments(argv)
+    given = parse_arguments(argv)
     source = Source(
-        arguments.checkpoint,
-        arguments.model,
-        arguments.short_side,
-        arguments.max_side,
-        arguments.tokens,
-        arguments.device,
+        given.checkpoint, given.model, given.short_side, given.max_side, given.tokens, given.device
     )
-    inputs = collect_images(arguments.images, arguments.out)
+    paths, videos = split_videos(given.inputs)
+    images = collect_images(paths, given.out) if paths else []
     predictor, usual = source.open()
-    threshold = usual if arguments.threshold is None else arguments.threshold
-    json_file = arguments.json or arguments.out / "detections.json"
-    options = OutputOptions(arguments.out, json_file, threshold, arguments.tokens)
-    summary = predict_images(predictor, inputs, options)
-    print(f"{summary.detections} detections in {summary.images} pictures: {arguments.out}")
-    return 1 if summary.failed else 0
+    threshold = usual if given.threshold is None else given.threshold
+    json_file = given.json or given.out / "detections.json"
+    options = OutputOptions(given.out, json_file, threshold, given.tokens)
+    failed = 0
+    if images:
+        summary = predict_images(predictor, images, options)
+        failed = summary.failed
+        print(f"{summary} pictures: {given.out}")
+    for video in videos:
+        print(f"{predict_video(predictor, video, options, given.frames)} frames: {video}")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -22,4 +22,9 @@ prepare_environment requirements.txt
 python export.py --checkpoint "$checkpoint" --out "$folder/detector.mindir" "$@" \
     --pictures "${pictures[@]}"
 python predict.py --model "$folder" --out "$folder/drawn" "${pictures[@]}"
+echo "on a machine with CANN and MindSpore Lite, one of these converts for Ascend:"
+for device in 910B 310P; do
+    python scripts/convert_lite.py "$folder"/*.mindir --device "$device" --out "$folder/$device" \
+        --print || echo "(not for $device)"
+done
 echo "look at $folder/drawn; docs/deploy.md goes on from here"

@@ -11,7 +11,7 @@ import numpy as np
 from focus_detr.deploy.runner import ModelFile
 from focus_detr.deploy.sidecar import Graph, Sidecar, Versions, sha256_of, write_sidecar
 
-GRAPH = Graph(64, 96, 1, "pixels", "pixels", "composition")
+GRAPH = Graph(64, 96, 1, "pixels", "pixels", "composition", "mindspore")
 SIDECAR = Sidecar(
     format_version=1,
     file_sha256="",

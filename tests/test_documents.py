@@ -19,7 +19,6 @@ DOCUMENTS = sorted(
 )
 SECTIONS = "model|loss|denoising|data|train|eval"
 FILE_ENDINGS = (".py", ".yaml", ".json", ".jsonl", ".txt", ".pth", ".safetensors", ".batch")
-MINDSPORE_LITE = {"model.build_from_file", "model.predict"}  # methods, not settings
 USERS_OWN = "mine.yaml"  # the settings file that docs/data.md asks for
 
 each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
@@ -44,7 +43,6 @@ def test_links_lead_somewhere(path: Path) -> None:
 @each_document
 def test_named_settings_exist(path: Path) -> None:
     known = set(full_keys(Config))
-    known |= MINDSPORE_LITE
     sections = {key.rsplit(".", depth)[0] for key in known for depth in range(1, key.count("."))}
     named = re.findall(rf"(?<![\w/.])(?:{SECTIONS})(?:\.[a-z_]+)+", path.read_text("utf-8"))
     assert [

@@ -89,3 +89,8 @@ def test_overlaps_are_dropped_as_the_sidecar_says() -> None:
 
     engine.run = twice  # type: ignore[method-assign]
     assert len(ExportedPredictor([file]).predict(picture(64, 96)).names) == 1
+
+
+def test_two_files_for_one_shape_leave_a_choice_to_the_user() -> None:
+    with pytest.raises(FocusDetrError, match="are for the same shape: name one"):
+        ExportedPredictor([fake_file()[0], fake_file()[0]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from golden_detections import check_detections
 from model_cases import golden_images, golden_model, normalised_batch
 
 from focus_detr.deploy.engine import open_engine
-from focus_detr.deploy.sidecar import Graph
+from focus_detr.deploy.sidecar import MINDIR, Graph
 from focus_detr.export.cells import ExportedDetector
 from focus_detr.export.sampling import replace_sampling
 from focus_detr.export.writing import write_graph
@@ -21,15 +22,17 @@ pytestmark = pytest.mark.large
 CASE = "infer_r50_q100"
 
 
-def test_the_exported_file_gives_the_golden_detections(tmp_path: Path) -> None:
+def test_the_exported_files_give_the_golden_detections(tmp_path: Path) -> None:
     golden = load(CASE)
     meta = golden["meta"]
     images, sizes = normalised_batch(golden_images(meta))
     batch, _, height, width = images.shape
-    graph = Graph(height, width, batch, "normalised", "unit", "composition")
+    graph = Graph(height, width, batch, "normalised", "unit", "composition", "mindspore")
     detector = Detector(golden_model(CASE, meta)).set_train(False)
     replace_sampling(detector, graph.msda)
-    path = tmp_path / "r50.mindir"
+    path = tmp_path / "r50.onnx"
     write_graph(ExportedDetector(detector, None).set_train(False), graph, path)
-    outputs = open_engine(path, graph).run(images.asnumpy(), sizes.asnumpy())
-    check_detections(golden, outputs)
+    for file, engine in ((path.with_suffix(MINDIR), "mindspore"), (path, "onnx")):
+        engine_graph = replace(graph, engine=engine)
+        outputs = open_engine(file, engine_graph).run(images.asnumpy(), sizes.asnumpy())
+        check_detections(golden, outputs)

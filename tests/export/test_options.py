@@ -15,7 +15,7 @@ from focus_detr.export.options import ExportOptions, check_sizes, parse_size
     ("out", "changes", "message"),
     [
         ("a.om", {}, r"a\.om must end in \.mindir"),
-        ("a.onnx", {}, "MindSpore 2.10 cannot write this network as ONNX"),
+        ("a.onnx", {"msda": "ascend"}, "--msda ascend is an operation that ONNX does not have"),
         ("a.mindir", {"batch": 0}, "--batch 0 must be positive"),
         ("a.mindir", {"threshold": float("nan")}, "--threshold and --tolerance are numbers"),
         ("a.mindir", {"tolerance": 0.0}, "--threshold and --tolerance are numbers from 0 to 1"),

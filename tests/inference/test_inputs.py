@@ -52,3 +52,20 @@ def test_nothing_found_is_one_sentence(tmp_path: Path) -> None:
         collect_images([tmp_path], tmp_path / "out")
     with pytest.raises(FocusDetrError, match=r"no file or folder .*absent"):
         collect_images([tmp_path / "absent"], tmp_path / "out")
+
+
+def test_patterns_find_pictures_and_folders(tmp_path: Path) -> None:
+    touch(tmp_path, "a/one.png", "a/two.jpg", "a/notes.txt", "b/deep/three.png", "[odd].png")
+    out = tmp_path / "out"
+    found = collect_images([tmp_path / "a" / "*"], out)
+    assert [str(item.result) for item in found] == ["one.png", "two.jpg"]
+    assert not any(item.named for item in found)
+    found = collect_images([tmp_path / "**" / "*.png"], out)
+    assert {item.path.name for item in found} == {"one.png", "three.png", "[odd].png"}
+    assert [str(item.result) for item in collect_images([tmp_path / "?"], out)] == [
+        "one.png",
+        "two.jpg",
+        "deep/three.png",
+    ]
+    # a name that exists is no pattern
+    assert collect_images([tmp_path / "[odd].png"], out)[0].named

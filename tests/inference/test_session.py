@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from exported_files import fake_file
 
 from focus_detr.config.schema import DataConfig
+from focus_detr.deploy.runner import ExportedPredictor
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.image_writing import write_image
 from focus_detr.inference.inputs import collect_images
@@ -65,3 +67,22 @@ def test_broken_picture_given_by_name_is_an_error(folder: Path) -> None:
     (folder / "in" / "broken.png").write_bytes(b"no picture")
     with pytest.raises(FocusDetrError, match=r"broken\.png"):
         run(folder, folder / "in" / "broken.png")
+
+
+@pytest.mark.parametrize("batch", [1, 2, 4])
+def test_batches_find_the_same_and_skip_the_same(
+    folder: Path, caplog: pytest.LogCaptureFixture, batch: int
+) -> None:
+    (folder / "in" / "broken.png").write_bytes(b"no picture")
+    write_image(folder / "in" / "c.png", np.zeros((50, 40, 3), np.uint8))
+    write_image(folder / "in" / "tiny.png", np.zeros((8, 8, 3), np.uint8))
+    file, _ = fake_file(batch=batch)
+    options = OutputOptions(folder / "out", folder / "out" / "detections.json")
+    inputs = collect_images([folder / "in"], folder / "out")
+    summary = predict_images(ExportedPredictor([file]), inputs, options)
+    assert summary == Summary(images=3, detections=3, failed=2)
+    assert "tiny.png: the picture is 8x8 pixels" in caplog.text
+    records = json.loads(options.json_file.read_text())
+    boxes = {Path(entry["image"]).name: entry["detections"][0]["box"] for entry in records}
+    quarter = [0.0, 0.0, 40.0, 30.0]
+    assert boxes == {"a.png": quarter, "b.jpg": quarter, "c.png": [0.0, 0.0, 20.0, 25.0]}

@@ -26,9 +26,17 @@ def open_engine(path: Path, graph: Graph, device: str | None = None) -> Engine:
         device: CPU, GPU or Ascend; None: the best that is here.
 
     Raises:
-        FocusDetrError: the engine cannot load the file.
+        FocusDetrError: the engine is not installed or cannot load the file.
     """
-    # here, so that commands that refuse their arguments need not wait for MindSpore
+    # here, so that each engine's package is needed for its files only
+    if graph.engine == "lite":
+        from focus_detr.deploy.lite_engine import LiteEngine
+
+        return LiteEngine(path, graph, device)
+    if graph.engine == "onnx":
+        from focus_detr.deploy.onnx_engine import OnnxEngine
+
+        return OnnxEngine(path, graph, device)
     from focus_detr.deploy.mindspore_engine import MindSporeEngine
 
     return MindSporeEngine(path, graph, device)

@@ -10,7 +10,7 @@ import numpy as np
 
 from focus_detr.data.buckets import Size
 from focus_detr.deploy.engine import Engine, open_engine
-from focus_detr.deploy.sidecar import SUFFIX, Graph, Sidecar, read_sidecar
+from focus_detr.deploy.sidecar import SUFFIXES, Graph, Sidecar, read_sidecar
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.postprocess import select_detections, to_detections
 from focus_detr.inference.prediction import Prediction, class_name
@@ -44,7 +44,7 @@ class ExportedPredictor:
         """Take the files of one export, each for another image shape.
 
         Raises:
-            FocusDetrError: they are of different exports.
+            FocusDetrError: they are of different exports, or two are for the same shape.
         """
         first = files[0]
         for file in files[1:]:
@@ -53,7 +53,13 @@ class ExportedPredictor:
                     f"{first.path} and {file.path} were not exported together: keep them in "
                     "folders of their own"
                 )
-        self._files = {_shape(file.sidecar.graph): file for file in files}
+        self._files: dict[Size, ModelFile] = {}
+        for file in files:
+            other = self._files.setdefault(_shape(file.sidecar.graph), file)
+            if other is not file:
+                raise FocusDetrError(
+                    f"{other.path} and {file.path} are for the same shape: name one"
+                )
         self.sidecar = first.sidecar
         self._prepare = Preparation(
             self.sidecar.short_side, self.sidecar.max_side, tuple(self._files)
@@ -72,6 +78,11 @@ class ExportedPredictor:
         """
         files = _model_files(Path(path))
         return cls([ModelFile(file, read_sidecar(file), device) for file in files])
+
+    @property
+    def batch(self) -> int:
+        """Pictures that the files take at once."""
+        return self.sidecar.graph.batch
 
     def load_first(self) -> None:
         """Load one file now, so that what is missing on this machine shows before any picture.
@@ -153,7 +164,7 @@ def _without_shape(sidecar: Sidecar) -> Sidecar:
 def _model_files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    files = [file for file in sorted(path.iterdir()) if file.suffix == SUFFIX]
+    files = [file for file in sorted(path.iterdir()) if file.suffix in SUFFIXES]
     if not files:
-        raise FocusDetrError(f"folder {path} has no exported model (*{SUFFIX})")
+        raise FocusDetrError(f"folder {path} has no exported model (*{', *'.join(SUFFIXES)})")
     return files

@@ -12,7 +12,12 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.files import read_json, write_json
 
 FORMAT_VERSION = 1
-SUFFIX = ".mindir"  # of model files
+MINDIR, ONNX = ".mindir", ".onnx"
+SUFFIXES = (MINDIR, ONNX)  # of model files
+
+# of the graph, in this order; the last input only for boxes in pixels
+INPUTS = ("images", "image_sizes", "picture_sizes")
+OUTPUTS = ("scores", "labels", "boxes")
 
 _BLOCK = 1 << 20  # bytes
 
@@ -43,6 +48,7 @@ class Graph:
     images: Literal["pixels", "normalised"]
     boxes: Literal["pixels", "unit"]
     msda: Literal["composition", "custom", "ascend"]
+    engine: Literal["mindspore", "onnx", "lite"]  # what runs the file
 
 
 @dataclass(frozen=True)

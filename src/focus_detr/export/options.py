@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from focus_detr.data.buckets import Size
-from focus_detr.deploy.sidecar import SUFFIX, Graph
+from focus_detr.deploy.sidecar import MINDIR, ONNX, SUFFIXES, Graph
 from focus_detr.errors import FocusDetrError
 
 STRIDE = 32  # of the backbone's last map
@@ -18,7 +18,7 @@ STRIDE = 32  # of the backbone's last map
 class ExportOptions:
     """What to write and how to check it."""
 
-    out: Path  # ends in .mindir; with several shapes _HxW is put before it
+    out: Path  # ends in .mindir or .onnx; with several shapes _HxW is put before it
     sizes: tuple[Size, ...] = ()  # (H, W); empty: all that the checkpoint's pictures are padded to
     batch: int = 1  # pictures at once
     images: Literal["pixels", "normalised"] = "pixels"
@@ -34,22 +34,28 @@ class ExportOptions:
         Raises:
             FocusDetrError: says what.
         """
-        if self.out.suffix == ".onnx":
+        if self.out.suffix not in SUFFIXES:
+            raise FocusDetrError(f"{self.out} must end in {' or '.join(SUFFIXES)}")
+        if self.out.suffix == ONNX and self.msda != "composition":
             raise FocusDetrError(
-                f"{self.out}: MindSpore 2.10 cannot write this network as ONNX, since its exporter "
-                f"lacks operations such as Rsqrt; write a {SUFFIX} file"
+                f"--msda {self.msda} is an operation that ONNX does not have: write a {MINDIR} "
+                "file, or leave it out"
             )
-        if self.out.suffix != SUFFIX:
-            raise FocusDetrError(f"{self.out} must end in {SUFFIX}")
         if self.batch < 1:
             raise FocusDetrError(f"--batch {self.batch} must be positive")
         if not (0 <= self.threshold <= 1 and 0 < self.tolerance <= 1):
             raise FocusDetrError("--threshold and --tolerance are numbers from 0 to 1")
         check_sizes(self.sizes)
 
+    @property
+    def replay_device(self) -> str | None:
+        """Where the file runs to be compared; ONNX Runtime chooses for itself."""
+        return None if self.out.suffix == ONNX else self.device
+
     def graph(self, size: Size) -> Graph:
         """Of the file for an image shape."""
-        return Graph(*size, self.batch, self.images, self.boxes, self.msda)
+        engine: Literal["mindspore", "onnx"] = "onnx" if self.out.suffix == ONNX else "mindspore"
+        return Graph(*size, self.batch, self.images, self.boxes, self.msda, engine)
 
     def file(self, size: Size, among: int) -> Path:
         """The file for one of several image shapes."""

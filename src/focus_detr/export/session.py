@@ -28,7 +28,7 @@ from focus_detr.export.cells import ExportedDetector, PixelNormalisation
 from focus_detr.export.comparison import Comparison, compare_all
 from focus_detr.export.options import ExportOptions, check_sizes
 from focus_detr.export.sampling import check_ascend_nodes, replace_sampling
-from focus_detr.export.writing import write_graph
+from focus_detr.export.writing import require_packages, write_graph
 from focus_detr.files import whole_file, writing
 from focus_detr.inference.loading import LoadedDetector, load_detector
 from focus_detr.inference.predictor import Predictor, image_shapes
@@ -55,9 +55,10 @@ class Exporter:
             report: takes what there is to tell.
 
         Raises:
-            FocusDetrError: the checkpoint cannot be loaded, does not fit the settings, or the
-                choice of ``options.msda`` is not available.
+            FocusDetrError: the checkpoint cannot be loaded, does not fit the settings, the choice
+                of ``options.msda`` is not available, or a package is missing.
         """
+        require_packages(options.out)
         self.options = options
         self.report = report
         # two networks: the one that is compared with samples as predict.py does
@@ -143,7 +144,7 @@ class Exporter:
         data = replace(loaded.data, shape_buckets=(size,))
         predictor = Predictor(loaded.cell, loaded.classes.names, loaded.model, data)
         expected = [predictor.predict(picture).detections for picture in pictures]
-        found = replay(draft, pictures, draft.parent, self.options.device)
+        found = replay(draft, pictures, draft.parent, self.options.replay_device)
         sides = [max(picture.shape[:2]) for picture in pictures]
         result = compare_all(expected, found, sides, tolerance)
         self.report(f"{file}: {result}")

@@ -1,13 +1,14 @@
-"""Writing a graph as MINDIR."""
+"""Writing a graph as MINDIR, and from there as ONNX."""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
-from focus_detr.deploy.sidecar import Graph
+from focus_detr.deploy.sidecar import MINDIR, ONNX, Graph
 from focus_detr.errors import FocusDetrError
 
 
@@ -17,11 +18,32 @@ def write_graph(cell: nn.Cell, graph: Graph, path: Path) -> None:
     Args:
         cell: an ``export.cells.ExportedDetector`` in evaluation mode.
         graph: says the shapes.
-        path: ends in .mindir.
+        path: ends in .mindir or .onnx; a file .mindir is made beside the latter.
 
     Raises:
-        FocusDetrError: MindSpore cannot compile or write the graph.
+        FocusDetrError: MindSpore cannot compile or write the graph, or ONNX cannot hold it.
     """
+    _write_mindir(cell, graph, path.with_suffix(MINDIR))
+    if path.suffix == ONNX:
+        from focus_detr.export.onnx_writing import write_onnx  # needs the package onnx
+
+        write_onnx(path.with_suffix(MINDIR), path)
+
+
+def require_packages(path: Path) -> None:
+    """Look whether what writes and checks a file is installed.
+
+    Raises:
+        FocusDetrError: naming what is not.
+    """
+    missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
+    if path.suffix == ONNX and missing:
+        raise FocusDetrError(
+            f"{path} needs {' and '.join(missing)}: `pip install 'focus-detr[onnx]'`"
+        )
+
+
+def _write_mindir(cell: nn.Cell, graph: Graph, path: Path) -> None:
     try:
         ms.export(cell, *_inputs(graph), file_name=str(path), file_format="MINDIR")
     except (RuntimeError, ValueError, TypeError) as error:

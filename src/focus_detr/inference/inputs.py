@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +23,10 @@ class ImageInput:
 
 
 def collect_images(paths: Sequence[str | Path], out: Path) -> list[ImageInput]:
-    """Find the pictures: files as given, folders with all their subfolders.
+    """Find the pictures: files as given, folders with all their subfolders, and what matches.
 
     Args:
-        paths: files and folders.
+        paths: files, folders, and patterns such as ``photos/**/*.jpg``.
         out: output folder; pictures inside it are results, hence not searched.
 
     Raises:
@@ -60,6 +61,10 @@ def _search(path: Path, out: Path) -> Iterator[tuple[Path, Path]]:
             is_result = inside and out.resolve() in picture.resolve().parents
             if picture.suffix.lower() in IMAGE_SUFFIXES and picture.is_file() and not is_result:
                 yield picture, picture.relative_to(path)
+    elif matching := sorted(glob.glob(str(path), recursive=True)):
+        for match in map(Path, matching):
+            if match.is_dir() or match.suffix.lower() in IMAGE_SUFFIXES:
+                yield from _search(match, out)
     else:
         raise FocusDetrError(f"there is no file or folder {path}")
 

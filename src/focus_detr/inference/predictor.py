@@ -25,6 +25,8 @@ DetectorCell = Callable[[ms.Tensor, ms.Tensor], Sequence[Any]]
 class Predictor:
     """Detects on pictures of any size, one at a time."""
 
+    batch = 1  # pictures at once
+
     def __init__(
         self,
         detector: DetectorCell,
@@ -64,6 +66,10 @@ class Predictor:
         loaded = load_detector(path)
         data = with_test_size(loaded.data, short_side, max_side)
         return cls(loaded.cell, loaded.classes.names, loaded.model, data)
+
+    def predict_batch(self, images: Sequence[np.ndarray]) -> list[Prediction]:
+        """Detect on pictures, one after the other; see ``predict``."""
+        return [self.predict(image) for image in images]
 
     def predict(self, image: np.ndarray) -> Prediction:
         """Detect on one picture.

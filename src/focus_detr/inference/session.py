@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,16 +18,28 @@ from focus_detr.inference.drawing import draw_detections
 from focus_detr.inference.image_writing import write_image
 from focus_detr.inference.inputs import ImageInput
 from focus_detr.inference.prediction import Prediction
+from focus_detr.inference.rate import Rate
+from focus_detr.inference.records import detection_records
 from focus_detr.inference.token_overlay import draw_token_overlay
 
 _log = logging.getLogger(__name__)
 
 
+Picture = tuple[ImageInput, np.ndarray]  # and its pixels, [H, W, 3] uint8 RGB
+
+
 class PicturePredictor(Protocol):
-    """Detects on one picture, with whatever engine."""
+    """Detects on pictures, with whatever engine."""
+
+    @property
+    def batch(self) -> int:
+        """Pictures that are best given at once."""
 
     def predict(self, image: np.ndarray) -> Prediction:
-        """Detect on [H, W, 3] uint8 RGB."""
+        """Detect on one picture, [H, W, 3] uint8 RGB."""
+
+    def predict_batch(self, images: Sequence[np.ndarray]) -> list[Prediction]:
+        """Detect on several pictures."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,11 @@ class Summary:
     images: int
     detections: int
     failed: int
+    per_second: float = field(default=0.0, compare=False)  # pictures, drawn and written
+
+    def __str__(self) -> str:
+        """In words, up to what was looked at."""
+        return f"{self.detections} detections at {self.per_second:.1f} a second in {self.images}"
 
 
 def predict_images(
@@ -58,32 +75,55 @@ def predict_images(
         FocusDetrError: a picture given by name is broken, or a result cannot be written.
     """
     records: list[dict[str, Any]] = []
-    failed = 0
+    failed, rate = 0, Rate()
     hidden = True if len(inputs) == 1 else None  # None: shown on a terminal only
-    for item in tqdm(inputs, "predict", unit="image", disable=hidden):
-        try:
-            image, prediction = _predict(predictor, item)
-        except FocusDetrError as error:
-            if item.named:
-                raise
-            failed += 1
-            _log.warning("skipped: %s", error)
-            continue
-        shown = prediction.above(options.threshold)
-        _draw(item, image, shown, options)
-        records.append(_record(item, image, shown))
+    with tqdm(desc="predict", total=len(inputs), unit="image", disable=hidden) as bar:
+        for start in range(0, len(inputs), predictor.batch):
+            batch = inputs[start : start + predictor.batch]
+            read = [pair for pair in map(_read, batch) if pair is not None]
+            predicted = _predict(predictor, read)
+            failed += len(batch) - len(predicted)
+            for (item, image), prediction in predicted:
+                shown = prediction.above(options.threshold)
+                _draw(item, image, shown, options)
+                records.append(_record(item, image, shown))
+            rate.add(len(predicted))
+            bar.update(len(batch))
     if failed:
         _log.warning("%d of %d pictures were skipped", failed, len(inputs))
     write_json(options.json_file, records, indent=1)
-    return Summary(len(records), sum(len(record["detections"]) for record in records), failed)
+    found = sum(len(record["detections"]) for record in records)
+    return Summary(len(records), found, failed, rate.per_second)
 
 
-def _predict(predictor: PicturePredictor, item: ImageInput) -> tuple[np.ndarray, Prediction]:
-    image = read_image(item.path)
+def _read(item: ImageInput) -> Picture | None:
+    """A picture, or None if it is broken and was found in a folder."""
     try:
-        return image, predictor.predict(image)
+        return item, read_image(item.path)
     except FocusDetrError as error:
-        raise FocusDetrError(f"{item.path}: {error}") from error
+        _skip(item, error)
+        return None
+
+
+def _skip(item: ImageInput, error: FocusDetrError) -> None:
+    if item.named:
+        raise error
+    _log.warning("skipped: %s", error)
+
+
+def _predict(
+    predictor: PicturePredictor, pictures: Sequence[Picture]
+) -> list[tuple[Picture, Prediction]]:
+    """Predict together; if that fails, one by one, to find the picture that is at fault."""
+    try:
+        found = predictor.predict_batch([image for _, image in pictures])
+        return list(zip(pictures, found, strict=True))
+    except FocusDetrError as error:
+        if len(pictures) == 1:
+            item = pictures[0][0]
+            _skip(item, FocusDetrError(f"{item.path}: {error}"))
+            return []
+        return [pair for picture in pictures for pair in _predict(predictor, [picture])]
 
 
 def _draw(
@@ -100,21 +140,10 @@ def _draw(
 
 def _record(item: ImageInput, image: np.ndarray, prediction: Prediction) -> dict[str, Any]:
     """One picture's entry of the JSON file; boxes are x1, y1, x2, y2 in pixels."""
-    found = prediction.detections
-    detections = [
-        {"label": label, "name": name, "score": round(score, 5), "box": np.round(box, 2).tolist()}
-        for label, name, score, box in zip(
-            found.labels.tolist(),
-            prediction.names,
-            found.scores.tolist(),
-            found.boxes.astype(np.float64),
-            strict=True,
-        )
-    ]
     height, width = image.shape[:2]
     return {
         "image": str(item.path),
         "width": width,
         "height": height,
-        "detections": detections,
+        "detections": detection_records(prediction),
     }

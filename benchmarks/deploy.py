@@ -1,0 +1,181 @@
+r"""Compare ways to run a trained detector: the checkpoint, exported MINDIR files, and ONNX.
+
+    python benchmarks/deploy.py --checkpoint best.safetensors
+    python benchmarks/deploy.py --checkpoint best.safetensors --batch 1 --batch 4 --repeat 20 \
+        --variant checkpoint --variant onnx --json deploy.json
+
+    python benchmarks/deploy.py --model served_910b/detector.mindir --device Ascend
+
+Exports the checkpoint for one picture size, or takes exported files as they are, and runs each way
+in a process of its own, one after the other. Prints seconds from the start of the process to its
+first detections (import, loading, compilation), median milliseconds of a call, pictures per second,
+and the process's peak memory.
+Preparing pictures and reading detections are part of a call, reading files is not. Pictures are
+drawn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from model_arguments import check_least
+
+from focus_detr.deploy.sidecar import read_sidecar
+from focus_detr.errors import FocusDetrError
+from focus_detr.export.options import ExportOptions, parse_size
+from focus_detr.export.pictures import draw_picture
+from focus_detr.export.session import Exporter
+from focus_detr.files import write_json
+from focus_detr.inference.loading import load_detector
+from focus_detr.inference.predictor import preparation
+from focus_detr.runtime import command, prepare_runtime
+
+CHECKPOINT = "checkpoint"
+# name -> ending of the file and --msda of the export
+VARIANTS = {
+    "mindir": (".mindir", "composition"),
+    "mindir native": (".mindir", "custom"),
+    "onnx": (".onnx", "composition"),
+}
+WORKER = Path(__file__).with_name("deploy_worker.py")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One way to run, with one number of pictures at once."""
+
+    variant: str
+    batch: int
+    first_seconds: float  # from the process's start to its first detections
+    seconds: list[float]  # of each later call
+    peak_bytes: int
+
+    @property
+    def row(self) -> str:
+        """A line of the table."""
+        call = median(self.seconds)
+        return (
+            f"{self.variant:<20}{self.batch:>6}{self.first_seconds:>12.1f}{1e3 * call:>12.1f}"
+            f"{self.batch / call:>12.1f}{self.peak_bytes / 2**20:>12.0f}"
+        )
+
+
+HEADER = f"{'':<20}{'batch':>6}{'start, s':>12}{'call, ms':>12}{'pictures/s':>12}{'peak, MB':>12}"
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Command line of this program."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--checkpoint", type=Path, help="weights to export and run")
+    add("--model", action="append", default=[], type=Path, help="exported file; may be repeated")
+    add("--size", type=parse_size, default=(480, 640), help="HxW of the pictures (480x640)")
+    add("--batch", action="append", type=int, help="pictures at once; may be repeated (1)")
+    add("--variant", action="append", choices=(CHECKPOINT, *VARIANTS), help="default: all")
+    add("--repeat", type=int, default=10, help="timed calls (10)")
+    add("--device", default="CPU", help="CPU, GPU or Ascend (CPU)")
+    add("--json", help="save all numbers here")
+    return parser.parse_args(argv)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is the same for all ways to run."""
+
+    picture: np.ndarray  # [H, W, 3] uint8
+    repeat: int
+    device: str
+
+
+def time_process(variant: str, batch: int, source: Sequence[str], setting: Setting) -> Measured:
+    """Run the worker.
+
+    Raises:
+        FocusDetrError: it failed.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = Path(folder) / "pictures.npy"
+        np.save(pictures, np.stack([setting.picture] * batch))
+        options = [f"--device={setting.device}", f"--repeat={setting.repeat}"]
+        return _run_worker(variant, batch, [str(pictures), *source, *options])
+
+
+def _run_worker(variant: str, batch: int, arguments: Sequence[str]) -> Measured:
+    done = subprocess.run(
+        [sys.executable, str(WORKER), *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        told = done.stderr.strip().splitlines()[-1].removeprefix("error: ")
+        raise FocusDetrError(f"{variant} failed: {told}")
+    return Measured(variant, batch, **json.loads(done.stdout.splitlines()[-1]))
+
+
+def measure(checkpoint: Path, variant: str, batch: int, setting: Setting) -> Measured:
+    """Export if need be, and time it.
+
+    Raises:
+        FocusDetrError: the export or the run failed.
+    """
+    if variant == CHECKPOINT:
+        return time_process(variant, batch, ["--checkpoint", str(checkpoint)], setting)
+    suffix, msda = VARIANTS[variant]
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / f"model{suffix}"
+        size = preparation(load_detector(checkpoint).data)(setting.picture).bucket
+        options = ExportOptions(model, (size,), batch, msda=msda, device=setting.device)
+        Exporter(checkpoint, options, report=_say_nothing).run([setting.picture])
+        return time_process(variant, batch, ["--model", str(model)], setting)
+
+
+def _say_nothing(text: str) -> None:
+    """The table is what this program tells."""
+
+
+def all_measured(
+    arguments: argparse.Namespace, batches: Sequence[int], setting: Setting
+) -> Iterator[Measured]:
+    """One after the other: exported files, then what the checkpoint gives."""
+    for model in arguments.model:
+        batch = read_sidecar(model).graph.batch
+        yield time_process(model.name, batch, ["--model", str(model)], setting)
+    if arguments.checkpoint:
+        prepare_runtime(setting.device)
+        for variant in arguments.variant or (CHECKPOINT, *VARIANTS):
+            for batch in batches:
+                yield measure(arguments.checkpoint, variant, batch, setting)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    arguments = parse_arguments(argv)
+    check_least(arguments, {"repeat": 1})
+    batches = arguments.batch or [1]
+    if min(batches) < 1:
+        raise FocusDetrError(f"--batch is {min(batches)}, expected 1 or more")
+    if not (arguments.checkpoint or arguments.model):
+        raise FocusDetrError("give --checkpoint, --model, or both")
+    picture = draw_picture(*arguments.size, seed=0)
+    setting = Setting(picture, arguments.repeat, arguments.device)
+    results = []
+    print(HEADER)
+    for result in all_measured(arguments, batches, setting):
+        results.append(result)
+        print(result.row, flush=True)
+    if arguments.json:
+        write_json(arguments.json, [asdict(result) for result in results], indent=1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(None))

@@ -1,0 +1,51 @@
+"""Times one engine in a process of its own; ``benchmarks/deploy.py`` starts it."""
+
+from __future__ import annotations
+
+import time
+
+STARTED = time.perf_counter()  # before the engines are imported, for their loading counts
+
+import argparse  # noqa: E402
+import json  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import numpy as np  # noqa: E402
+
+from focus_detr.inference.opening import Source  # noqa: E402
+from focus_detr.runtime import command  # noqa: E402
+
+
+def peak_bytes() -> int:
+    """Largest resident size so far; getrusage would count that of the program that started us."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
+
+
+@command
+def main(argv: list[str] | None = None) -> None:
+    """Print seconds until the first detections, seconds of each later call, and peak memory."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pictures", type=Path, help="npy file of [B, H, W, 3] uint8 RGB")
+    parser.add_argument("--checkpoint")
+    parser.add_argument("--model")
+    parser.add_argument("--device")
+    parser.add_argument("--repeat", type=int, default=10)
+    arguments = parser.parse_args(argv)
+    pictures = list(np.load(arguments.pictures))
+    source = Source(arguments.checkpoint, arguments.model, device=arguments.device)
+    predictor, _ = source.open()
+    predictor.predict_batch(pictures)
+    first = time.perf_counter() - STARTED
+    seconds = []
+    for _ in range(arguments.repeat):
+        start = time.perf_counter()
+        predictor.predict_batch(pictures)
+        seconds.append(time.perf_counter() - start)
+    print(json.dumps({"first_seconds": first, "seconds": seconds, "peak_bytes": peak_bytes()}))
+
+
+if __name__ == "__main__":
+    sys.exit(main(None))

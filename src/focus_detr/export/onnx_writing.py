@@ -1,0 +1,57 @@
+"""Writing the graph of a MINDIR file as ONNX.
+
+MindSpore 2.10's own ONNX exporter lacks operations that the network needs; the MINDIR file has the
+whole graph with the shapes of all its arrays, so it is translated from there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+
+from focus_detr.deploy.sidecar import INPUTS, OUTPUTS
+from focus_detr.errors import FocusDetrError
+from focus_detr.export.mindir_graph import MindirGraph, read_graph
+from focus_detr.export.onnx_builder import OnnxBuilder
+from focus_detr.export.onnx_operators import TRANSLATIONS
+
+_LARGEST = 2**31 - 1  # bytes of a protocol buffer
+
+
+def write_onnx(mindir: Path, path: Path) -> None:
+    """Translate a file that ``export.writing.write_mindir`` wrote.
+
+    Raises:
+        FocusDetrError: the graph has an operation that is not translated, or is too large.
+    """
+    model = translate(read_graph(mindir))
+    if model.ByteSize() > _LARGEST:
+        raise FocusDetrError(f"{path}: ONNX files end at 2 GB, the network is larger")
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise FocusDetrError(f"{path}: the translation to ONNX is not valid: {reason}") from error
+    path.write_bytes(model.SerializeToString())
+
+
+def translate(graph: MindirGraph) -> onnx.ModelProto:
+    """The same graph in ONNX.
+
+    Raises:
+        FocusDetrError: naming the operations that are not translated.
+    """
+    unknown = sorted({item.kind for item in graph.operations} - set(TRANSLATIONS))
+    if unknown:
+        raise FocusDetrError(f"ONNX: there is no translation of {', '.join(unknown)}")
+    builder = OnnxBuilder()
+    inputs = list(zip(INPUTS, graph.inputs, strict=False))
+    for name, wire in inputs:
+        builder.bind(wire, name)
+    for operation in graph.operations:
+        results = TRANSLATIONS[operation.kind](builder, operation)
+        for wire, result in zip(operation.outputs, results, strict=True):
+            if result is not None:
+                builder.bind(wire, builder.feed(result))
+    return builder.model(inputs, list(zip(OUTPUTS, graph.outputs, strict=True)))

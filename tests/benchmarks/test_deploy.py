@@ -1,0 +1,78 @@
+"""``benchmarks/deploy.py`` and ``benchmarks/soak.py`` as a user runs them, on the small network."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from benchmark_runs import run_benchmark
+from exported_files import SIDECAR
+from onnx import ModelProto, TensorProto, helper, save
+
+from focus_detr.deploy.sidecar import sha256_of, write_sidecar
+
+
+def constant_detector() -> ModelProto:
+    """One box in the middle of whatever picture."""
+    kinds = {
+        "scores": (TensorProto.FLOAT, [1, 1], [0.75]),
+        "labels": (TensorProto.INT32, [1, 1], [1]),
+        "boxes": (TensorProto.FLOAT, [1, 1, 4], [0.25, 0.25, 0.75, 0.75]),
+    }
+    constants = [helper.make_tensor(f"{n}_", *value) for n, value in kinds.items()]
+    nodes = [helper.make_node("Identity", [f"{name}_"], [name]) for name in kinds]
+    inputs = [
+        helper.make_tensor_value_info("images", TensorProto.UINT8, [1, 64, 96, 3]),
+        helper.make_tensor_value_info("image_sizes", TensorProto.INT32, [1, 2]),
+    ]
+    outputs = [helper.make_tensor_value_info(n, *value[:2]) for n, value in kinds.items()]
+    graph = helper.make_graph(nodes, "constant", inputs, outputs, constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "a.onnx"
+    save(constant_detector(), path)
+    graph = replace(SIDECAR.graph, engine="onnx", boxes="unit")
+    write_sidecar(path, replace(SIDECAR, file_sha256=sha256_of(path), graph=graph))
+    return path
+
+
+def test_a_model_is_timed(model: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "deploy.json"
+    size = ("--size", "64x96", "--repeat", 3)
+    finished = run_benchmark("deploy.py", "--model", model, *size, "--json", saved)
+    assert finished.returncode == 0, finished.stderr
+    (measured,) = json.loads(saved.read_text())
+    assert (measured["variant"], measured["batch"]) == ("a.onnx", 1)
+    assert len(measured["seconds"]) == 3 and min(measured["seconds"]) > 0
+    assert measured["first_seconds"] > max(measured["seconds"])
+    assert measured["peak_bytes"] > 50e6
+    row = finished.stdout.splitlines()[-1].split()
+    middle = sorted(measured["seconds"])[1]
+    assert float(row[3]) == pytest.approx(1e3 * middle, abs=0.051)
+    assert float(row[4]) == pytest.approx(1 / middle, rel=0.01, abs=0.051)
+
+
+def test_bad_arguments_are_one_sentence(model: Path) -> None:
+    for arguments, message in (
+        ([], "give --checkpoint, --model, or both"),
+        (["--model", model, "--batch=0"], "--batch is 0, expected 1 or more"),
+        (["--model", model, "--device=Ascend"], "a.onnx failed: "),
+    ):
+        finished = run_benchmark("deploy.py", *arguments)
+        assert finished.returncode == 2
+        assert message in finished.stderr and finished.stderr.count("\n") == 1
+
+
+def test_no_frame_is_lost_and_memory_stays_flat(model: Path) -> None:
+    arguments = ("--model", model, "--frames", 400, "--size", "48x64")
+    finished = run_benchmark("soak.py", *arguments)
+    assert finished.returncode == 0, finished.stderr
+    assert "400 detections at " in finished.stdout and "400 frames: " in finished.stdout
+    refused = run_benchmark("soak.py", *arguments, "--allowed=-1000")
+    assert refused.returncode == 2
+    assert "memory grew by" in refused.stderr and refused.stderr.count("\n") == 1
