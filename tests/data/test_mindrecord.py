@@ -155,12 +155,12 @@ def change_index(statement: str) -> Callable[[Path], None]:
         ),
         (
             "pictures.mindrecord1.db",
-            change_index("UPDATE INDEXES SET annotation_0 = replace(annotation_0, '20.0', '21.0')"),
+            change_index("UPDATE INDEXES SET annotation_0 = annotation_0 || ' '"),
             "broken or of different sets",
         ),
         (
             "pictures.mindrecord1.db",
-            change_index("UPDATE INDEXES SET PAGE_OFFSET_BLOB = 0"),
+            change_index("UPDATE INDEXES SET PAGE_OFFSET_BLOB_END = PAGE_OFFSET_BLOB_END + 1"),
             r"1\.db is broken",
         ),
     ],
