@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 from model_forward import BACKBONE, DECODER, ENCODING, NECK, PROPOSALS, SELECTION, WHOLE
 from model_measure import DENSE, FOCUS, Timing
 from model_training import TRAINING_PARTS
+from plain_table import table
 
 from focus_detr.models.flops import MultiplyAdds
 from focus_detr.models.parameter_counts import ParameterCounts
@@ -30,19 +31,6 @@ class Row:
         """The cells of the row; the ratio is that of the shortest runs."""
         times = (self.first_median, self.first_min, self.second_median, self.second_min)
         return [self.part, *(f"{time:.1f}" for time in times), _ratio(*times[1::2])]
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns aligned with spaces, the first to the left and the others to the right."""
-    lines = [list(header), *(list(row) for row in rows)]
-    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if index == 0 else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    )
 
 
 def parameter_table(counts: ParameterCounts) -> str:

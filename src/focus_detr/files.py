@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -77,6 +78,30 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder to fill, which becomes ``path`` when the block ends without an error.
+
+    Its files and then the folder around it are flushed to the disk first.
+
+    Raises:
+        FocusDetrError: ``path`` exists already or cannot be written.
+    """
+    if path.exists():
+        raise FocusDetrError(f"{path} exists already; remove it or choose another folder")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with writing(path):
+            part.mkdir(parents=True)
+            yield part
+            for file in part.iterdir():
+                _sync(file)
+            os.rename(part, path)
+            _sync(path.parent)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def write_whole(path: str | Path, content: bytes) -> None:

@@ -169,6 +169,21 @@ def test_mostly_broken_sets_are_refused(dataset: DetectionDataset) -> None:
         list(loader.epoch(0))
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("skip_broken", [False, True])
+def test_a_worker_without_memory_ends_the_epoch_with_a_sentence(
+    dataset: DetectionDataset, workers: int, skip_broken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("focus_detr.data.loader.decode_image", full)
+    loader = dataclasses.replace(train_loader(dataset, workers), skip_broken=skip_broken)
+    with pytest.raises(FocusDetrError, match=r"not enough memory to load .*\d\.png, .*workers"):
+        list(loader.epoch(0))
+    assert not [t for t in threading.enumerate() if t.name.startswith("focus_detr_data")]
+
+
 def test_leaving_early_ends_the_threads(dataset: DetectionDataset) -> None:
     for _ in train_loader(dataset, workers=2).epoch(0):
         break

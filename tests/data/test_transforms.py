@@ -212,6 +212,29 @@ def test_draws_depend_on_seed_epoch_and_index() -> None:
     assert not np.intersect1d(draws, draw_epoch(2, 2, 5)).size
 
 
+@pytest.mark.parametrize("size", [(5, 7), (1, 9), (9, 1)])
+def test_normalise_equals_the_formula_bit_for_bit(size: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    mean, std = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+    padded = np.zeros((3, 12, 12), np.float32)
+    normalise(image, mean, std, out=padded[:, : size[0], : size[1]])
+    for channel in range(3):
+        expected = image[:, :, channel].astype(np.float32) - np.float32(mean[channel])
+        expected *= np.float32(1 / std[channel])
+        np.testing.assert_array_equal(padded[channel, : size[0], : size[1]], expected)
+    assert not padded[:, size[0] :].any()
+    assert not padded[:, :, size[1] :].any()
+
+
+@pytest.mark.parametrize("size", [(5, 7), (1, 9), (9, 1)])
+def test_views_hold_the_same_pixels(size: tuple[int, int]) -> None:
+    image = np.random.default_rng(1).integers(0, 256, (*size, 3)).astype(np.uint8)
+    item = AnnotatedImage(image, np.zeros((0, 4), np.float32), np.zeros(0, np.int32))
+    np.testing.assert_array_equal(flip_horizontal(item).image, image[:, ::-1])
+    np.testing.assert_array_equal(flip_vertical(item).image, image[::-1])
+    np.testing.assert_array_equal(transpose(item).image, image.swapaxes(0, 1))
+
+
 def test_normalise_by_channel() -> None:
     image = np.array([[[10, 20, 30], [40, 50, 60]]], np.uint8)
     result = normalise(image, (10, 10, 10), (1, 2, 5))

@@ -142,7 +142,7 @@ class DenoisingConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """COCO json, Pascal VOC or YOLO text; the format is detected."""
+    """COCO json, Pascal VOC, YOLO text or packed; the format is detected."""
 
     train_annotations: str | None = None  # file or folder
     train_images: str | None = None  # folder; None: where the format usually has it

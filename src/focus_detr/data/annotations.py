@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from focus_detr.data.classes import ClassMap
+from focus_detr.data.stored import StoredBytes
 
 MAX_SIDE = 1_000_000  # pixels; a larger picture is a slip of the pen
 
@@ -21,6 +22,7 @@ class ImageEntry:
     path: Path
     height: int  # pixels
     width: int
+    stored: StoredBytes | None = None  # where it lies, if it is no file of its own
 
 
 @dataclass(frozen=True, slots=True)

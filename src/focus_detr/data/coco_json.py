@@ -27,7 +27,17 @@ def read_coco(path: Path, image_dir: Path, classes: ClassMap | None = None) -> A
         FocusDetrError: the file is missing, is not COCO, contradicts itself or does not fit
             ``classes``.
     """
-    content = _load_json(path)
+    return annotations_from_coco(_load_json(path), path, image_dir, classes)
+
+
+def annotations_from_coco(
+    content: Entry, path: Path, image_dir: Path, classes: ClassMap | None = None
+) -> Annotations:
+    """The same for what such a file holds; ``path`` names it in messages.
+
+    Raises:
+        FocusDetrError: it contradicts itself or does not fit ``classes``.
+    """
     images = _by_id(content, "images", path)
     categories = _by_id(content, "categories", path)
     found = _class_map(categories, path)

@@ -14,6 +14,7 @@ from focus_detr.data.annotations import Annotations, ImageEntry
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.formats import read_annotations
 from focus_detr.data.picture_files import without_file
+from focus_detr.data.stored import StoredBytes
 from focus_detr.errors import FocusDetrError
 
 _log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ class ImageRecord:
     width: int
     boxes: np.ndarray  # [n, 4] float32, x1 y1 x2 y2 in pixels, inside the image
     labels: np.ndarray  # [n] int32, class index
+    stored: StoredBytes | None = None  # where it lies, if it is no file of its own
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,7 @@ def _record(image: ImageEntry, boxes: list[tuple[Corners, int]]) -> ImageRecord:
         width=image.width,
         boxes=np.array([box for box, _ in boxes], np.float32).reshape(-1, 4),
         labels=np.array([label for _, label in boxes], np.int32),
+        stored=image.stored,
     )
 
 

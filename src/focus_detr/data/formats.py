@@ -9,12 +9,13 @@ from focus_detr.data.annotations import Annotations
 from focus_detr.data.class_names import YAML_NAMES, find_names_file
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.coco_json import read_coco
+from focus_detr.data.mindrecord import packed_files, read_mindrecord
 from focus_detr.data.picture_files import is_folder
 from focus_detr.data.voc import XML_FOLDER, read_voc
 from focus_detr.data.yolo import LABEL_FOLDER, Split, read_yolo
 from focus_detr.errors import FocusDetrError
 
-Format = Literal["coco", "voc", "yolo"]
+Format = Literal["coco", "mindrecord", "voc", "yolo"]
 _LIST_FOLDER = "ImageSets"
 _FILES_INSIDE: dict[str, Format] = {".xml": "voc", ".json": "coco", ".txt": "yolo"}
 _SUFFIXES: dict[str, Format] = {".yaml": "yolo", ".yml": "yolo", ".xml": "voc"}
@@ -27,11 +28,12 @@ def read_annotations(
     classes: ClassMap | None = None,
     split: Split = "train",
 ) -> Annotations:
-    """Read COCO json, Pascal VOC or YOLO text annotations.
+    """Read COCO json, Pascal VOC or YOLO text annotations, or a packed data set.
 
     Args:
         source: file or folder, see ``detect_format``.
-        image_dir: folder of the pictures; VOC and YOLO find it themselves in the usual layouts.
+        image_dir: folder of the pictures; VOC and YOLO find it themselves in the usual layouts, and
+            a packed set holds them.
         classes: class map of the model.
         split: which part of a YOLO data.yaml is meant.
 
@@ -43,6 +45,8 @@ def read_annotations(
     if folder is not None and not is_folder(folder):
         raise FocusDetrError(f"image folder {folder} does not exist")
     kind = detect_format(path)
+    if kind == "mindrecord":
+        return read_mindrecord(path, classes)
     if kind == "voc":
         return read_voc(path, folder, classes)
     if kind == "yolo":
@@ -54,17 +58,20 @@ def read_annotations(
 def detect_format(path: Path) -> Format:
     """The format of what a path points to.
 
-    ==========================================================  ======
+    ==========================================================  ==========
+    MindRecord file (``.mindrecord``), or folder with some       MindRecord
     folder with a folder ``Annotations``, or with xml files      VOC
     text file below a folder ``ImageSets``; an xml file          VOC
     folder with a folder ``labels``, a data.yaml or text files   YOLO
     a yaml file; any other text file (a list of pictures)        YOLO
     any other file; folder with one json file                    COCO
-    ==========================================================  ======
+    ==========================================================  ==========
 
     Raises:
         FocusDetrError: a folder with nothing of that.
     """
+    if packed_files(path):
+        return "mindrecord"
     if not is_folder(path):
         if path.suffix.lower() == ".txt":
             return "voc" if _LIST_FOLDER in path.absolute().parts else "yolo"

@@ -20,6 +20,31 @@ _TOO_LARGE = "CV_IO_MAX_IMAGE"  # in OpenCV's message about its limits
 
 
 def read_image(path: str | Path, expected_size: tuple[int, int] | None = None) -> np.ndarray:
+    """Read and decode an image file, see ``decode_image``.
+
+    Raises:
+        FocusDetrError: the file is missing, empty, cut off or no image, or has another size.
+    """
+    path = Path(path)
+    return decode_image(read_bytes(path), path, expected_size)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of an image file, not decoded.
+
+    Raises:
+        FocusDetrError: the file cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: no file can have such a name
+        reason = getattr(error, "strerror", None) or error
+        raise FocusDetrError(f"cannot read image {path}: {reason}") from error
+
+
+def decode_image(
+    data: bytes, path: Path, expected_size: tuple[int, int] | None = None
+) -> np.ndarray:
     """Decode an image file as 8-bit RGB.
 
     Grey and palette files get three channels, CMYK is converted, alpha is left out, and of 16 bits
@@ -29,17 +54,17 @@ def read_image(path: str | Path, expected_size: tuple[int, int] | None = None) -
     only the stored pixels have the expected size.
 
     Args:
-        path: any format OpenCV decodes.
+        data: content of the file, in any format OpenCV decodes.
+        path: names the file in messages.
         expected_size: (height, width) that the annotations give; None accepts any.
 
     Returns:
         [H, W, 3] uint8.
 
     Raises:
-        FocusDetrError: the file is missing, empty, cut off or no image, or has another size.
+        FocusDetrError: the file is empty, cut off or no image, or has another size.
     """
-    path = Path(path)
-    data = _read_bytes(path)
+    _check_whole(data, path)
     image = _decode(data, path, cv2.IMREAD_COLOR)
     if expected_size is None or image.shape[:2] == expected_size:
         return image
@@ -53,17 +78,11 @@ def read_image(path: str | Path, expected_size: tuple[int, int] | None = None) -
     )
 
 
-def _read_bytes(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: no file can have such a name
-        reason = getattr(error, "strerror", None) or error
-        raise FocusDetrError(f"cannot read image {path}: {reason}") from error
+def _check_whole(data: bytes, path: Path) -> None:
     if not data:
         raise FocusDetrError(f"image {path} is empty")
     if _is_cut_off(data):
         raise FocusDetrError(f"image {path} is cut off: its end marker is missing")
-    return data
 
 
 def _is_cut_off(data: bytes) -> bool:

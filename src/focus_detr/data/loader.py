@@ -17,11 +17,12 @@ from focus_detr.data.broken import BrokenImages
 from focus_detr.data.buckets import ShapeBuckets, fit_size
 from focus_detr.data.collate import LoadedImage, blank_image, collate
 from focus_detr.data.dataset import DetectionDataset
-from focus_detr.data.image_io import read_image
+from focus_detr.data.image_io import decode_image, read_bytes
 from focus_detr.data.prefetch import map_in_order
 from focus_detr.data.sampler import BLANK, BatchSampler
 from focus_detr.data.target_padding import target_capacity
 from focus_detr.data.transforms import AnnotatedImage, TransformPlan, apply_plan, draw_epoch
+from focus_detr.errors import FocusDetrError
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class DataLoader:
 
         Raises:
             FocusDetrError: an image cannot be read or contradicts its annotation; with
-                ``skip_broken`` only if these are more than half.
+                ``skip_broken`` only if these are more than half. Or the memory is full.
         """
         if self.workers > 0:
             cv2.setNumThreads(0)  # the workers are the threads; nested ones would only contend
@@ -78,7 +79,7 @@ class DataLoader:
         counts: Counter[str] = Counter()
         broken = BrokenImages(self.skip_broken)
         loaded = map_in_order(
-            lambda together: self._load(together, plans, broken), batches, self.workers
+            lambda together: self._load_or_say(together, plans, broken), batches, self.workers
         )
         try:
             for batch, notes in loaded:
@@ -101,6 +102,18 @@ class DataLoader:
     def _index_batches(self, plans: Sequence[TransformPlan], epoch: int) -> list[tuple[int, ...]]:
         groups = [self.buckets.bucket_for(*plan.size) for plan in plans]
         return self.sampler.together(groups, epoch)
+
+    def _load_or_say(
+        self, together: tuple[int, ...], plans: Sequence[TransformPlan], broken: BrokenImages
+    ) -> tuple[Batch, Counter[str]]:
+        try:
+            return self._load(together, plans, broken)
+        except MemoryError as error:
+            chosen = self.sampler.own(together)
+            names = ", ".join(str(self.dataset.records[i].path) for i in chosen if i != BLANK)
+            raise FocusDetrError(
+                f"not enough memory to load {names}; fewer data.workers need less"
+            ) from error
 
     def _load(
         self, together: tuple[int, ...], plans: Sequence[TransformPlan], broken: BrokenImages
@@ -127,7 +140,8 @@ class DataLoader:
     def _load_image(self, index: int, plan: TransformPlan, bucket: tuple[int, int]) -> LoadedImage:
         record = self.dataset.records[index]
         original_size = (record.height, record.width)
-        image = read_image(record.path, original_size)
+        content = record.stored.read() if record.stored else read_bytes(record.path)
+        image = decode_image(content, record.path, original_size)
         item = AnnotatedImage(image, record.boxes, record.labels)
         fitted = replace(plan, size=fit_size(plan.size, bucket))
         return LoadedImage(apply_plan(item, fitted), record.image_id, original_size)

@@ -61,13 +61,15 @@ def is_file(path: Path) -> bool:
 
 
 def without_file(images: Iterable[ImageEntry]) -> list[ImageEntry]:
-    """The images that have no file.
+    """The images that should have a file and have none.
 
     Each folder is listed once: a look at every file would take minutes on a network disk.
     """
     names: dict[str, set[str]] = {}
     missing = []
     for image in images:
+        if image.stored is not None:
+            continue
         folder, name = os.path.split(image.path)
         if folder not in names:
             names[folder] = _file_names(folder)

@@ -15,6 +15,7 @@ import numpy as np
 from focus_detr.data.resampling import resize_bilinear_antialiased
 
 DRAWS = 13  # uniform numbers that one image's plan uses
+_TOP_BOTTOM, _LEFT_RIGHT = 0, 1  # OpenCV's codes
 _MIN_BOX_SIDE = 1e-5  # pixels; a box that a crop left thinner is gone
 _MAX_CROP_ASPECT = 16  # only slivers are longer; without a limit they would fill the memory
 
@@ -149,7 +150,7 @@ def resized_size(height: int, width: int, short_side: int, max_side: int) -> tup
 def transpose(item: AnnotatedImage) -> AnnotatedImage:
     """Exchange rows and columns: with both flips, all eight views of a picture from above."""
     boxes = np.ascontiguousarray(item.boxes[:, [1, 0, 3, 2]])
-    return AnnotatedImage(np.ascontiguousarray(item.image.swapaxes(0, 1)), boxes, item.labels)
+    return AnnotatedImage(cv2.transpose(item.image), boxes, item.labels)
 
 
 def flip_horizontal(item: AnnotatedImage) -> AnnotatedImage:
@@ -157,7 +158,7 @@ def flip_horizontal(item: AnnotatedImage) -> AnnotatedImage:
     width = item.image.shape[1]
     x1, y1, x2, y2 = item.boxes.T
     boxes = np.stack([width - x2, y1, width - x1, y2], axis=1)
-    return AnnotatedImage(np.ascontiguousarray(item.image[:, ::-1]), boxes, item.labels)
+    return AnnotatedImage(cv2.flip(item.image, _LEFT_RIGHT), boxes, item.labels)
 
 
 def flip_vertical(item: AnnotatedImage) -> AnnotatedImage:
@@ -165,7 +166,7 @@ def flip_vertical(item: AnnotatedImage) -> AnnotatedImage:
     height = item.image.shape[0]
     x1, y1, x2, y2 = item.boxes.T
     boxes = np.stack([x1, height - y2, x2, height - y1], axis=1)
-    return AnnotatedImage(np.ascontiguousarray(item.image[::-1]), boxes, item.labels)
+    return AnnotatedImage(cv2.flip(item.image, _TOP_BOTTOM), boxes, item.labels)
 
 
 def resize(item: AnnotatedImage, size: tuple[int, int]) -> AnnotatedImage:
@@ -240,7 +241,8 @@ def normalise(
     """
     if out is None:
         out = np.empty((3, *image.shape[:2]), np.float32)
+    values = np.arange(256, dtype=np.float32)
     for channel in range(3):
-        np.subtract(image[:, :, channel], np.float32(mean[channel]), out=out[channel])
-        out[channel] *= np.float32(1 / std[channel])
+        table = (values - np.float32(mean[channel])) * np.float32(1 / std[channel])
+        out[channel] = cv2.LUT(cv2.extractChannel(image, channel), table)
     return out

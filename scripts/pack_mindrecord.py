@@ -1,0 +1,56 @@
+"""Pack the pictures and annotations of a data set into a few large MindRecord files.
+
+    python scripts/pack_mindrecord.py --config config/mine.yaml --out packed/train
+    python scripts/pack_mindrecord.py --config config/mine.yaml --split val --out packed/val
+
+On a network disk, many small files take much longer to read than few large ones. Afterwards set
+data.train_annotations and data.val_annotations to the new folders; training is fed the same.
+Pictures are packed as they are, not decoded. Every file is 48 MiB larger than what is in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from focus_detr.config.loading import load_config
+from focus_detr.data.build import training_annotations, validation_annotations
+from focus_detr.data.dataset import DetectionDataset
+from focus_detr.data.mindrecord_writing import write_mindrecord
+from focus_detr.errors import FocusDetrError
+from focus_detr.runtime import command
+
+_MOST_SHARDS = 1000  # MindSpore's limit
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Command line of this program."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config", required=True, help="YAML file with the settings")
+    parser.add_argument("--out", type=Path, required=True, help="folder to make")
+    parser.add_argument("--split", choices=("train", "val"), default="train", help="which data")
+    parser.add_argument("--shards", type=int, default=1, help="files to make (default: 1)")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="change settings")
+    return parser.parse_intermixed_args(argv)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read and pack."""
+    arguments = parse_arguments(argv)
+    if not 1 <= arguments.shards <= _MOST_SHARDS:
+        raise FocusDetrError(f"--shards is {arguments.shards}, expected 1 to {_MOST_SHARDS}")
+    data = load_config(arguments.config, arguments.overrides).data
+    read = {"train": training_annotations, "val": validation_annotations}[arguments.split](data)
+    dataset = DetectionDataset.from_annotations(read, skip_broken=data.broken == "skip")
+    write_mindrecord(dataset.annotations, arguments.out, arguments.shards)
+    size = sum(file.stat().st_size for file in arguments.out.iterdir())
+    print(f"{len(dataset.annotations.images)} pictures packed into {arguments.out}, {size:,} bytes")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
