@@ -40,7 +40,7 @@ def read_image(path: str | Path, expected_size: tuple[int, int] | None = None) -
     """
     path = Path(path)
     data = _read_bytes(path)
-    image = _decode(data, path, cv2.IMREAD_COLOR)
+    image = decode_image(data, path)
     if expected_size is None or image.shape[:2] == expected_size:
         return image
     stored = _decode(data, path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -53,17 +53,32 @@ def read_image(path: str | Path, expected_size: tuple[int, int] | None = None) -
     )
 
 
+def decode_image(data: bytes, name: str | Path) -> np.ndarray:
+    """Decode an image file's content as ``read_image`` does.
+
+    Args:
+        data: the content.
+        name: what messages call the image.
+
+    Returns:
+        [H, W, 3] uint8 RGB, turned as EXIF says.
+
+    Raises:
+        FocusDetrError: it is empty, cut off or no image.
+    """
+    if not data:
+        raise FocusDetrError(f"image {name} is empty")
+    if _is_cut_off(data):
+        raise FocusDetrError(f"image {name} is cut off: its end marker is missing")
+    return _decode(data, name, cv2.IMREAD_COLOR)
+
+
 def _read_bytes(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: no file can have such a name
         reason = getattr(error, "strerror", None) or error
         raise FocusDetrError(f"cannot read image {path}: {reason}") from error
-    if not data:
-        raise FocusDetrError(f"image {path} is empty")
-    if _is_cut_off(data):
-        raise FocusDetrError(f"image {path} is cut off: its end marker is missing")
-    return data
 
 
 def _is_cut_off(data: bytes) -> bool:
@@ -74,12 +89,12 @@ def _is_cut_off(data: bytes) -> bool:
     return data.startswith(_PNG_START) and _PNG_END not in data
 
 
-def _decode(data: bytes, path: Path, flags: int) -> np.ndarray:
+def _decode(data: bytes, name: str | Path, flags: int) -> np.ndarray:
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         reason = "it has more pixels than OpenCV reads" if _TOO_LARGE in error.err else error.err
-        raise FocusDetrError(f"cannot decode image {path}: {reason}") from error
+        raise FocusDetrError(f"cannot decode image {name}: {reason}") from error
     if image is None:
-        raise FocusDetrError(f"cannot decode image {path}: it is broken or no image")
+        raise FocusDetrError(f"cannot decode image {name}: it is broken or no image")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
