@@ -43,7 +43,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def decode_image(
-    data: bytes, path: Path, expected_size: tuple[int, int] | None = None
+    data: bytes, name: str | Path, expected_size: tuple[int, int] | None = None
 ) -> np.ndarray:
     """Decode an image file as 8-bit RGB.
 
@@ -55,7 +55,7 @@ def decode_image(
 
     Args:
         data: content of the file, in any format OpenCV decodes.
-        path: names the file in messages.
+        name: what messages call the file.
         expected_size: (height, width) that the annotations give; None accepts any.
 
     Returns:
@@ -64,25 +64,25 @@ def decode_image(
     Raises:
         FocusDetrError: the file is empty, cut off or no image, or has another size.
     """
-    _check_whole(data, path)
-    image = _decode(data, path, cv2.IMREAD_COLOR)
+    _check_whole(data, name)
+    image = _decode(data, name, cv2.IMREAD_COLOR)
     if expected_size is None or image.shape[:2] == expected_size:
         return image
-    stored = _decode(data, path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    stored = _decode(data, name, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if stored.shape[:2] == expected_size:
         return stored
     height, width = image.shape[:2]
     raise FocusDetrError(
-        f"image {path} is {width}x{height}, but its annotation says "
+        f"image {name} is {width}x{height}, but its annotation says "
         f"{expected_size[1]}x{expected_size[0]}"
     )
 
 
-def _check_whole(data: bytes, path: Path) -> None:
+def _check_whole(data: bytes, name: str | Path) -> None:
     if not data:
-        raise FocusDetrError(f"image {path} is empty")
+        raise FocusDetrError(f"image {name} is empty")
     if _is_cut_off(data):
-        raise FocusDetrError(f"image {path} is cut off: its end marker is missing")
+        raise FocusDetrError(f"image {name} is cut off: its end marker is missing")
 
 
 def _is_cut_off(data: bytes) -> bool:
@@ -93,12 +93,12 @@ def _is_cut_off(data: bytes) -> bool:
     return data.startswith(_PNG_START) and _PNG_END not in data
 
 
-def _decode(data: bytes, path: Path, flags: int) -> np.ndarray:
+def _decode(data: bytes, name: str | Path, flags: int) -> np.ndarray:
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         reason = "it has more pixels than OpenCV reads" if _TOO_LARGE in error.err else error.err
-        raise FocusDetrError(f"cannot decode image {path}: {reason}") from error
+        raise FocusDetrError(f"cannot decode image {name}: {reason}") from error
     if image is None:
-        raise FocusDetrError(f"cannot decode image {path}: it is broken or no image")
+        raise FocusDetrError(f"cannot decode image {name}: it is broken or no image")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

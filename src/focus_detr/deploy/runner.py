@@ -61,6 +61,7 @@ class ExportedPredictor:
                     f"{other.path} and {file.path} are for the same shape: name one"
                 )
         self.sidecar = first.sidecar
+        self.class_names = self.sidecar.class_names
         self._prepare = Preparation(
             self.sidecar.short_side, self.sidecar.max_side, tuple(self._files)
         )
@@ -148,7 +149,7 @@ class ExportedPredictor:
             detections = select_detections(scores, labels, boxes, limit)
         else:
             detections = to_detections(scores, labels, boxes, size, limit)
-        names = tuple(class_name(label, self.sidecar.class_names) for label in detections.labels)
+        names = tuple(class_name(label, self.class_names) for label in detections.labels)
         return Prediction(detections, names, None)
 
 

@@ -35,6 +35,8 @@ class PicturePredictor(Protocol):
     def batch(self) -> int:
         """Pictures that are best given at once."""
 
+    class_names: tuple[str, ...]
+
     def predict(self, image: np.ndarray) -> Prediction:
         """Detect on one picture, [H, W, 3] uint8 RGB."""
 

@@ -1,0 +1,78 @@
+"""Show a detector on a web page, and serve it over HTTP.
+
+    python demo.py --checkpoint best.safetensors
+    python demo.py --checkpoint best.safetensors --pictures photos/
+    python demo.py --model served --host 0.0.0.0 --port 80 --per-minute 20
+
+Expect the page's address after some seconds; Ctrl-C stops. Drop a photograph on the page: a slider
+chooses the score from which boxes are shown, and with a checkpoint tabs show the tokens that each
+encoder layer kept. An exported model does not tell them. docs/demo.md describes the endpoint:
+`curl --data-binary @photo.jpg http://127.0.0.1:8000/api/detections`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from focus_detr.demo.extra import require_extra
+from focus_detr.demo.limits import MEGA, Limits
+from focus_detr.inference.opening import Source
+from focus_detr.runtime import command
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Command line of this program."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--checkpoint", help="weights to use")
+    source.add_argument("--model", help="what export.py wrote: a file, or the folder of several")
+    add("--pictures", type=Path, help="folder of pictures that the page offers")
+    add("--host", default="127.0.0.1", help="0.0.0.0: other machines too (127.0.0.1)")
+    add("--port", type=int, default=8000, help="0: any free one (8000)")
+    add("--megabytes", type=int, default=20, help="largest file (20)")
+    add("--megapixels", type=int, default=50, help="largest picture (50)")
+    add("--per-minute", type=int, default=60, help="requests from one address (60)")
+    add("--waiting", type=int, default=32, help="requests under way at once (32)")
+    add("--short-side", type=int, help="resize the short side to this; default: as trained")
+    add("--max-side", type=int, help="but keep the other side within; default: as trained")
+    add("--device", help="CPU, GPU or Ascend; default: the best that is here")
+    return parser.parse_args(argv)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    arguments = parse_arguments(argv)
+    limits = Limits(
+        upload_bytes=arguments.megabytes * MEGA,
+        pixels=arguments.megapixels * MEGA,
+        per_minute=arguments.per_minute,
+        waiting=arguments.waiting,
+    )
+    short, longest, device = arguments.short_side, arguments.max_side, arguments.device
+    source = Source(arguments.checkpoint, arguments.model, short, longest, device=device)
+    require_extra()
+    # here, since these need the extra
+    from focus_detr.demo.app import build_app
+    from focus_detr.demo.model_queue import ModelQueue, open_model
+    from focus_detr.demo.samples import load_samples
+    from focus_detr.demo.serving import address_of, listen, serve
+
+    samples = load_samples(arguments.pictures)
+    with listen(arguments.host, arguments.port) as listener:
+        print("loading the detector", flush=True)
+        with ModelQueue(partial(open_model, source), limits.waiting) as queue:
+            print(f"ready: {address_of(listener)} (Ctrl-C stops)", flush=True)
+            serve(build_app(queue, limits, samples), listener)
+    print("stopped")
+
+
+if __name__ == "__main__":
+    sys.exit(main(None))

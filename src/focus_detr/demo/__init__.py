@@ -1,0 +1,1 @@
+"""A small web page and HTTP endpoint around a detector."""

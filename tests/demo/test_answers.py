@@ -1,0 +1,80 @@
+"""What was found, as JSON."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+import pytest
+from demo_server import MarkPredictor, picture
+
+from focus_detr.demo.answers import Wanted, detect, token_record
+from focus_detr.demo.model_queue import DemoModel
+from focus_detr.demo.refusals import RefusalError
+from focus_detr.inference.kept_tokens import KeptTokens
+
+MODEL = DemoModel(MarkPredictor(), 0.3, tokens=True)
+
+
+def test_detections_are_listed_in_pixels_from_the_threshold_on() -> None:
+    answer = detect(picture(204, (48, 64)), Wanted(0.3, tokens=False), MODEL)
+    assert answer.pop("milliseconds") >= 0
+    dog = {"label": 1, "name": "dog", "score": 0.8, "box": [0.0, 0.0, 32.0, 24.0]}
+    assert answer == {"width": 64, "height": 48, "detections": [dog]}
+    everything = detect(picture(204), Wanted(0.0, tokens=False), MODEL)
+    assert [item["name"] for item in everything["detections"]] == ["dog", "cat"]
+
+
+def test_cells_are_told_as_bits() -> None:
+    shapes = ((5, 7), (3, 4))  # padded grids; the image touches 4x6 and 2x3 cells
+    rng = np.random.default_rng(0)
+    tokens = KeptTokens(rng.permutation(47)[:30], np.array([30, 11]), shapes, (31, 45))
+    record = token_record(tokens)
+    assert (record["network_width"], record["network_height"]) == (45, 31)
+    for layer, layer_record in enumerate(record["layers"]):
+        assert layer_record["cells"] == 24 + 6
+        assert layer_record["kept"] == sum(level["kept"] for level in layer_record["levels"])
+        for number, level in enumerate(layer_record["levels"]):
+            cells = level["rows"] * level["columns"]
+            bits = np.unpackbits(np.frombuffer(base64.b64decode(level["cells"]), np.uint8))
+            grid = bits[:cells].reshape(level["rows"], level["columns"])
+            np.testing.assert_array_equal(grid, tokens.kept_cells(layer, number))
+            assert level["kept"] == grid.sum() and level["stride"] == 8 * 2**number
+
+
+def test_tokens_come_only_when_asked_for() -> None:
+    assert "tokens" not in detect(picture(), Wanted(0.0, tokens=False), MODEL)
+    answer = detect(picture(), Wanted(0.0, tokens=True), MODEL)
+    assert [layer["kept"] for layer in answer["tokens"]["layers"]] == [8, 3]
+
+
+def test_the_model_has_the_usual_threshold() -> None:
+    assert Wanted.parse({}, MODEL) == Wanted(0.3, tokens=False)
+    assert Wanted.parse({"threshold": "1", "tokens": "True"}, MODEL) == Wanted(1.0, tokens=True)
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"threshold": "nan"}, "threshold 'nan' is no number from 0 to 1"),
+        ({"threshold": "1.5"}, "threshold '1.5' is no number"),
+        ({"tokens": "maybe"}, "tokens 'maybe' is neither true nor false"),
+        ({"path": "/etc/passwd"}, "unknown option path; there are threshold and tokens"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(query: dict[str, str], sentence: str) -> None:
+    with pytest.raises(RefusalError, match=sentence) as caught:
+        Wanted.parse(query, MODEL)
+    assert caught.value.status == 400
+
+
+def test_an_exported_model_has_no_tokens_to_tell() -> None:
+    exported = DemoModel(MarkPredictor(tokens=False), 0.3, tokens=False)
+    with pytest.raises(RefusalError, match="exported and does not tell which tokens"):
+        Wanted.parse({"tokens": "1"}, exported)
+
+
+def test_a_picture_that_the_detector_refuses_is_the_clients_fault() -> None:
+    with pytest.raises(RefusalError, match="the picture is too small") as caught:
+        detect(picture(size=(8, 8)), Wanted(0.3, tokens=False), MODEL)
+    assert caught.value.status == 422
