@@ -1,4 +1,4 @@
-"""Our LayerNorm against MindSpore's, whose gradient is slow but plain."""
+"""Our LayerNorm against MindSpore's."""
 
 from __future__ import annotations
 
