@@ -7,9 +7,9 @@ from mindspore import Tensor, nn, ops
 
 from focus_detr.models.box_math import box_sigmoid
 from focus_detr.models.focus_detr import FocusDETR
+from focus_detr.models.tokens import UNRANKED
 
 NOT_A_DETECTION = -1.0
-UNRANKED = -3e38
 
 
 class Detector(nn.Cell):

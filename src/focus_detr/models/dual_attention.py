@@ -11,9 +11,7 @@ from mindspore import Tensor, nn, ops
 
 from focus_detr.models.layer_norm import LayerNorm
 from focus_detr.models.layers import BLOCKED, MultiHeadAttention
-from focus_detr.models.tokens import gather_tokens, scatter_tokens, top_tokens
-
-UNRANKED = -3e38  # a score below every real one
+from focus_detr.models.tokens import UNRANKED, gather_tokens, scatter_tokens, top_tokens
 
 
 def object_scores(class_logits: Tensor, foreground: Tensor, score: str) -> Tensor:

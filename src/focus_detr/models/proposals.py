@@ -7,10 +7,9 @@ from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import XavierUniform, initializer
 
 from focus_detr.models.box_math import box_sigmoid
-from focus_detr.models.tokens import gather_tokens, top_tokens
+from focus_detr.models.tokens import UNRANKED, gather_tokens, top_tokens
 
 OUTSIDE = 1e4  # logit of an unusable proposal's coordinates; sigmoid(1e4) is 1 as for infinity
-UNRANKED = -3e38
 
 
 class ProposalSelection(nn.Cell):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import Tensor, ops
 
+UNRANKED = -3e38  # a score below every real one
+
 
 def _flat_indices(indices: Tensor, tokens: int) -> Tensor:
     """[B, K] row numbers within an image -> [B*K] row numbers within the batch."""
