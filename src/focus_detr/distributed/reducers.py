@@ -46,7 +46,7 @@ class BoxesPerWorker(nn.Cell):
     def construct(self, count: Tensor) -> Tensor:
         """This worker's count [] float32 -> [] float32."""
         total = self.sum(ops.stop_gradient(count).reshape(1))  # [1]
-        return (ops.clamp(total, min=1.0) / self.workers).reshape(())
+        return (ops.clamp(total, min=1.0) / self.workers).reshape(())  # []
 
 
 class LargestOfWorkers(nn.Cell):

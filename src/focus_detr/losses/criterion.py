@@ -26,16 +26,16 @@ class SetLosses(nn.Cell):
         place = index * classes + labels  # [H, B, T]
         flat = ops.zeros((heads, batch, queries * classes), ms.float32)
         flat = ops.tensor_scatter_elements(flat, place, use, axis=2, reduction="add")
-        return flat.reshape(logits.shape)
+        return flat.reshape(logits.shape)  # [H, B, S*classes] -> [H, B, S, classes]
 
     def _class_loss(self, logits: Tensor, targets: Tensor, live: Tensor) -> Tensor:
         """Summed focal loss per head: [H]."""
         heads, batch, queries, classes = logits.shape
         loss = self.focal(logits, targets).reshape(-1, classes)  # [H*B*S, classes]
         # as a product with ones: a sum over the last axis is 25 times slower on a CPU
-        per_query = ops.matmul(loss, ops.ones((classes, 1), ms.float32))
+        per_query = ops.matmul(loss, ops.ones((classes, 1), ms.float32))  # [H*B*S, 1]
         per_query = per_query.reshape(heads * batch, queries) * live  # [H*B, S]
-        return per_query.reshape(heads, -1).sum(1)
+        return per_query.reshape(heads, -1).sum(1)  # [H, B*S] -> [H]
 
     def _box_losses(
         self, boxes: Tensor, index: Tensor, target_boxes: Tensor, use: Tensor
@@ -44,10 +44,11 @@ class SetLosses(nn.Cell):
         heads = boxes.shape[0]
         rows = ops.broadcast_to(index.expand_dims(3), (*index.shape, 4))  # [H, B, T, 4]
         chosen = ops.gather_d(boxes, 2, rows)  # [H, B, T, 4]
-        distance = ops.abs(chosen - target_boxes) * use.expand_dims(3)
+        distance = ops.abs(chosen - target_boxes) * use.expand_dims(3)  # [H, B, T, 4]
         giou = generalized_iou(corners(chosen), corners(target_boxes))  # [H, B, T]
-        missing = ((1.0 - giou) * use).reshape(heads, -1)
-        return distance.reshape(heads, -1).sum(1), missing.sum(1)
+        missing = ((1.0 - giou) * use).reshape(heads, -1)  # [H, B*T]
+        distance = distance.reshape(heads, -1)  # [H, B*T*4]
+        return distance.sum(1), missing.sum(1)
 
     def construct(
         self,
@@ -235,5 +236,6 @@ class Criterion(nn.Cell):
             foreground = self.foreground_loss(
                 scores, target_boxes, box_valid, image_sizes, height, width
             )
-            parts = ops.concat((parts, (self.foreground_weight * foreground).reshape(1)))
+            weighted = (self.foreground_weight * foreground).reshape(1)  # [1]
+            parts = ops.concat((parts, weighted))
         return parts.sum(), parts, matches

@@ -55,7 +55,7 @@ def _boxes_within(
     """Count the boxes around each token of a level that reach at most ``limit``: [B, h, w]."""
     rows = _axis_masks(boxes[..., 1], boxes[..., 3], valid, shape[0], stride, limit, centre)
     columns = _axis_masks(boxes[..., 0], boxes[..., 2], valid, shape[1], stride, limit, centre)
-    return ops.matmul(rows.swapaxes(1, 2), columns)
+    return ops.matmul(rows.swapaxes(1, 2), columns)  # [B, h, T] x [B, T, w]
 
 
 def foreground_targets(

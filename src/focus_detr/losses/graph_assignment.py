@@ -25,7 +25,7 @@ State = tuple[Tensor, ...]
 
 def _pick(table: Tensor, index: Tensor) -> Tensor:
     """Read one entry per problem: table [N, X], index [N, 1] (negative reads entry 0) -> [N, 1]."""
-    return ops.gather_d(table, 1, ops.relu(index))
+    return ops.gather_d(table, 1, ops.relu(index))  # [N, 1]
 
 
 def _row_costs(cost: Tensor, row: Tensor) -> Tensor:

@@ -112,7 +112,7 @@ class GraphMatcher(_Matcher):
         """Focal cost of each target's label: [H, B, Q, classes], [B, T] -> [H, B, T, Q]."""
         heads, batch, queries, _ = logits.shape
         index = labels.reshape(1, batch, -1, 1)  # [1, B, T, 1]
-        index = ops.broadcast_to(index, (heads, batch, labels.shape[1], queries))
+        index = ops.broadcast_to(index, (heads, batch, labels.shape[1], queries))  # [H, B, T, Q]
         chosen = ops.gather_d(logits.swapaxes(2, 3), 2, index)  # [H, B, T, Q]
         positive, negative = ops.sigmoid(chosen), ops.sigmoid(-chosen)
         gain = -0.25 * ops.square(negative) * ops.log(positive + _LOG_EPS)

@@ -47,7 +47,7 @@ class Detector(nn.Cell):
             [B, R] scores, [B, R] int32 labels, [B, R, 4] x1 y1 x2 y2.
         """
         batch, queries, classes = logits.shape
-        real = ops.broadcast_to(is_real[..., None] > 0.5, logits.shape)
+        real = ops.broadcast_to(is_real[..., None] > 0.5, logits.shape)  # [B, Q, classes]
         ranked = ops.select(real, logits, ops.full_like(logits, UNRANKED))
         count = min(self.max_detections, queries * classes)
         # ranked by logits: the CPU's approximate sigmoid would turn near ties round

@@ -81,5 +81,6 @@ class DualAttention(nn.Cell):
         """Enhance the object tokens among the kept ones: [B, K, C] -> [B, K, C]."""
         objects, is_object = self.select(class_logits, foreground, limit)
         tokens = gather_tokens(query, objects)  # [B, O, C]
-        enhanced = self.norm(self.attend(tokens, gather_tokens(position, objects), is_object))
+        places = gather_tokens(position, objects)  # [B, O, C]
+        enhanced = self.norm(self.attend(tokens, places, is_object))
         return scatter_tokens(query, objects, enhanced, ops.logical_not(is_object))

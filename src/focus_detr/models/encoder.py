@@ -145,12 +145,12 @@ class Encoder(nn.Cell):
         query = gather_tokens(memory, chosen)  # [B, K, C]
         levels = references.shape[2]
         flat_references = references.reshape(references.shape[0], -1, levels * 2)  # [B, N, 2L]
-        places = gather_tokens(flat_references, chosen)
+        places = gather_tokens(flat_references, chosen)  # [B, K, 2L]
         places = places.reshape(query.shape[0], -1, levels, 2)  # [B, K, L, 2]
         chosen_foreground = gather_tokens(foreground[..., None], chosen)[..., 0]  # [B, K]
         return layer(
             query,
-            gather_tokens(position, chosen),
+            gather_tokens(position, chosen),  # [B, K, C]
             category_head(query),
             chosen_foreground,
             limit,

@@ -71,8 +71,8 @@ class ScoreMLP(nn.Cell):
             x = self.norm(features * factor)
         x = ops.gelu(self.input(x))
         total = self.multiply(counted[:, None, :], x[..., self.local :])  # [B, 1, C/2]
-        mean = total / counted.sum(axis=1).reshape(-1, 1, 1)
-        shared = ops.broadcast_to(mean, (x.shape[0], x.shape[1], mean.shape[2]))
+        mean = total / counted.sum(axis=1).reshape(-1, 1, 1)  # [B, 1, C/2] / [B, 1, 1]
+        shared = ops.broadcast_to(mean, (x.shape[0], x.shape[1], mean.shape[2]))  # [B, n, C/2]
         x = ops.concat((x[..., : self.local], shared), axis=-1)  # [B, n, C]
         return self.output(ops.gelu(self.hidden2(ops.gelu(self.hidden1(x)))))
 
@@ -139,5 +139,6 @@ class ForegroundSelector(nn.Cell):
         grid = score.reshape(batch, rows, source[1].shape[1])  # [B, h, w]
         vertical = resize_matrix(source[0], target[0])  # [B, h', h]
         horizontal = resize_matrix(source[1], target[1])  # [B, w', w]
-        resized = self.multiply_transposed(self.multiply(vertical, grid), horizontal)
+        rows_resized = self.multiply(vertical, grid)  # [B, h', w]
+        resized = self.multiply_transposed(rows_resized, horizontal)  # [B, h', w']
         return resized.reshape(batch, -1, 1)  # [B, h'*w', 1]

@@ -87,8 +87,8 @@ def _grid_centres(row_valid: Tensor, column_valid: Tensor) -> Tensor:
     columns = column_valid.shape[1]
     x = (ops.arange(columns).astype(ms.float32) + 0.5) / column_valid.sum(axis=1, keepdims=True)
     y = (ops.arange(rows).astype(ms.float32) + 0.5) / row_valid.sum(axis=1, keepdims=True)
-    x = ops.broadcast_to(x[:, None, :], (batch, rows, columns))
-    y = ops.broadcast_to(y[:, :, None], (batch, rows, columns))
+    x = ops.broadcast_to(x[:, None, :], (batch, rows, columns))  # [B, h, w]
+    y = ops.broadcast_to(y[:, :, None], (batch, rows, columns))  # [B, h, w]
     return ops.stack((x, y), axis=-1).reshape(batch, rows * columns, 2)  # [B, h*w, 2]
 
 

@@ -39,7 +39,7 @@ def sampling_directions(heads: int, levels: int, points: int) -> np.ndarray:
     direction /= np.abs(direction).max(-1, keepdims=True)  # [M, 2]
     reach = np.arange(1, points + 1).reshape(1, 1, points, 1)
     grid = np.broadcast_to(direction[:, None, None], (heads, levels, points, 2)) * reach
-    return grid.reshape(-1)
+    return grid.reshape(-1)  # [M*L*P*2]
 
 
 def _initialise_attention(cell: nn.Cell, rng: np.random.Generator) -> None:

@@ -61,7 +61,8 @@ class MultiHeadAttention(ProductCell):
     def _split(self, x: Tensor) -> Tensor:
         """[B, N, C] -> [B, M, N, C/M]."""
         batch, tokens, width = x.shape
-        return x.reshape(batch, tokens, self.heads, width // self.heads).swapaxes(1, 2)
+        split = x.reshape(batch, tokens, self.heads, width // self.heads)  # [B, N, M, C/M]
+        return split.swapaxes(1, 2)  # [B, M, N, C/M]
 
     def construct(self, x: Tensor, position: Tensor, bias: Tensor) -> Tensor:
         """Attend.
@@ -82,8 +83,8 @@ class MultiHeadAttention(ProductCell):
         key = self._split(query_key[..., self.width :])
         logits = self.raised(ops.matmul(query, key.swapaxes(-1, -2))) + bias  # [B, M, N, N]
         weights = self.lowered(ops.softmax(logits, -1))
-        attended = ops.matmul(weights, value)  # [B, M, N, C/M]
-        return self.out_proj(attended.swapaxes(1, 2).reshape(x.shape))  # [B, N, C]
+        attended = ops.matmul(weights, value).swapaxes(1, 2)  # [B, N, M, C/M]
+        return self.out_proj(attended.reshape(x.shape))  # [B, N, C]
 
 
 def _sums(values: Tensor, ones: Tensor) -> Tensor:
@@ -93,7 +94,8 @@ def _sums(values: Tensor, ones: Tensor) -> Tensor:
     image (MindSpore 2.10).
     """
     batch, groups, size = values.shape
-    return ops.matmul(values.reshape(-1, size), ones).reshape(batch, groups, 1)  # [B*G, n] [n, 1]
+    sums = ops.matmul(values.reshape(-1, size), ones)  # [B*G, n] x [n, 1] -> [B*G, 1]
+    return sums.reshape(batch, groups, 1)  # [B, G, 1]
 
 
 class MaskedGroupNorm(nn.Cell):
@@ -128,4 +130,6 @@ class MaskedGroupNorm(nn.Cell):
             variance = _sums(ops.square(centred) * counted, ones) / count
         scaled = centred * ops.rsqrt(variance + EPSILON)
         scaled = scaled.reshape(x.shape)  # [B, C, h, w]
-        return scaled * self.gamma.reshape(1, -1, 1, 1) + self.beta.reshape(1, -1, 1, 1)
+        gamma = self.gamma.reshape(1, -1, 1, 1)  # [1, C, 1, 1]
+        beta = self.beta.reshape(1, -1, 1, 1)  # [1, C, 1, 1]
+        return scaled * gamma + beta

@@ -64,4 +64,5 @@ class Dense(ProductCell):
         rows = self.lowered(self.reshape(x, (-1, inputs)))  # [R, C_in]
         rows = self.product(rows, self.lowered(self.weight))  # [R, C_out]
         rows = self.add_bias(rows, self.lowered(self.bias))
-        return self.reshape(rows, x.shape[:-1] + (outputs,))  # noqa: RUF005 (no star in graphs)
+        shape = x.shape[:-1] + (outputs,)  # noqa: RUF005 (no star in graphs)
+        return self.reshape(rows, shape)  # [..., C_out]

@@ -68,5 +68,6 @@ class FrozenConv(ProductCell):
     def construct(self, x: Tensor) -> Tensor:
         """[B, C_in, h, w] -> [B, C_out, h', w']."""
         scale, shift = self.norm()
-        kernel = self.lowered(self.weight * scale.reshape(-1, 1, 1, 1))
+        scale = scale.reshape(-1, 1, 1, 1)  # [C_out, 1, 1, 1]
+        kernel = self.lowered(self.weight * scale)  # [C_out, C_in / groups, k, k]
         return self.bias_add(self.conv(self.lowered(x), kernel), self.lowered(shift))
