@@ -70,6 +70,7 @@ def _words(text: str) -> list[str]:
         ("train.schedule.milestones=[9, 8]", "milestones is [9, 8], expected rising numbers"),
         ("train.batch_size=0", "train.batch_size is 0"),
         ("train.accumulate=0", "train.accumulate is 0"),
+        ("train.optimizer.clip_norm=-1", "clip_norm is -1, expected at least 0"),
         ("train.optimizer.ema_decay=1", "train.optimizer.ema_decay is 1"),
         ("train.optimizer.groups=[{lr_factor: 1}]", "groups has pattern '', expected a regular"),
         ("train.optimizer.groups=[{pattern: a, lr_factor: -1}]", "has lr_factor -1.0, expected"),
@@ -99,6 +100,10 @@ def test_overlapping_and_unlimited_intervals_are_allowed() -> None:
     text = "[[-1, 64], [64, 256], [128, 512], [256, .inf]]"
     config = load_config(None, [f"model.foreground_selector.label_intervals={text}"])
     assert config.model.foreground_selector.label_intervals[3] == (256.0, float("inf"))
+
+
+def test_gradients_may_go_unclipped() -> None:
+    assert load_config(None, ["train.optimizer.clip_norm=0"]).train.optimizer.clip_norm == 0
 
 
 def test_a_shared_decoder_head_needs_enough_decoder_layers() -> None:

@@ -189,7 +189,7 @@ class OptimizerConfig:
     backbone_lr_factor: float = 0.1
     weight_decay: float = 1e-4
     norm_weight_decay: float = 0.0
-    clip_norm: float = 0.1
+    clip_norm: float = 0.1  # largest global norm of the gradients; 0: none
     groups: tuple[ParameterGroup, ...] = ()  # the first one that sets something counts
     freeze: tuple[str, ...] = ()  # regular expressions of names that are not trained
     ema_decay: float = 0.0  # 0.9998: evaluate and save the moving average of the weights; 0: none

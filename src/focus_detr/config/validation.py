@@ -118,7 +118,7 @@ RANGES = {
     "train.optimizer.backbone_lr_factor": NOT_NEGATIVE,
     "train.optimizer.weight_decay": NOT_NEGATIVE,
     "train.optimizer.norm_weight_decay": NOT_NEGATIVE,
-    "train.optimizer.clip_norm": POSITIVE,
+    "train.optimizer.clip_norm": NOT_NEGATIVE,
     "train.optimizer.ema_decay": Range(0, 0.999999),
     "train.schedule.epochs": COUNT,
     "train.schedule.milestones": POSITIVE,
