@@ -42,6 +42,24 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def refuse_mixture(arguments: argparse.Namespace) -> None:
+    """A checkpoint or saved detections: never the options of both.
+
+    Raises:
+        FocusDetrError: options of both are given.
+    """
+    if arguments.results is None and arguments.annotations is None:
+        return
+    names = ("config", "checkpoint", "batch_size", "results_out")
+    given = [f"--{n.replace('_', '-')}" for n in names if getattr(arguments, n) is not None]
+    given += ["key=value"] if arguments.overrides else []
+    if given:
+        raise FocusDetrError(
+            f"{', '.join(given)} cannot be combined with --results and --annotations: saved "
+            "detections are compared without a network"
+        )
+
+
 def evaluate_checkpoint(arguments: argparse.Namespace, config: Config) -> CocoResult | None:
     """Run the detector over the validation images; None for workers that do not report."""
     from focus_detr.evaluation.session import open_evaluation
@@ -56,6 +74,7 @@ def evaluate_checkpoint(arguments: argparse.Namespace, config: Config) -> CocoRe
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     arguments = parse_arguments(argv)
+    refuse_mixture(arguments)
     result: CocoResult | None
     if arguments.results and arguments.annotations:
         found = read_results(arguments.results)
