@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from script_module import load_script
 
 from focus_detr.errors import FocusDetrError
 
@@ -17,12 +16,7 @@ PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "scaling.py"
 
 @pytest.fixture(scope="module")
 def scaling() -> ModuleType:
-    specification = importlib.util.spec_from_file_location("scaling_benchmark", PATH)
-    assert specification is not None and specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[specification.name] = module  # dataclasses look their module up
-    specification.loader.exec_module(module)
-    return module
+    return load_script(PATH)
 
 
 def test_one_machine(scaling: ModuleType) -> None:
