@@ -65,9 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if images:
         summary = predict_images(predictor, images, options)
         failed = summary.failed
-        print(f"{summary} pictures: {given.out}")
+        print(f"{summary.told('picture')}: {given.out}")
     for video in videos:
-        print(f"{predict_video(predictor, video, options, given.frames)} frames: {video}")
+        told = predict_video(predictor, video, options, given.frames).told("frame")
+        print(f"{told}: {video}")
     return 1 if failed else 0
 
 

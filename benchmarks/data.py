@@ -34,6 +34,7 @@ from focus_detr.data.loader import DataLoader
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import write_json
 from focus_detr.runtime import command
+from focus_detr.wording import counted
 
 _MOST_FOR_PARTS = 200  # images; more would not change the shares
 
@@ -122,7 +123,7 @@ def run(arguments: argparse.Namespace, config: Config) -> None:
     if not arguments.skip_parts:
         numbers["parts_ms"] = show_parts(loader, min(arguments.images, _MOST_FOR_PARTS))
     runs = [deliver(loader, workers, arguments.images) for workers in arguments.workers]
-    print(f"{arguments.images} images\n{delivery_table(runs, demand)}")
+    print(f"{counted(arguments.images, 'image')}\n{delivery_table(runs, demand)}")
     if arguments.json:
         numbers["runs"] = [asdict(run) | {"images_per_second": run.rate} for run in runs]
         write_json(arguments.json, numbers, indent=1)

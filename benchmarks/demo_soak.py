@@ -30,6 +30,7 @@ import psutil
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import write_json
 from focus_detr.runtime import command
+from focus_detr.wording import counted
 
 PARTS = 20
 MEGABYTE = 1 << 20
@@ -150,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with server(source) as (process, port):
         parts = run(port, psutil.Process(process.pid), bodies, arguments)
     grown, wrong = growth(parts), sum(part.wrong for part in parts)
-    print(f"{wrong} answers lost or different; memory grew by {grown:.1f} MB")
+    print(f"{counted(wrong, 'answer')} lost or different; memory grew by {grown:.1f} MB")
     if arguments.json:
         write_json(arguments.json, [asdict(part) for part in parts], indent=1)
     return int(wrong > 0 or grown > arguments.growth)

@@ -39,6 +39,7 @@ from focus_detr.models.factory import build_model
 from focus_detr.models.flops import MultiplyAdds, count_multiply_adds
 from focus_detr.models.parameter_counts import ParameterCounts, count_parameters
 from focus_detr.runtime import command, prepare_runtime
+from focus_detr.wording import counted
 
 COUNTED_SIZE = (800, 1066)
 PARTS, TRAINING = "parts", "training"
@@ -132,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for name, each in configs.items()
     }
     timings = {name: Timing() for name in works}
-    title = f"{height} x {width} on {device}, ms, {repeat} runs"
+    title = f"{height} x {width} on {device}, ms, {counted(repeat, 'run')}"
     about = {"height": height, "width": width, "repeat": repeat, "device": device}
     about |= {"settings": to_dict(config)}
     measure(works, WHOLE, repeat, timings)
@@ -140,7 +141,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     save(arguments.json, counts, timings, about)
     if TRAINING not in arguments.skip:
         measure_training(works, TRAINING_PARTS, repeat, timings)
-        show(f"training step, {config.train.batch_size} images of {title}", training_table(timings))
+        images = counted(config.train.batch_size, "image")
+        show(f"training step, {images} of {title}", training_table(timings))
         save(arguments.json, counts, timings, about)
     show("peak memory and first call (with compilation) of each process", process_table(timings))
 

@@ -33,6 +33,7 @@ from focus_detr.files import write_json
 from focus_detr.models.factory import build_deformable_attention
 from focus_detr.ops.msda_choice import BUILTIN, CHOICE_VARIABLE, COMPOSITION, CUSTOM
 from focus_detr.runtime import command, prepare_runtime
+from focus_detr.wording import counted
 
 FORWARD, TRAINING = "forward", "training"
 
@@ -104,16 +105,17 @@ def main(argv: Sequence[str] | None = None) -> None:
             for name, each in configs.items()
         }
 
+    runs = counted(repeat, "run")
     if arguments.skip != FORWARD:
         measure(works(forward_size), WHOLE, repeat, timings)
         title = f"forward pass, 1 image of {forward_size[0]} x {forward_size[1]}"
-        print(f"{title} on {device}, ms, {repeat} runs\n{forward_table(timings)}\n", flush=True)
+        print(f"{title} on {device}, ms, {runs}\n{forward_table(timings)}\n", flush=True)
         save(arguments.json, timings, about)
     if arguments.skip != TRAINING:
         measure_training(works(training_size), (STEP,), repeat, timings)
-        images = f"{config.train.batch_size} images of {training_size[0]} x {training_size[1]}"
-        title = f"training step, {images} on {device}, ms, {repeat} runs"
-        print(f"{title}\n{training_table(timings)}\n", flush=True)
+        images = counted(config.train.batch_size, "image")
+        title = f"training step, {images} of {training_size[0]} x {training_size[1]}"
+        print(f"{title} on {device}, ms, {runs}\n{training_table(timings)}\n", flush=True)
         save(arguments.json, timings, about)
     print(f"peak memory and first call of each process\n{process_table(timings)}")
 

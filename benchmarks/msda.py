@@ -26,6 +26,7 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.files import write_json
 from focus_detr.ops.msda_library import LibraryError, find_library
 from focus_detr.runtime import command, prepare_runtime
+from focus_detr.wording import counted
 
 COMPOSED = "composition"
 MIB = 2**20
@@ -125,7 +126,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     for queries in arguments.queries or CASES:
         measured = measure(names, queries, device, arguments.repeat)
         results += measured
-        print(f"{queries} on {device}, {arguments.repeat} runs\n{report(measured)}\n", flush=True)
+        runs = counted(arguments.repeat, "run")
+        print(f"{queries} on {device}, {runs}\n{report(measured)}\n", flush=True)
         if arguments.json:
             about = {"device": device, "repeat": arguments.repeat}
             write_json(arguments.json, {**about, "results": [asdict(r) for r in results]}, indent=1)

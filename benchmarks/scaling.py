@@ -22,6 +22,7 @@ from statistics import median
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import write_json
 from focus_detr.runtime import command
+from focus_detr.wording import counted
 
 DEVICES = (8, 64, 1024)
 _SETTLED = 3  # the first steps of a run compile
@@ -119,7 +120,8 @@ def step_milliseconds(run: Path) -> float:
     records = [record for record in map(json.loads, lines) if record["kind"] == "train"]
     settled = records[_SETTLED:]
     if not settled:
-        raise FocusDetrError(f"{run} logged {len(records)} steps, too few to tell the usual time")
+        steps = counted(len(records), "step")
+        raise FocusDetrError(f"{run} logged {steps}, too few to tell the usual time")
     return median(record["step_ms"] + record["data_ms"] for record in settled)
 
 

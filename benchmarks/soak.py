@@ -30,6 +30,7 @@ from focus_detr.inference.video_session import predict_video
 from focus_detr.inference.video_writing import whole_video
 from focus_detr.inference.videos import VideoInput
 from focus_detr.runtime import command
+from focus_detr.wording import counted
 
 MEASURES = 10
 DIFFERENT = 20  # pictures that the video repeats
@@ -98,9 +99,10 @@ def soak(predictor: PicturePredictor, frames: int, size: tuple[int, int], allowe
         watched = Watched(predictor, frames)
         summary = predict_video(watched, VideoInput(film), OutputOptions(out, out / "unused.json"))
         gaps = sum(a != b for a, b in enumerate(listed_frames(out / "film.jsonl")))
-    print(f"{summary} frames; memory grew by {watched.growth:.1f} MB")
+    print(f"{summary.told('frame')}; memory grew by {watched.growth:.1f} MB")
     if summary.images != frames or gaps:
-        raise FocusDetrError(f"{frames - summary.images} frames are missing, {gaps} out of order")
+        missing = counted(frames - summary.images, "frame")
+        raise FocusDetrError(f"{missing} missing, {gaps} out of order")
     if watched.growth > allowed:
         raise FocusDetrError(f"memory grew by {watched.growth:.1f} MB, allowed are {allowed:g}")
 

@@ -25,6 +25,7 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.inference.batch_drawing import draw_batch
 from focus_detr.inference.image_writing import write_image
 from focus_detr.runtime import command
+from focus_detr.wording import counted
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -73,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name, picture in islice(drawings(loader, batches), arguments.count):
         write_image(arguments.out / name, picture)
         written += 1
-    print(f"{written} pictures drawn into {arguments.out}")
+    print(f"{counted(written, 'picture')} drawn into {arguments.out}")
 
 
 if __name__ == "__main__":

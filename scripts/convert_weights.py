@@ -28,6 +28,7 @@ from focus_detr.weights.convert import (
 )
 from focus_detr.weights.model_settings import RECIPES
 from focus_detr.weights.torch_writer import write_state_dict
+from focus_detr.wording import counted
 
 DEFAULT_RECIPE = "r50_12ep"
 _ASSUMED = (
@@ -90,7 +91,7 @@ def _to_torch(arguments: argparse.Namespace) -> None:
         state = detector_to_torch(checkpoint.tensors)
         write_state_dict(arguments.output, state)
         summary = _summary(checkpoint.metadata)
-    print(f"wrote {arguments.output}: {len(state)} tensors; {summary}")
+    print(f"wrote {arguments.output}: {counted(len(state), 'tensor')}; {summary}")
 
 
 def _to_ours(arguments: argparse.Namespace) -> None:
@@ -106,7 +107,7 @@ def _to_ours(arguments: argparse.Namespace) -> None:
     save_checkpoint(arguments.output, tensors, metadata)
     if excused:
         print(f"left out: {excused}")
-    print(f"wrote {arguments.output}: {len(tensors)} tensors; {_summary(metadata)}")
+    print(f"wrote {arguments.output}: {counted(len(tensors), 'tensor')}; {_summary(metadata)}")
     if metadata["class_names"] and arguments.recipe is None and arguments.config is None:
         print(_ASSUMED, file=sys.stderr)
 
@@ -117,7 +118,7 @@ def _summary(metadata: Mapping[str, Any]) -> str:
         return _backbone_summary(metadata)
     position = model["position"]
     return (
-        f"{len(classes)} classes, {_backbone_summary(metadata)}, position embedding with "
+        f"{counted(len(classes), 'class')}, {_backbone_summary(metadata)}, position embedding with "
         f"temperature {position['temperature']:g} and offset {position['offset']:g}"
     )
 

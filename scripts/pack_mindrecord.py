@@ -21,6 +21,7 @@ from focus_detr.data.dataset import DetectionDataset
 from focus_detr.data.mindrecord_writing import write_mindrecord
 from focus_detr.errors import FocusDetrError
 from focus_detr.runtime import command
+from focus_detr.wording import counted
 
 _MOST_SHARDS = 1000  # MindSpore's limit
 
@@ -49,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     dataset = DetectionDataset.from_annotations(read, skip_broken=data.broken == "skip")
     write_mindrecord(dataset.annotations, arguments.out, arguments.shards)
     size = sum(file.stat().st_size for file in arguments.out.iterdir())
-    print(f"{len(dataset.annotations.images)} pictures packed into {arguments.out}, {size:,} bytes")
+    packed = counted(len(dataset.annotations.images), "picture")
+    print(f"{packed} packed into {arguments.out}, {size:,} bytes")
 
 
 if __name__ == "__main__":

@@ -200,7 +200,7 @@ def test_what_a_user_can_mend_is_said_once(folder: Path) -> None:
     words = (settings, output, "train.batch_size=100")
     done = run("run_distribute_train.sh", 2, *words)
     assert done.returncode == 2
-    assert "too few for one batch of 100 on 2 rank(s)" in done.stderr
+    assert "too few for one batch of 100 on 2 workers" in done.stderr
 
 
 @pytest.mark.parametrize("script", sorted(path.name for path in SCRIPTS.glob("run_*[ln].sh")))
@@ -234,7 +234,7 @@ def test_bad_launches_are_one_sentence(folder: Path) -> None:
         port = str(listener.getsockname()[1])
         assert f"port {port}" in _refused("2", settings, "--port", port, "--device", "CPU")
     assert "missing.yaml" in _refused("2", "missing.yaml", "--device", "CPU")
-    assert "8 workers need 8 Ascend" in _refused("8", settings, "--device", "Ascend")
+    assert "8 workers on this machine" in _refused("8", settings, "--device", "Ascend")
     assert not (folder / "run").exists()
 
 

@@ -69,5 +69,5 @@ def test_a_run_that_cannot_be_measured(scaling: ModuleType, tmp_path: Path) -> N
     with pytest.raises(FocusDetrError, match="cannot read"):
         scaling.step_milliseconds(tmp_path)
     (tmp_path / "metrics.jsonl").write_text('{"kind": "train", "step_ms": 1, "data_ms": 1}\n')
-    with pytest.raises(FocusDetrError, match="1 steps, too few"):
+    with pytest.raises(FocusDetrError, match="1 step, too few"):
         scaling.step_milliseconds(tmp_path)

@@ -36,7 +36,7 @@ def test_a_blank_takes_the_place_of_a_broken_one(caplog: pytest.LogCaptureFixtur
     broken.check_share()
     with caplog.at_level(logging.WARNING):
         broken.warn(3)
-    assert "epoch 3: left out 1 broken images; the first: a.jpg is cut off" in caplog.text
+    assert "epoch 3: left out 1 broken image; the first: a.jpg is cut off" in caplog.text
 
 
 def test_without_skipping_it_ends_the_epoch() -> None:
@@ -48,13 +48,15 @@ def test_mostly_broken_sets_are_refused() -> None:
     broken = BrokenImages(skip=True)
     for good in (True, False, False):
         broken.guard(lambda good=good: load(good), (8, 8))  # type: ignore[misc]
-    with pytest.raises(FocusDetrError, match=r"2 of 3 images are broken; the first: a\.jpg is cut"):
+    with pytest.raises(
+        FocusDetrError, match=r"2 of 3 images cannot be read; the first: a\.jpg is cut"
+    ):
         broken.check_share()
 
 
 def test_mostly_broken_sets_end_early() -> None:
     broken = BrokenImages(skip=True)
-    with pytest.raises(FocusDetrError, match="20 of 20 images are broken"):
+    with pytest.raises(FocusDetrError, match="20 of 20 images cannot be read"):
         for _ in range(100):
             broken.guard(lambda: load(False), (8, 8))
 

@@ -70,7 +70,7 @@ def test_evaluation_uses_the_class_map_of_the_model(config: Config) -> None:
 
 def test_filtering_leaves_too_few_images(config: Config) -> None:
     config = replace(config, data=replace(config.data, filter_empty=True))
-    with pytest.raises(FocusDetrError, match="has 1 usable images, too few for one batch of 2"):
+    with pytest.raises(FocusDetrError, match="has 1 usable image, too few for one batch of 2"):
         build_train_loader(config, seed=0)
 
 

@@ -23,8 +23,8 @@ def test_equal_names_pass() -> None:
     [
         (("cat", "cow"), "class 1 is 'cow' where 'dog' was expected"),
         (("dog", "cat"), "class 0 is 'dog' where 'cat' was expected"),
-        (("cat",), "1 classes were found where 2 were expected"),
-        (("cat", "dog", "cow"), "3 classes were found where 2 were expected"),
+        (("cat",), "found 1 class instead of 2"),
+        (("cat", "dog", "cow"), "found 3 classes instead of 2"),
     ],
 )
 def test_other_names_are_refused(found: tuple[str, ...], message: str) -> None:

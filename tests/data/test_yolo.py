@@ -137,7 +137,7 @@ def test_labels_without_picture_are_counted(
     (labels / "z.txt").write_text("0 .5 .5 .5 .5\n")
     with caplog.at_level(logging.WARNING):
         assert len(read_yolo(labels, None).boxes) == 2
-    assert "1 label files have no picture" in caplog.text
+    assert "1 label file without a picture" in caplog.text
 
 
 def test_broken_pictures_are_left_out_by_name(data_yaml: Path) -> None:

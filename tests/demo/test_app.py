@@ -105,8 +105,8 @@ def test_unknown_addresses_are_json(client: Client, path: str, status: int, sent
         (picture(suffix=".jpg")[:-20], "", 422, "is cut off"),
         (picture(size=(10, 10)), "", 422, "the picture is too small"),
         (picture(size=(400, 400)), "", 413, "too many pixels (400x400)"),
-        (b"x" * 200_001, "", 413, "the file is too large: at most 0.2 megabytes"),
-        (b"x" * 5_000_000, "", 413, "the file is too large: at most 0.2 megabytes"),
+        (b"x" * 200_001, "", 413, "the file is too large: at most 0.2 MB"),
+        (b"x" * 5_000_000, "", 413, "the file is too large: at most 0.2 MB"),
         (picture(), "?threshold=7", 400, "threshold '7' is no number"),
         (picture(), "?file=/etc/passwd", 400, "unknown option file"),
     ],
@@ -166,7 +166,7 @@ def test_too_many_requests_from_one_address_are_refused() -> None:
     with running(_model(MarkPredictor()), Limits(per_minute=3)) as client:
         answers = [client.detect(picture()) for _ in range(5)]
         assert [answer.status for answer in answers] == [200] * 3 + [429] * 2
-        assert "3 a minute are allowed" in answers[-1].error
+        assert "at most 3 a minute" in answers[-1].error
         assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
         forwarded = {"X-Forwarded-For": "10.1.1.1"}  # a name that a client gives itself
         assert client.ask(DETECTIONS, picture(), headers=forwarded).status == 429
@@ -214,7 +214,7 @@ def test_a_full_queue_turns_away_at_once() -> None:
         waiting = [people.submit(client.detect, picture()) for _ in range(2)]
         _wait_until(lambda: client.ask("/api/status").json["under_way"] == 2)
         answer = client.detect(picture())
-        assert answer.status == 503 and "2 pictures are waiting already" in answer.error
+        assert answer.status == 503 and "2 pictures in the queue already" in answer.error
         predictor.hold.set()
         assert [one.result().status for one in waiting] == [200, 200]
 

@@ -47,7 +47,7 @@ def test_jobs_run_one_at_a_time_in_order_in_the_thread_that_loaded() -> None:
 def test_a_full_queue_turns_away_and_places_come_back() -> None:
     with ModelQueue(lambda: MODEL, 2) as queue:
         with queue.place(), pytest.raises(ZeroDivisionError), queue.place():
-            with pytest.raises(RefusalError, match="2 pictures are waiting already") as caught:
+            with pytest.raises(RefusalError, match="2 pictures in the queue already") as caught:
                 queue.place().__enter__()
             assert caught.value.status == 503 and "Retry-After" in caught.value.headers
             raise ZeroDivisionError

@@ -138,7 +138,7 @@ def test_a_file_dropped_anywhere_is_taken(page: Any) -> None:
     [
         (b"no picture", "The file is no picture that is known here"),
         (picture()[:-20], "Image in the request is cut off"),
-        (bytes(UPLOAD_LIMIT + 1), "The file is too large: at most 0.3 megabytes are taken"),
+        (bytes(UPLOAD_LIMIT + 1), "The file is too large: at most 0.3 MB"),
     ],
     ids=["bad", "cut off", "large"],
 )
@@ -164,7 +164,7 @@ def test_the_servers_own_refusal_of_a_large_file_reaches_the_browser(page: Any) 
         }""",
         DETECTIONS,
     )
-    assert answer == [413, "the file is too large: at most 0.3 megabytes are taken"]
+    assert answer == [413, "the file is too large: at most 0.3 MB"]
 
 
 def test_several_people_at_once_each_see_their_own_picture(browser: Any, client: Client) -> None:

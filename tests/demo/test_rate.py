@@ -48,7 +48,7 @@ def test_the_refusal_says_when_to_come_back() -> None:
     limiter.check("a")
     limiter.check("a")
     clock.now += 7.5
-    with pytest.raises(RefusalError, match=r"2 a minute are allowed.*again in 23 s") as caught:
+    with pytest.raises(RefusalError, match=r"at most 2 a minute.*again in 23 s") as caught:
         limiter.check("a")
     assert caught.value.status == 429
     assert caught.value.headers == {"Retry-After": "23"}

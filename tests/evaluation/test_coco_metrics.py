@@ -223,5 +223,5 @@ def test_inverted_boxes_are_left_out_with_one_warning_and_empty_ones_count_as_mi
     result = evaluate_detections(path, [detection(1, 3, [10, 10, 20, 20])])
     assert result.metrics["AR100"] == pytest.approx(1 / 3)
     assert [record.getMessage() for record in caplog.records] == [
-        f"{path}: left out 1 inverted boxes"
+        f"{path}: left out 1 inverted box"
     ]

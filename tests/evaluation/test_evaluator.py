@@ -90,7 +90,7 @@ def test_the_annotation_file_is_warned_about_once(
     loader = [make_batch([12, 31])]
     Evaluator(loader, perfect_detector, CATEGORY_IDS, annotations).run(progress=False)
     assert [record.getMessage() for record in caplog.records] == [
-        f"{annotations}: left out 1 inverted boxes"
+        f"{annotations}: left out 1 inverted box"
     ]
 
 
@@ -145,7 +145,7 @@ def test_classes_without_ground_truth_are_left_out(
     evaluator = Evaluator([make_batch([31, 12])], perfect_detector, category_ids, annotations)
     found, _ = evaluator.detect(progress=False)
     assert [entry["image_id"] for entry in found] == [31]
-    assert "1 of 2 detections are left out" in caplog.text
+    assert "left out 1 of 2 detections" in caplog.text
 
 
 def test_nan_scores_are_one_sentence(annotations: Path) -> None:

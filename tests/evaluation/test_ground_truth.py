@@ -63,4 +63,4 @@ def test_inverted_boxes_are_left_out_of_read_annotations(
     with caplog.at_level(logging.WARNING):
         truth = read_ground_truth(annotations)
     assert [entry["id"] for entry in truth["annotations"]] == [2, 3]
-    assert "left out 1 inverted boxes" in caplog.text
+    assert "left out 1 inverted box" in caplog.text

@@ -68,7 +68,7 @@ def test_an_exported_attention_has_the_node_that_the_converter_knows(tmp_path: P
     path = tmp_path / "a.mindir"
     ms.export(OneAttention(), *inputs, file_name=str(path), file_format="MINDIR")
     check_ascend_nodes(path, 1)
-    with pytest.raises(FocusDetrError, match="1 nodes of MultiScaleDeformableAttnFunction, 1 of"):
+    with pytest.raises(FocusDetrError, match="1 node of MultiScaleDeformableAttnFunction, 1 with"):
         check_ascend_nodes(path, 2)
 
 

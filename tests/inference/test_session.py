@@ -60,7 +60,7 @@ def test_broken_picture_of_a_folder_is_skipped(
     assert run(folder, folder / "in") == Summary(images=2, detections=2, failed=2)
     assert "broken.png" in caplog.text
     assert "tiny.png" in caplog.text
-    assert "2 of 4 pictures were skipped" in caplog.text
+    assert "skipped 2 of 4 pictures" in caplog.text
 
 
 def test_broken_picture_given_by_name_is_an_error(folder: Path) -> None:

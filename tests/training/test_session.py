@@ -133,7 +133,7 @@ def test_another_number_of_workers_goes_on_with_as_many_images_in_a_step(
     longer = _with_train(config, schedule=ScheduleConfig(epochs=2, milestones=()))
     resumed = open_session(_with_train(longer, batch_size=1), resume=True)
     assert (resumed.state.step, resumed.total_steps) == (2, 4)
-    sentence = r"batches_per_epoch 2, but .* 2 worker\(s\) now give 1.* workers x train.batch_size"
+    sentence = r"batches_per_epoch 2, but .* 2 workers now give 1.* workers x train.batch_size"
     with pytest.raises(FocusDetrError, match=sentence):
         open_session(longer, resume=True)
 

@@ -119,7 +119,7 @@ def test_misfits_are_listed_unless_skipped(small_state: dict[str, np.ndarray]) -
     with pytest.raises(FocusDetrError) as caught:
         fit(tensors, model_shapes(SMALL), label="a.pth")
     assert str(caught.value).splitlines() == [
-        "a.pth does not fit the model: 1 missing, 1 unexpected and 1 misshapen tensors",
+        "a.pth does not fit the model: 1 missing, 1 unexpected and 1 misshapen tensor",
         "  missing     level_embed",
         "  unexpected  novelty",
         "  misshapen   decoder.norm.gamma: [7] instead of [32]",
@@ -154,7 +154,7 @@ def test_backbone_of_a_detector_can_be_taken_alone(
 def test_metadata_names_the_classes() -> None:
     unnamed = describe_detector(SMALL, None, "x")
     assert unnamed["class_names"] == ["class 1", "class 2", "class 3"]
-    with pytest.raises(FocusDetrError, match="2 class names were given, the checkpoint has 3"):
+    with pytest.raises(FocusDetrError, match="got 2 class names, the checkpoint has 3"):
         describe_detector(SMALL, ["a", "b"], "x")
 
 

@@ -21,7 +21,7 @@ def test_every_difference_is_listed() -> None:
     assert difference.unexpected == ("c.weight",)
     assert difference.misshapen == (("a.bias", (2,), (5,)),)
     assert str(difference).splitlines() == [
-        "1 missing, 1 unexpected and 1 misshapen tensors",
+        "1 missing, 1 unexpected and 1 misshapen tensor",
         "  missing     b.weight",
         "  unexpected  c.weight",
         "  misshapen   a.bias: [5] instead of [2]",

@@ -21,6 +21,7 @@ from focus_detr.config.schema import (
     ScheduleConfig,
 )
 from focus_detr.errors import FocusDetrError
+from focus_detr.wording import counted
 
 RESNET_STAGES = 4
 GROUP_NORM_GROUPS = 32
@@ -176,7 +177,7 @@ def _model(model: ModelConfig) -> Iterator[str]:
             yield f"model.width {model.width} is not divisible by {parts}"
     depths = model.backbone.depths
     if depths and model.backbone.name.startswith("resnet") and len(depths) != RESNET_STAGES:
-        yield f"model.backbone.depths has {len(depths)} items, expected {RESNET_STAGES}"
+        yield f"model.backbone.depths has {counted(len(depths), 'item')}, expected {RESNET_STAGES}"
 
 
 def _selector(selector: ForegroundSelectorConfig, levels: int) -> Iterator[str]:
@@ -184,8 +185,8 @@ def _selector(selector: ForegroundSelectorConfig, levels: int) -> Iterator[str]:
     intervals = selector.label_intervals
     if len(intervals) != levels:
         yield (
-            f"{key} has {len(intervals)} items, expected one for each of model.levels {levels}: "
-            "change both together"
+            f"{key} has {counted(len(intervals), 'item')}, expected one for each of "
+            f"model.levels {levels}: change both together"
         )
     if any(low >= high for low, high in intervals):
         yield f"{key} is {_text(intervals)}, expected each lower limit below its upper limit"
@@ -196,7 +197,7 @@ def _selector(selector: ForegroundSelectorConfig, levels: int) -> Iterator[str]:
 def _encoder(encoder: EncoderConfig, decoder_layers: int) -> Iterator[str]:
     if len(encoder.cascade) != encoder.layers:
         yield (
-            f"model.encoder.cascade has {len(encoder.cascade)} items, "
+            f"model.encoder.cascade has {counted(len(encoder.cascade), 'item')}, "
             f"expected one for each of model.encoder.layers {encoder.layers}"
         )
     if any(later > earlier for earlier, later in pairwise(encoder.cascade)):

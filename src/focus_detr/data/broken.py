@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from focus_detr.data.collate import LoadedImage, blank_image
 from focus_detr.errors import FocusDetrError
+from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)
 _ENOUGH = 20  # pictures after which more than half broken ones end the epoch at once
@@ -51,16 +52,16 @@ class BrokenImages:
         """
         if 2 * len(self._problems) > self._seen:
             raise FocusDetrError(
-                f"{len(self._problems)} of {self._seen} images are broken; the first: "
-                f"{self._problems[0]}"
+                f"{len(self._problems)} of {counted(self._seen, 'image')} cannot be read; the "
+                f"first: {self._problems[0]}"
             )
 
     def warn(self, epoch: int) -> None:
         """Say how many were left out, and why the first one was."""
         if self._problems:
             _log.warning(
-                "epoch %d: left out %d broken images; the first: %s",
-                *(epoch, len(self._problems), self._problems[0]),
+                "epoch %d: left out %s; the first: %s",
+                *(epoch, counted(len(self._problems), "broken image"), self._problems[0]),
             )
 
     def _count(self, problem: str | None) -> None:

@@ -15,6 +15,7 @@ from focus_detr.data.sampler import EvalSampler, TrainSampler
 from focus_detr.data.split import Division, divide_by_fraction, divide_by_list
 from focus_detr.data.transforms import EvalPolicy, TrainPolicy
 from focus_detr.errors import FocusDetrError
+from focus_detr.wording import counted
 
 
 def build_train_loader(
@@ -49,8 +50,8 @@ def build_train_loader(
     _check_class_count(config, dataset)
     if len(dataset) < config.train.batch_size * world_size:
         raise FocusDetrError(
-            f"{data.train_annotations} has {len(dataset)} usable images, too few for one batch of "
-            f"{config.train.batch_size} on {world_size} rank(s)"
+            f"{data.train_annotations} has {counted(len(dataset), 'usable image')}, too few for "
+            f"one batch of {config.train.batch_size} on {counted(world_size, 'worker')}"
         )
     return DataLoader(
         dataset.without_annotations(),
@@ -156,7 +157,8 @@ def _division(data: DataConfig, classes: ClassMap | None) -> Division | None:
 def _check_class_count(config: Config, dataset: DetectionDataset) -> None:
     wanted, found = config.model.num_classes, len(dataset.classes)
     if wanted is not None and wanted < found:
-        raise FocusDetrError(f"model.num_classes is {wanted}, but the data has {found} classes")
+        classes = counted(found, "class")
+        raise FocusDetrError(f"model.num_classes is {wanted}, but the data has {classes}")
 
 
 def _train_policy(data: DataConfig) -> TrainPolicy:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from focus_detr.errors import FocusDetrError
+from focus_detr.wording import counted
 
 
 @dataclass(frozen=True)
@@ -38,4 +39,4 @@ def check_classes(expected: Sequence[str], found: Sequence[str]) -> None:
         if wanted != actual:
             raise FocusDetrError(f"class {index} is '{actual}' where '{wanted}' was expected")
     if len(expected) != len(found):
-        raise FocusDetrError(f"{len(found)} classes were found where {len(expected)} were expected")
+        raise FocusDetrError(f"found {counted(len(found), 'class')} instead of {len(expected)}")

@@ -16,6 +16,7 @@ from focus_detr.data.formats import read_annotations
 from focus_detr.data.picture_files import without_file
 from focus_detr.data.stored import StoredBytes
 from focus_detr.errors import FocusDetrError
+from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)
 
@@ -128,8 +129,8 @@ def _with_pictures(annotations: Annotations, skip_broken: bool) -> Annotations:
     if not skip_broken or 2 * len(problems) > total:
         raise FocusDetrError(f"{annotations.source}: {problems[0]}{count}")
     _log.warning(
-        "%s: left out %d of %d images; the first: %s",
-        *(annotations.source, len(problems), total, problems[0]),
+        "%s: left out %d of %s; the first: %s",
+        *(annotations.source, len(problems), counted(total, "image"), problems[0]),
     )
     gone = {image.image_id for image in missing}
     kept = annotations.only({i.image_id for i in annotations.images if i.image_id not in gone})
@@ -186,4 +187,5 @@ def _warn_dropped(dropped: Counter[str], source: Path) -> None:
     bad = {reason: count for reason, count in dropped.items() if reason != "crowd"}
     if bad:
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(bad.items()))
-        _log.warning("%s: dropped %d unusable boxes (%s)", source, sum(bad.values()), reasons)
+        dropped_boxes = counted(sum(bad.values()), "unusable box")
+        _log.warning("%s: dropped %s (%s)", source, dropped_boxes, reasons)

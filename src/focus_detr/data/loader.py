@@ -23,6 +23,7 @@ from focus_detr.data.sampler import BLANK, BatchSampler
 from focus_detr.data.target_padding import target_capacity
 from focus_detr.data.transforms import AnnotatedImage, TransformPlan, apply_plan, draw_epoch
 from focus_detr.errors import FocusDetrError
+from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)
 
@@ -149,12 +150,10 @@ class DataLoader:
 
 def _warn(counts: Counter[str], epoch: int) -> None:
     if counts["shrunk"]:
-        _log.warning(
-            "epoch %d: %d images were shrunk to fit a shape bucket", epoch, counts["shrunk"]
-        )
+        images = counted(counts["shrunk"], "image")
+        _log.warning("epoch %d: shrunk %s to fit a shape bucket", epoch, images)
     if counts["dropped"]:
         _log.warning(
-            "epoch %d: %d boxes beyond the largest target bucket were dropped, smallest first",
-            epoch,
-            counts["dropped"],
+            "epoch %d: dropped %s beyond the largest target bucket, smallest first",
+            *(epoch, counted(counts["dropped"], "box")),
         )

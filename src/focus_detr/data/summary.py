@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from focus_detr.data.dataset import DetectionDataset
+from focus_detr.wording import counted
 
 _SMALL, _LARGE = 32, 96  # pixels; COCO's limits for the square root of a box's area
 _MOST_CLASSES = 20  # further ones are summed up
@@ -28,8 +29,8 @@ def _lines(dataset: DetectionDataset) -> Iterator[str]:
     per_image = [len(record.boxes) for record in records]
     empty = per_image.count(0)
     yield (
-        f"  {len(records)} images ({empty} without boxes), {sum(per_image)} boxes, "
-        f"at most {max(per_image)} in one image"
+        f"  {counted(len(records), 'image')} ({empty} without boxes), "
+        f"{counted(sum(per_image), 'box')}, at most {max(per_image)} in one image"
     )
     yield f"  image sizes (width x height): {_image_sizes(dataset)}"
     if sum(per_image):
@@ -71,9 +72,11 @@ def _class_lines(dataset: DetectionDataset) -> Iterator[str]:
     shown, rest = order[:_MOST_CLASSES], order[_MOST_CLASSES:]
     for label in shown:
         name = dataset.class_names[label]
-        yield f"  class {name}: {boxes[label]} boxes in {images[label]} images"
+        there = f"{counted(boxes[label], 'box')} in {counted(images[label], 'image')}"
+        yield f"  class {name}: {there}"
     if rest:
-        yield f"  {len(rest)} more classes: {sum(boxes[label] for label in rest)} boxes"
+        others = counted(sum(boxes[label] for label in rest), "box")
+        yield f"  {counted(len(rest), 'more class')}: {others}"
     absent = [name for label, name in enumerate(dataset.class_names) if label not in boxes]
     if absent:
         yield f"  no boxes of: {', '.join(absent)}"

@@ -22,6 +22,7 @@ from focus_detr.data.classes import ClassMap
 from focus_detr.data.picture_files import find_pictures, is_file, is_folder, read_size
 from focus_detr.data.text_files import read_text
 from focus_detr.errors import FocusDetrError
+from focus_detr.wording import counted
 
 LABEL_FOLDER = "labels"
 _IMAGE_FOLDER = "images"
@@ -117,8 +118,8 @@ def _from_folders(labels: Path, images: Path) -> _Layout:
     orphans = [p for p in labels.rglob("*.txt") if p not in expected and p.name not in LIST_NAMES]
     if orphans:
         _log.warning(
-            "%s: %d label files have no picture in %s, such as %s",
-            *(labels, len(orphans), images, min(orphans)),
+            "%s: %s without a picture in %s, such as %s",
+            *(labels, counted(len(orphans), "label file"), images, min(orphans)),
         )
     return _Layout(pairs, names, names_file)
 
@@ -211,7 +212,8 @@ def _read_labels(path: Path, layout: _Layout, known: set[str]) -> list[Row]:
 def _row(words: list[str], layout: _Layout, known: set[str], where: str) -> Row:
     outline = len(words) > len(_BOX_FIELDS) and len(words) % 2 == 1
     if len(words) != len(_BOX_FIELDS) and not outline:
-        raise FocusDetrError(f"{where} has {len(words)} numbers, expected {', '.join(_BOX_FIELDS)}")
+        there = counted(len(words), "number")
+        raise FocusDetrError(f"{where} has {there}, expected {', '.join(_BOX_FIELDS)}")
     label = _label(words[0], layout, where)
     name = layout.class_names[label]
     if name not in known:

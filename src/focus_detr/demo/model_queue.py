@@ -15,6 +15,7 @@ import numpy as np
 from focus_detr.demo.refusals import RefusalError
 from focus_detr.inference.opening import Source
 from focus_detr.inference.session import PicturePredictor
+from focus_detr.wording import counted
 
 Result = TypeVar("Result")
 
@@ -88,7 +89,8 @@ class ModelQueue:
         if self.under_way >= self._longest:
             raise RefusalError(
                 503,
-                f"{self.under_way} pictures are waiting already; try again in a few seconds",
+                f"{counted(self.under_way, 'picture')} in the queue already; try again in a few "
+                "seconds",
                 {"Retry-After": "5"},
             )
         self.under_way += 1

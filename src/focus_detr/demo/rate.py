@@ -43,7 +43,7 @@ class RateLimiter:
             seconds = math.ceil(wait)
             raise RefusalError(
                 429,
-                f"too many requests: {self._per_minute} a minute are allowed from one address; "
+                f"too many requests: at most {self._per_minute} a minute from one address; "
                 f"try again in {seconds} s",
                 {"Retry-After": str(seconds)},
             )

@@ -49,9 +49,7 @@ class Upload:
             await asyncio.wait_for(self._discard(), _DISCARDED_SECONDS)
 
     async def _read(self, most: int) -> bytes:
-        too_large = RefusalError(
-            413, f"the file is too large: at most {most / MEGA:g} megabytes are taken"
-        )
+        too_large = RefusalError(413, f"the file is too large: at most {most / MEGA:g} MB")
         if self._announced > most:
             raise too_large
         self._held_back = False

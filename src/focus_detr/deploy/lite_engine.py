@@ -11,6 +11,7 @@ import numpy as np
 
 from focus_detr.deploy.sidecar import OUTPUTS, Graph
 from focus_detr.errors import FocusDetrError
+from focus_detr.wording import counted
 
 _DEVICE = "Ascend"
 
@@ -61,6 +62,7 @@ class LiteEngine:
         outputs = self._model.predict(tensors)
         if len(outputs) != len(OUTPUTS):
             raise FocusDetrError(
-                f"{self._path} gives {len(outputs)} tensors, its sidecar says {len(OUTPUTS)}"
+                f"{self._path} gives {counted(len(outputs), 'tensor')}, its sidecar says "
+                f"{len(OUTPUTS)}"
             )
         return tuple(tensor.get_data_to_numpy() for tensor in outputs)

@@ -23,6 +23,7 @@ from focus_detr.evaluation.ground_truth import read_ground_truth
 from focus_detr.evaluation.speed import Speed
 from focus_detr.files import write_json
 from focus_detr.inference.postprocess import Detections, to_detections
+from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)
 
@@ -145,8 +146,9 @@ class Evaluator:
         known = [detection for detection in detections if detection["category_id"] is not None]
         if len(known) < len(detections):
             _log.warning(
-                "%d of %d detections are left out: %s does not have their class",
-                *(len(detections) - len(known), len(detections), self._source),
+                "left out %d of %s: %s does not have their class",
+                len(detections) - len(known),
+                *(counted(len(detections), "detection"), self._source),
             )
         return known
 

@@ -13,6 +13,7 @@ from focus_detr.data.picture_files import is_folder
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.boxes import parse_box
 from focus_detr.files import read_json
+from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)
 
@@ -103,5 +104,5 @@ def _usable(path: str | Path, annotations: list[dict[str, Any]]) -> list[dict[st
     usable = [annotation for annotation in annotations if min(annotation["bbox"][2:]) >= 0]
     inverted = len(annotations) - len(usable)
     if inverted:
-        _log.warning("%s: left out %d inverted boxes", path, inverted)
+        _log.warning("%s: left out %s", path, counted(inverted, "inverted box"))
     return usable

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from focus_detr.wording import counted
+
 
 @dataclass
 class Speed:
@@ -54,10 +56,10 @@ def format_speed(speed: Speed) -> str:
     )
     parts = ", ".join(f"{name} {_milliseconds(speed, spent)}" for name, spent in stages)
     return (
-        f"{_rate(speed.images_per_second())} images/s over {speed.images} images "
+        f"{_rate(speed.images_per_second())} images/s over {counted(speed.images, 'image')} "
         f"(ms per image: {parts})\n"
-        f"first batch of {speed.shapes} image shapes with compilation: "
-        f"{speed.compile_seconds:.1f} s, {speed.warmup_images} images, not counted above"
+        f"first batch of {counted(speed.shapes, 'image shape')} with compilation: "
+        f"{speed.compile_seconds:.1f} s, {counted(speed.warmup_images, 'image')}, not counted above"
     )
 
 

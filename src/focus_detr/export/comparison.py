@@ -9,6 +9,7 @@ from functools import reduce
 import numpy as np
 
 from focus_detr.inference.postprocess import Detections
+from focus_detr.wording import counted
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Comparison:
     def __str__(self) -> str:
         """All of it in a line."""
         return (
-            f"{self.matched} of {self.compared} detections with the same label, largest "
+            f"{self.matched} of {counted(self.compared, 'detection')} with the same label, largest "
             f"difference of scores {self.score:.2g}, of boxes {self.box:.2g} of the longer side"
         )
 

@@ -16,6 +16,7 @@ from focus_detr.ops.msda_builtin import BuiltinSampling
 from focus_detr.ops.msda_composition import ComposedSampling, PlacedSampling
 from focus_detr.ops.msda_custom import FusedSampling
 from focus_detr.ops.msda_library import BUILD_COMMANDS, LibraryError, find_library
+from focus_detr.wording import counted
 
 LIBRARY_DEVICE = "CPU"  # whose native library a file with --msda custom calls
 
@@ -71,10 +72,11 @@ def _refuse_other_layouts(attention: MSDeformableAttention) -> None:
     depth = attention.value_proj.out_channels // attention.heads
     fits = depth in ASCEND_DEPTHS and not attention.points % 2
     if not fits or max(attention.heads, attention.levels) > ASCEND_LARGEST:
+        sizes = (depth, attention.points, attention.heads, attention.levels)
+        found = map(counted, sizes, ("channel", "point", "head", "level"))
         raise FocusDetrError(
             "--msda ascend needs 16 or 32 channels per head, an even number of points and at most "
-            f"8 heads and levels; the network has {depth} channels, {attention.points} points, "
-            f"{attention.heads} heads and {attention.levels} levels: use --msda composition"
+            f"8 heads and levels; the network has {', '.join(found)}: use --msda composition"
         )
 
 
@@ -108,7 +110,7 @@ def check_ascend_nodes(path: Path, expected: int) -> None:
     ]
     if not len(found) == len(named) == expected:
         raise FocusDetrError(
-            f"{path} has {len(found)} nodes of {ASCEND_OPERATOR}, {len(named)} of them with the "
+            f"{path} has {counted(len(found), 'node')} of {ASCEND_OPERATOR}, {len(named)} with the "
             f"names that the converter needs; expected {expected}"
         )
 

@@ -21,6 +21,7 @@ from focus_detr.inference.prediction import Prediction
 from focus_detr.inference.rate import Rate
 from focus_detr.inference.records import detection_records
 from focus_detr.inference.token_overlay import draw_token_overlay
+from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)
 
@@ -63,9 +64,10 @@ class Summary:
     failed: int
     per_second: float = field(default=0.0, compare=False)  # pictures, drawn and written
 
-    def __str__(self) -> str:
-        """In words, up to what was looked at."""
-        return f"{self.detections} detections at {self.per_second:.1f} a second in {self.images}"
+    def told(self, unit: str) -> str:
+        """In words; ``unit`` is what was looked at: "picture" or "frame"."""
+        found, images = counted(self.detections, "detection"), counted(self.images, unit)
+        return f"{found} in {images} at {self.per_second:.1f} a second"
 
 
 def predict_images(
@@ -92,7 +94,7 @@ def predict_images(
             rate.add(len(predicted))
             bar.update(len(batch))
     if failed:
-        _log.warning("%d of %d pictures were skipped", failed, len(inputs))
+        _log.warning("skipped %d of %s", failed, counted(len(inputs), "picture"))
     write_json(options.json_file, records, indent=1)
     found = sum(len(record["detections"]) for record in records)
     return Summary(len(records), found, failed, rate.per_second)

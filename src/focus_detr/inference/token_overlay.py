@@ -14,6 +14,7 @@ import numpy as np
 from focus_detr.inference.kept_tokens import KeptTokens
 from focus_detr.inference.lettering import Colour, put_text, text_mask
 from focus_detr.inference.palette import BLACK
+from focus_detr.wording import named
 
 PANEL_SIDE = 340  # longest side of a panel in pixels
 
@@ -179,7 +180,7 @@ def _draw_title(canvas: np.ndarray, layout: _Layout, tokens: KeptTokens, title: 
     put_text(canvas, "Tokens that the encoder refines", (layout.margin, 18), 26, BLACK)
     height, width = tokens.image_size
     parts = [title] if title else []
-    parts += [f"{width} x {height} pixels", f"{_number(_all_cells(tokens))} tokens"]
+    parts += [f"{width} x {height} pixels", _told(_all_cells(tokens))]
     put_text(canvas, "   |   ".join(parts), (layout.margin, 52), 15, _GREY)
 
 
@@ -206,7 +207,7 @@ def _draw_row_label(canvas: np.ndarray, layout: _Layout, tokens: KeptTokens, lay
     y += max(0, layout.panel_height // 2 - 40)
     kept, total = _kept(tokens, layer), _all_cells(tokens)
     put_text(canvas, f"Layer {layer + 1}", (x, y), 20, BLACK)
-    put_text(canvas, f"{_number(kept)} tokens", (x, y + 30), 15, _GREY)
+    put_text(canvas, _told(kept), (x, y + 30), 15, _GREY)
     put_text(canvas, f"{kept / total:.0%} of all", (x, y + 50), 15, _GREY)
     right = x + layout.row_label - 32
     filled = x + round((right - x) * kept / total)
@@ -224,6 +225,10 @@ def _kept(tokens: KeptTokens, layer: int) -> int:
 
 def _all_cells(tokens: KeptTokens) -> int:
     return sum(int(np.prod(tokens.image_grid(level))) for level in range(tokens.levels))
+
+
+def _told(tokens: int) -> str:
+    return f"{_number(tokens)} {named(tokens, 'token')}"
 
 
 def _number(value: int) -> str:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from focus_detr.errors import FocusDetrError
+from focus_detr.wording import counted
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})
 CAMERA = "camera:"  # and a number
@@ -110,7 +111,8 @@ class Frames:
         if not read:
             raise FocusDetrError(f"{self._video} has no frame that can be read")
         if read < self.count and not self._video.is_camera:
-            _log.warning("%s ended after %d of %d frames", self._video, read, self.count)
+            frames = counted(self.count, "frame")
+            _log.warning("%s ended after %d of %s", self._video, read, frames)
 
     def close(self) -> None:
         """Give the file or camera back."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.runtime import DEVICE_VARIABLE, DEVICES
+from focus_detr.wording import counted
 
 PORTS = range(1024, 65536)
 _DEVICE_FILES = ("davinci[0-9]*", "nvidia[0-9]*")
@@ -68,8 +69,9 @@ def check_devices(device: str, workers: int) -> None:
     count = int(answer) if answer.isdigit() else 0
     if count < workers:
         raise FocusDetrError(
-            f"{workers} workers need {workers} {device} devices on this machine, but MindSpore "
-            f"finds {count}; ask for fewer workers or another --device"
+            f"{counted(workers, 'worker')} on this machine, but MindSpore finds "
+            f"{counted(count, f'{device} device')} for them; ask for fewer workers or another "
+            "--device"
         )
 
 

@@ -22,6 +22,7 @@ import psutil
 from focus_detr.launch.job import Job
 from focus_detr.launch.text_follower import TextFollower, last_lines
 from focus_detr.runtime import EXIT_INTERRUPTED
+from focus_detr.wording import counted
 
 _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 5.0  # for msrun, once its workers are gone; its scheduler would wait for longer
@@ -51,7 +52,7 @@ class Supervisor:
         job = self._job
         job.logs.mkdir(parents=True, exist_ok=True)
         screen = TextFollower(job.worker_log(job.first_rank), sys.stdout)
-        print(f"{job.workers} worker(s) on {job.device}; logs in {job.logs}", flush=True)
+        print(f"{counted(job.workers, 'worker')} on {job.device}; logs in {job.logs}", flush=True)
         with self._signals_noted(), self._launched() as launcher:
             while launcher.poll() is None:
                 screen.forward()

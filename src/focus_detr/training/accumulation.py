@@ -21,6 +21,7 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.training.adamw import AdamW
 from focus_detr.training.train_step import ScaledLoss, TrainStep, poisoned
 from focus_detr.training.update import Update
+from focus_detr.wording import counted
 
 GroupInputs = tuple[tuple[Tensor, ...], ...]  # per batch: the mean box count [], loss arguments
 
@@ -64,7 +65,8 @@ class GroupLoader:
         self.count = count
         if len(loader) < count:
             raise FocusDetrError(
-                f"train.accumulate is {count}, but an epoch has only {len(loader)} batches"
+                f"train.accumulate is {count}, but an epoch has only "
+                f"{counted(len(loader), 'batch')}"
             )
 
     def __len__(self) -> int:

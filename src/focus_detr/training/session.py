@@ -30,6 +30,7 @@ from focus_detr.training.state import RunFolder, TrainingState, fingerprint, loa
 from focus_detr.training.trainer import Trainer, TrainerParts
 from focus_detr.training.update import build_update
 from focus_detr.weights.stored_settings import stored_test_size
+from focus_detr.wording import counted
 
 
 def open_session(config: Config, *, resume: bool = False, progress: bool | None = None) -> Trainer:
@@ -65,7 +66,8 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
         state = load_state(folder.last, loss.model, update, description)
         note = f"resuming {folder.last} after step {state.step}"
         if state.epoch >= config.train.schedule.epochs:
-            note = f"{folder.last} is of a finished training ({state.step} steps): nothing to do"
+            steps = counted(state.step, "step")
+            note = f"{folder.last} is of a finished training ({steps}): nothing to do"
     else:
         state = TrainingState(config.train.seed, len(batches))
         note = _begin(config, loss.model)

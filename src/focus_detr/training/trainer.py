@@ -30,6 +30,7 @@ from focus_detr.training.state import (
 )
 from focus_detr.training.stop_signal import StopSignal, TrainingStopped
 from focus_detr.training.train_step import TrainStep
+from focus_detr.wording import counted
 
 BEST_METRIC = "AP"
 
@@ -107,10 +108,10 @@ class Trainer:
             if old != new:
                 last, workers = self.parts.folder.last, self.parts.world.size
                 raise FocusDetrError(
-                    f"{last} was trained with {name} {old}, but the settings, data and {workers} "
-                    f"worker(s) now give {new}; go on with the old ones (another number of workers "
-                    "needs as many images in a step: workers x train.batch_size) or start in "
-                    "another output_dir"
+                    f"{last} was trained with {name} {old}, but settings, data and "
+                    f"{counted(workers, 'worker')} now give {new}; go on with the old ones "
+                    "(another number of workers needs as many images in a step: workers x "
+                    "train.batch_size) or start in another output_dir"
                 )
 
     def _train_epoch(self, stop: StopSignal) -> None:

@@ -21,6 +21,7 @@ from safetensors.numpy import save_file
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import whole_file
 from focus_detr.weights.difference import Difference, Patterns, compare, matches
+from focus_detr.wording import counted
 
 FORMAT_VERSION = 1
 OPTIMIZER_PREFIX = "optimizer."
@@ -171,7 +172,7 @@ def refuse_difference(difference: Difference, label: str) -> None:
     if classes and not difference.without([CLASS_TENSORS]):
         _, expected, found = classes[0]
         raise FocusDetrError(
-            f"{label} has {found[0]} classes, the model {expected[0]}; to fine-tune it with new "
-            "class heads set train.init_checkpoint"
+            f"{label} has {counted(found[0], 'class')}, the model {expected[0]}; to fine-tune it "
+            "with new class heads set train.init_checkpoint"
         )
     raise FocusDetrError(f"{label} does not fit the model: {difference}")

@@ -32,6 +32,7 @@ from focus_detr.weights.model_settings import infer_backbone, infer_model
 from focus_detr.weights.naming import aliases, find_encoder_head, is_ignored, to_ours, to_torch
 from focus_detr.weights.stored_settings import stored_test_size
 from focus_detr.weights.torch_reader import read_state_dict
+from focus_detr.wording import counted
 
 Tensors = Mapping[str, np.ndarray]
 Kind = Literal["auto", "focus_detr", "backbone"]
@@ -199,7 +200,7 @@ def _classes(count: int, names: Sequence[str] | None) -> ClassMap:
     if names is None:
         return ClassMap(tuple(f"class {number}" for number in numbers), numbers)
     if len(names) != count:
-        raise FocusDetrError(f"{len(names)} class names were given, the checkpoint has {count}")
+        raise FocusDetrError(f"got {counted(len(names), 'class name')}, the checkpoint has {count}")
     return ClassMap(tuple(names), numbers)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from focus_detr.errors import FocusDetrError
+from focus_detr.wording import counted
 
 Shape = tuple[int, ...]
 Patterns = Sequence[str | re.Pattern[str]]
@@ -41,7 +42,7 @@ class Difference:
         """The three counts."""
         return (
             f"{len(self.missing)} missing, {len(self.unexpected)} unexpected and "
-            f"{len(self.misshapen)} misshapen tensors"
+            f"{counted(len(self.misshapen), 'misshapen tensor')}"
         )
 
     def _lines(self) -> Iterator[str]:

@@ -183,7 +183,7 @@ async function open(picture, sample = null) {
 async function detectOn(picture, request) {
   const { limits, tokens } = state.model;
   if (picture.size > limits.upload_bytes) {
-    throw new Error(`the file is too large: at most ${limits.upload_bytes / 1e6} megabytes are taken`);
+    throw new Error(`the file is too large: at most ${limits.upload_bytes / 1e6} MB`);
   }
   const loading = loadPhoto(picture).then(
     (photo) => {

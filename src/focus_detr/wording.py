@@ -1,0 +1,17 @@
+"""Numbers in sentences for people."""
+
+from __future__ import annotations
+
+_HISSING = ("s", "x", "ch", "sh")
+
+
+def named(number: int, noun: str) -> str:
+    """The noun alone as the number asks for it: ``box`` for 1, otherwise ``boxes``."""
+    if number == 1:
+        return noun
+    return f"{noun}es" if noun.endswith(_HISSING) else f"{noun}s"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: ``0 boxes``, ``1 box``, ``2 boxes``."""
+    return f"{number} {named(number, noun)}"

@@ -1,0 +1,25 @@
+"""Nouns follow their numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+from focus_detr.wording import counted, named
+
+
+@pytest.mark.parametrize(
+    ("noun", "plural"),
+    [
+        ("picture", "pictures"),
+        ("class", "classes"),
+        ("box", "boxes"),
+        ("broken batch", "broken batches"),
+        ("mesh", "meshes"),
+        ("graph", "graphs"),
+    ],
+)
+def test_only_one_is_singular(noun: str, plural: str) -> None:
+    assert [counted(number, noun) for number in (0, 1, 2, 21)] == [
+        *(f"0 {plural}", f"1 {noun}", f"2 {plural}", f"21 {plural}"),
+    ]
+    assert [named(number, noun) for number in (1, 1000)] == [noun, plural]
