@@ -17,17 +17,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-import psutil
-
 from focus_detr.launch.job import Job
 from focus_detr.launch.text_follower import TextFollower, last_lines
+from focus_detr.launch.workers import Workers
 from focus_detr.runtime import EXIT_INTERRUPTED
 from focus_detr.wording import counted
 
 _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 5.0  # for msrun, once its workers are gone; its scheduler would wait for longer
+_PATIENCE_SECONDS = 60.0  # for msrun to say how they ended, if that was not seen
 _SHOWN_LINES = 20
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_INTERRUPTED = "msrun process received SIGINT"  # and ended with 0 after killing its workers
 _FAILURE = re.compile(r"Worker process (\d+) exit with exception\. Error code: (-?\d+)")
 
 
@@ -37,7 +38,7 @@ class Supervisor:
     def __init__(self, job: Job) -> None:
         """Nothing starts yet."""
         self._job = job
-        self._workers: dict[int, psutil.Process] = {}  # by rank
+        self._workers = Workers(job)
         self._signals = 0  # received
         self._passed_on = 0
         self._alone_since: float | None = None  # when the last worker was seen to be gone
@@ -56,7 +57,7 @@ class Supervisor:
         with self._signals_noted(), self._launched() as launcher:
             while launcher.poll() is None:
                 screen.forward()
-                self._find_workers(launcher.pid)
+                self._workers.watch(launcher.pid)
                 self._pass_signals_on()
                 self._end_if_alone(launcher)
                 time.sleep(_POLL_SECONDS)
@@ -90,57 +91,46 @@ class Supervisor:
         try:
             yield launcher
         finally:
-            self._find_workers(launcher.pid)
-            self._kill_workers()
+            self._workers.watch(launcher.pid)
+            self._workers.kill()
             with suppress(ProcessLookupError):
                 os.killpg(launcher.pid, signal.SIGKILL)  # msrun and its scheduler
             launcher.wait()
 
-    def _find_workers(self, launcher: int) -> None:
-        """Remember msrun's workers; they lead sessions of their own, its scheduler does not."""
-        if len(self._workers) == self._job.workers:
-            return
-        with suppress(psutil.Error, ProcessLookupError):
-            for child in psutil.Process(launcher).children():
-                if os.getsid(child.pid) == child.pid:
-                    rank = int(child.environ().get("MS_NODE_ID", self._job.first_rank))
-                    self._workers[rank] = child
-
     def _pass_signals_on(self) -> None:
-        if self._passed_on == 0 < self._signals and len(self._workers) == self._job.workers:
+        if self._passed_on == 0 < self._signals and self._workers.complete:
             self._passed_on = 1
             print("stopping all workers; once more stops at once", file=sys.stderr, flush=True)
-            for worker in self._workers.values():
-                with suppress(psutil.Error):
-                    worker.send_signal(signal.SIGTERM)
+            self._workers.stop()
         elif self._signals > 1:
-            self._kill_workers()
-
-    def _kill_workers(self) -> None:
-        for worker in self._workers.values():
-            with suppress(psutil.Error, ProcessLookupError):
-                if worker.is_running():  # not another process with its number
-                    os.killpg(worker.pid, signal.SIGKILL)
+            self._workers.kill()
 
     def _end_if_alone(self, launcher: subprocess.Popen) -> None:
-        """End msrun when it only waits for its scheduler after a worker's death."""
-        if self._alone_since is None:
-            known = len(self._workers) == self._job.workers
-            if known and not any(_lives(worker) for worker in self._workers.values()):
-                self._alone_since = time.monotonic()
-        elif time.monotonic() > self._alone_since + _GRACE_SECONDS:
+        """End msrun when nothing is left that it could tell: it waits for its scheduler."""
+        if not self._workers.gone():
+            return
+        now = time.monotonic()
+        self._alone_since = self._alone_since or now
+        known = self._workers.ends_known() or _FAILURE.search(self._said())
+        if now > self._alone_since + (_GRACE_SECONDS if known else _PATIENCE_SECONDS):
             with suppress(ProcessLookupError):
                 os.killpg(launcher.pid, signal.SIGKILL)
 
+    def _said(self) -> str:
+        return self._job.launcher_log.read_text(encoding="utf-8", errors="replace")
+
     def _verdict(self, status: int) -> int:
-        """The exit status, after telling why it is not 0."""
-        said = self._job.launcher_log.read_text(encoding="utf-8", errors="replace")
-        failure = _FAILURE.search(said)
+        """The exit status, after telling why it is not 0.
+
+        It is 0 only by msrun's word or if every worker was seen to end with 0.
+        """
+        failure = self._failure()
+        if self._signals > 0 or _INTERRUPTED in self._said():
+            return EXIT_INTERRUPTED
         if failure is None:
             return self._launcher_verdict(status)
-        rank = self._rank_of(int(failure[1]))
-        code = int(failure[2])
-        if code == EXIT_INTERRUPTED or self._signals > 0:
+        rank, code = failure
+        if code == EXIT_INTERRUPTED:
             return EXIT_INTERRUPTED
         cause = f"ended with status {code}"
         if code < 0:
@@ -149,25 +139,22 @@ class Supervisor:
         _tell(f"worker {rank} {cause}, so the others were ended; the last lines of {log}:", log)
         return code if code > 0 else 1
 
+    def _failure(self) -> tuple[int, int] | None:
+        """Rank and code of the worker that failed first: msrun kills the others."""
+        told = _FAILURE.search(self._said())
+        if told is None:
+            return self._workers.failure()
+        return self._workers.rank_of(int(told[1])), int(told[2])
+
     def _launcher_verdict(self, status: int) -> int:
-        if self._signals > 0:
-            return EXIT_INTERRUPTED
-        if status == 0 or self._alone_since is not None:
-            return 0  # without a failed worker, only the scheduler was slow to end
+        if status == 0 or self._workers.succeeded():
+            return 0
+        cause = f"msrun ended with status {status}"
+        if self._alone_since is not None:
+            cause = "all workers are gone, and msrun does not say how they ended"
         log = self._job.launcher_log
-        _tell(f"msrun ended with status {status}; the last lines of {log}:", log)
+        _tell(f"{cause}; the last lines of {log}:", log)
         return 1
-
-    def _rank_of(self, pid: int) -> int:
-        ranks = [rank for rank, worker in self._workers.items() if worker.pid == pid]
-        return ranks[0] if ranks else self._job.first_rank
-
-
-def _lives(worker: psutil.Process) -> bool:
-    try:
-        return bool(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
 
 
 def _tell(sentence: str, log: Path) -> None:

@@ -1,0 +1,84 @@
+"""What a job's status says when msrun is quick, late, silent or stopped; with a stand-in for it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from focus_detr.launch import supervisor
+from focus_detr.launch.job import Job
+from focus_detr.launch.supervisor import Supervisor
+from focus_detr.launch.workers import Workers
+
+STAND_IN = Path(__file__).with_name("msrun_stand_in.py")
+GRACE, PATIENCE = 0.5, 2.0
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "_GRACE_SECONDS", GRACE)
+    monkeypatch.setattr(supervisor, "_PATIENCE_SECONDS", PATIENCE)
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, folder: Path, manner: str, codes: list[int]) -> int:
+    words = [sys.executable, str(STAND_IN), manner, *map(str, codes)]
+    monkeypatch.setattr(Job, "command", lambda job: words)
+    status = Supervisor(Job(("train.py",), "CPU", len(codes), folder, 9000)).run()
+    assert not psutil.Process().children(recursive=True)
+    return status
+
+
+@pytest.mark.parametrize(
+    ("manner", "codes", "status", "sentence"),
+    [
+        ("prompt", [0, 0], 0, ""),
+        ("prompt", [0, 3], 3, "worker 1 ended with status 3"),
+        ("late", [0, 3], 3, "worker 1 ended with status 3"),
+        ("late", [-9, 0], 1, "worker 0 was killed by SIGKILL"),
+        ("asleep", [0, 0], 0, ""),
+        ("asleep", [0, 3], 3, "worker 1 ended with status 3"),
+        ("asleep", [0, -9], 1, "worker 1 was killed by SIGKILL"),
+        ("asleep", [130, 130], 130, ""),
+        ("interrupted", [0, 0], 130, ""),
+    ],
+)
+def test_status_and_reason(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    manner: str,
+    codes: list[int],
+    status: int,
+    sentence: str,
+) -> None:
+    assert _run(monkeypatch, tmp_path, manner, codes) == status
+    error = capsys.readouterr().err
+    assert sentence in error and (sentence or not error)
+
+
+@pytest.mark.parametrize("codes", [[0, 0], [0, 3], [-9, 0]])
+def test_without_a_witness_it_is_no_success(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    codes: list[int],
+) -> None:
+    # as if every worker was waited for between two looks at it
+    monkeypatch.setattr(Workers, "ends_known", lambda workers: False)
+    monkeypatch.setattr(Workers, "failure", lambda workers: None)
+    started = time.monotonic()
+    assert _run(monkeypatch, tmp_path, "silent", codes) == 1
+    assert time.monotonic() - started > PATIENCE
+    assert "msrun does not say how they ended" in capsys.readouterr().err
+
+
+def test_a_late_msrun_that_told_of_a_failure_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(supervisor, "_PATIENCE_SECONDS", 1000.0)
+    monkeypatch.setattr(Workers, "ends_known", lambda workers: False)
+    assert _run(monkeypatch, tmp_path, "late", [0, 5]) == 5
