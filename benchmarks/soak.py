@@ -14,7 +14,9 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -23,6 +25,7 @@ from model_arguments import check_least
 from focus_detr.errors import FocusDetrError
 from focus_detr.export.options import parse_size
 from focus_detr.export.pictures import draw_picture
+from focus_detr.files import write_json
 from focus_detr.inference.opening import Source
 from focus_detr.inference.prediction import Prediction
 from focus_detr.inference.session import OutputOptions, PicturePredictor
@@ -81,7 +84,9 @@ def listed_frames(path: Path) -> Iterator[int]:
             yield json.loads(line)["frame"]
 
 
-def soak(predictor: PicturePredictor, frames: int, size: tuple[int, int], allowed: float) -> None:
+def soak(
+    predictor: PicturePredictor, frames: int, size: tuple[int, int], allowed: float
+) -> dict[str, Any]:
     """Run the frames.
 
     Args:
@@ -89,6 +94,9 @@ def soak(predictor: PicturePredictor, frames: int, size: tuple[int, int], allowe
         frames: to run.
         size: (H, W) of a frame.
         allowed: megabytes that memory may grow by after the first tenth.
+
+    Returns:
+        Frames, detections, frames per second, and megabytes after each tenth.
 
     Raises:
         FocusDetrError: a frame is missing, or memory grew by more.
@@ -105,6 +113,7 @@ def soak(predictor: PicturePredictor, frames: int, size: tuple[int, int], allowe
         raise FocusDetrError(f"{missing} missing, {gaps} out of order")
     if watched.growth > allowed:
         raise FocusDetrError(f"memory grew by {watched.growth:.1f} MB, allowed are {allowed:g}")
+    return {**asdict(summary), "megabytes": watched.megabytes}
 
 
 @command
@@ -119,10 +128,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--frames", type=int, default=10_000, help="to run (10000)")
     parser.add_argument("--size", type=parse_size, default=(240, 320), help="HxW (240x320)")
     parser.add_argument("--allowed", type=float, default=50.0, help="growth in megabytes (50)")
+    parser.add_argument("--json", help="save the numbers here")
     arguments = parser.parse_args(argv)
     check_least(arguments, {"frames": MEASURES})
     predictor, _ = Source(arguments.checkpoint, arguments.model).open()
-    soak(predictor, arguments.frames, arguments.size, arguments.allowed)
+    numbers = soak(predictor, arguments.frames, arguments.size, arguments.allowed)
+    if arguments.json:
+        write_json(arguments.json, numbers, indent=1)
 
 
 if __name__ == "__main__":

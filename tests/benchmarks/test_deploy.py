@@ -70,10 +70,13 @@ def test_bad_arguments_are_one_sentence(model: Path) -> None:
 
 def test_no_frame_is_lost_and_memory_stays_flat(model: Path) -> None:
     arguments = ("--model", model, "--frames", 400, "--size", "48x64")
-    finished = run_benchmark("soak.py", *arguments)
+    numbers = model.parent / "soak.json"
+    finished = run_benchmark("soak.py", *arguments, "--json", numbers)
     assert finished.returncode == 0, finished.stderr
     assert "400 detections in 400 frames at " in finished.stdout
     assert "\n400 frames: " in f"\n{finished.stdout}"
+    written = json.loads(numbers.read_text())
+    assert (written["images"], len(written["megabytes"])) == (400, 10)
     refused = run_benchmark("soak.py", *arguments, "--allowed=-1000")
     assert refused.returncode == 2
     assert "memory grew by" in refused.stderr and refused.stderr.count("\n") == 1
