@@ -93,6 +93,10 @@ def test_the_names_in_the_file_are_checked(tmp_path: Path) -> None:
     check_ascend_nodes(right, 1)
     wrong = write_node(tmp_path / "b.mindir", ASCEND_INPUTS[::-1])
     other = write_node(tmp_path / "c.mindir", ASCEND_INPUTS, "FocusDetrMsda")
-    for path, expected, counts in ((right, 2, "1 nodes"), (wrong, 1, "0 of"), (other, 1, "0 nod")):
+    for path, expected, counts in (
+        (right, 2, "1 node "),
+        (wrong, 1, "0 with"),
+        (other, 1, "0 nodes"),
+    ):
         with pytest.raises(FocusDetrError, match=counts):
             check_ascend_nodes(path, expected)

@@ -69,7 +69,7 @@ def _sampling(choice: str, attention: MSDeformableAttention) -> nn.Cell:
 
 
 def _refuse_other_layouts(attention: MSDeformableAttention) -> None:
-    depth = attention.value_proj.out_channels // attention.heads
+    depth = attention.value_proj.weight.shape[0] // attention.heads
     fits = depth in ASCEND_DEPTHS and not attention.points % 2
     if not fits or max(attention.heads, attention.levels) > ASCEND_LARGEST:
         sizes = (depth, attention.points, attention.heads, attention.levels)
