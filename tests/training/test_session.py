@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from focus_detr.config.schema import (
 )
 from focus_detr.distributed.world import World
 from focus_detr.errors import FocusDetrError
+from focus_detr.files import sha256_of
 from focus_detr.training import session
 from focus_detr.training.session import open_session
 from focus_detr.weights.checkpoint import load_checkpoint, save_checkpoint
@@ -118,12 +120,6 @@ def test_resuming_goes_on_where_the_run_was(config: Config, tmp_path: Path) -> N
     assert second.endswith("after step 2")
 
 
-def test_another_seed_does_not_go_on(config: Config) -> None:
-    open_session(config).run()
-    with pytest.raises(FocusDetrError, match="seed 0"):
-        open_session(_with_train(config, seed=1), resume=True)
-
-
 def test_another_number_of_workers_goes_on_with_as_many_images_in_a_step(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +132,36 @@ def test_another_number_of_workers_goes_on_with_as_many_images_in_a_step(
     sentence = r"batches_per_epoch 2, but .* 2 worker\(s\) now give 1.* workers x train.batch_size"
     with pytest.raises(FocusDetrError, match=sentence):
         open_session(longer, resume=True)
+
+
+def _record(folder: Path) -> list[dict[str, Any]]:
+    return json.loads((folder / "run.json").read_text())
+
+
+def test_each_start_is_recorded_with_the_weights_it_began_from(
+    config: Config, tmp_path: Path
+) -> None:
+    folder, source = tmp_path / "run", tmp_path / "source.safetensors"
+    weights = {name: p.asnumpy() for name, p in TinyModel(1, 2).parameters_and_names()}
+    save_checkpoint(source, weights, {})
+    started = _with_train(config, init_checkpoint=str(source))
+    open_session(started).run()
+    last = sha256_of(folder / "last.safetensors")
+    longer = _with_train(started, schedule=ScheduleConfig(epochs=2, milestones=()))
+    open_session(longer, resume=True)
+    first, second = _record(folder)
+    assert first["files"] == [{"path": str(source), "sha256": sha256_of(source)}]
+    assert second["files"] == [{"path": str(folder / "last.safetensors"), "sha256": last}]
+    assert [entry["step"] for entry in (first, second)] == [0, 2]
+    assert second["settings"]["train"]["schedule"]["epochs"] == 2
+
+
+def test_a_refused_resumption_leaves_record_and_settings(config: Config, tmp_path: Path) -> None:
+    open_session(config).run()
+    with pytest.raises(FocusDetrError, match="seed 0"):
+        open_session(_with_train(config, seed=1), resume=True)
+    assert len(_record(tmp_path / "run")) == 1
+    assert load_config(tmp_path / "run" / "config.yaml").train.seed == 0
 
 
 def test_fine_tuning_names_the_new_heads(config: Config, tmp_path: Path) -> None:
