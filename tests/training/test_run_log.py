@@ -8,9 +8,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 
+from focus_detr.data.image_io import decode_image
 from focus_detr.errors import FocusDetrError
 from focus_detr.training.run_log import (
     ConsoleSink,
@@ -118,6 +120,21 @@ def test_scalars_reach_tensorboard(tmp_path: Path) -> None:
     assert scalars["loss/loss_class_0"] == {3: 0.5}
     assert scalars["evaluation/AP"] == {3: 0.25}
     assert scalars["time/step_ms"] == {3: 1000.0}
+
+
+def test_pictures_reach_tensorboard_in_their_colours(tmp_path: Path) -> None:
+    picture = np.full((30, 40, 3), (200, 100, 20), np.uint8)
+    jsonl, board, stream = tmp_path / "metrics.jsonl", tmp_path / "board", io.StringIO()
+    sinks = [ConsoleSink(stream), JsonLinesSink(jsonl), TensorBoardSink(board)]
+    log = RunLog(sinks, log_every=1)
+    log.pictures(7, {"detections/5": picture})
+    log.close()
+    ((step, value),) = [(e.step, v) for e in _events(board) for v in e.summary.value]
+    assert (step, value.tag) == (7, "detections/5")
+    assert (value.image.height, value.image.width, value.image.colorspace) == (30, 40, 3)
+    read = decode_image(value.image.encoded_image_string, "picture", (30, 40))
+    np.testing.assert_allclose(read, picture, atol=4)
+    assert stream.getvalue() == jsonl.read_text() == ""
 
 
 def test_a_resumed_run_hides_what_was_logged_after_its_start(tmp_path: Path) -> None:

@@ -22,8 +22,10 @@ from focus_detr.config.schema import (
     ScheduleConfig,
     TrainConfig,
 )
+from focus_detr.data.batch import Batch
 from focus_detr.distributed.world import World
 from focus_detr.errors import FocusDetrError
+from focus_detr.evaluation.evaluator import Watch
 from focus_detr.files import sha256_of
 from focus_detr.training import session
 from focus_detr.training.session import open_session
@@ -198,3 +200,42 @@ def test_evaluation_knows_how_many_batches_follow(
     checked = replace(config, data=data, eval=EvalConfig(batch_size=3))
     open_session(_with_train(checked, eval_every=1)).run()
     assert totals == [2]  # 4 images
+
+
+class _Watched:
+    """An evaluator that finds nothing in an image, and shows it."""
+
+    def __init__(self, *_: object, watch: Watch, **__: object) -> None:
+        self.watch = watch
+
+    def run(self, progress: bool) -> SimpleNamespace:
+        image, size = np.zeros((1, 3, 64, 64), np.float32), np.array([[64, 64]], np.int32)
+        targets = np.zeros((1, 1, 4)), np.zeros((1, 1)), np.zeros((1, 1))
+        found = np.full((1, 1), -1.0), np.zeros((1, 1), int), np.zeros((1, 1, 4))
+        kept = np.zeros((1, 1), int), np.ones((1, 1), int)
+        self.watch(Batch(image, size, *targets, (9,), size), (*found, *kept))
+        return SimpleNamespace(metrics={"AP": 0.0})
+
+
+@pytest.mark.parametrize(("rank", "count", "drawn"), [(0, 1, 2), (0, 0, 0), (1, 1, 0)])
+def test_the_first_worker_draws_as_many_pictures_as_are_wanted(
+    config: Config,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rank: int,
+    count: int,
+    drawn: int,
+) -> None:
+    monkeypatch.setattr(session, "Evaluator", _Watched)
+    monkeypatch.setattr(session, "GradientMean", lambda workers: None)
+    monkeypatch.setattr(session, "join_world", lambda: _Agreeing(rank))
+    monkeypatch.setattr(_Agreeing, "from_first", lambda self, payload: payload)
+    data = replace(
+        config.data, val_annotations=config.data.train_annotations, val_images=str(tmp_path)
+    )
+    parts = open_session(
+        _with_train(replace(config, data=data), eval_every=1, pictures=count)
+    ).parts
+    assert parts.evaluate is not None
+    parts.evaluate()
+    assert len(parts.pictures()) == drawn

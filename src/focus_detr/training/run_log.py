@@ -12,13 +12,16 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Protocol, TextIO
 
+import numpy as np
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 from tqdm import tqdm
 
 from focus_detr.files import writing
+from focus_detr.inference.image_writing import encode_image
 
+_RGB = 3  # TensorBoard's number for it
 _MAIN_PARTS = ("loss_class", "loss_bbox", "loss_giou", "select_loss")  # last layer, foreground
 
 
@@ -64,6 +67,9 @@ class Sink(Protocol):
     def evaluation(self, epoch: int, step: int, metrics: Mapping[str, float]) -> None:
         """Metrics after an epoch."""
 
+    def pictures(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
+        """Pictures by name, [h, w, 3] uint8 RGB."""
+
     def message(self, text: str) -> None:
         """A sentence."""
 
@@ -97,6 +103,11 @@ class RunLog:
         """Report metrics after ``epoch`` (from 0)."""
         for sink in self._sinks:
             sink.evaluation(epoch, step, metrics)
+
+    def pictures(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
+        """Show pictures ([h, w, 3] uint8 RGB, by name) as they are after ``step`` updates."""
+        for sink in self._sinks:
+            sink.pictures(step, pictures)
 
     def message(self, text: str) -> None:
         """Report a sentence."""
@@ -141,6 +152,9 @@ class ConsoleSink:
         """Write the metrics."""
         numbers = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         self.message(f"epoch {epoch + 1} evaluation  {numbers}")
+
+    def pictures(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
+        """A terminal shows none."""
 
     def message(self, text: str) -> None:
         """Write a line without tearing the bar."""
@@ -189,6 +203,9 @@ class JsonLinesSink:
         place = {"epoch": epoch + 1, "step": step}
         self._write({"kind": "evaluation", **place, "metrics": dict(metrics)})
 
+    def pictures(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
+        """Pictures are not for lines of text."""
+
     def message(self, text: str) -> None:
         """Write one line of kind ``message``."""
         self._write({"kind": "message", "text": text})
@@ -205,7 +222,7 @@ class JsonLinesSink:
 
 
 class TensorBoardSink:
-    """Scalars for TensorBoard.
+    """Scalars and pictures for TensorBoard.
 
     Written in this thread: ``SummaryWriter`` has one of its own, which dies when the disk is full,
     and then training waits for it without end.
@@ -239,6 +256,18 @@ class TensorBoardSink:
         """Write the metrics."""
         self._write_scalars({f"evaluation/{name}": v for name, v in metrics.items()}, step)
 
+    def pictures(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
+        """Write the pictures, as JPEG."""
+        values = []
+        for name, picture in pictures.items():
+            height, width = picture.shape[:2]
+            content = encode_image(picture, ".jpg")
+            image = Summary.Image(
+                height=height, width=width, colorspace=_RGB, encoded_image_string=content
+            )
+            values.append(Summary.Value(tag=name, image=image))
+        self._write_values(values, step)
+
     def message(self, text: str) -> None:
         """Sentences are not for plots."""
 
@@ -249,6 +278,9 @@ class TensorBoardSink:
 
     def _write_scalars(self, scalars: Mapping[str, float], step: int) -> None:
         values = [Summary.Value(tag=name, simple_value=value) for name, value in scalars.items()]
+        self._write_values(values, step)
+
+    def _write_values(self, values: Sequence[Summary.Value], step: int) -> None:
         self._write(Event(step=step, wall_time=time.time(), summary=Summary(value=values)))
 
     def _write(self, event: Event) -> None:

@@ -20,6 +20,7 @@ from focus_detr.distributed.reducers import GradientMean
 from focus_detr.distributed.world import World, join_world
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.evaluator import Evaluator
+from focus_detr.evaluation.gallery import Gallery
 from focus_detr.files import write_whole, writing
 from focus_detr.models.detector import Detector
 from focus_detr.models.factory import build_training_loss
@@ -58,7 +59,8 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
     num_classes = config.model.num_classes or len(classes)
     config = replace(config, model=replace(config.model, num_classes=num_classes))
     loss = build_training_loss(config, num_classes, world=world)
-    evaluate = _evaluation(config, loss.model, classes, progress, world)
+    gallery = Gallery(config.train.pictures if world.first else 0, classes.names, config.model)
+    evaluate = _evaluation(config, loss.model, classes, progress, world, gallery)
     update = build_update(loss.model, config.train)
     description = describe(config, classes)
     if resume and folder.last.exists():
@@ -85,6 +87,7 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
         folder=folder,
         description=description,
         world=world,
+        pictures=gallery.take,
     )
     trainer = Trainer(config.train, parts, state)
     if world.first:
@@ -163,7 +166,12 @@ def _record(config: Config, folder: RunFolder, state: TrainingState, world: Worl
 
 
 def _evaluation(
-    config: Config, model: nn.Cell, classes: ClassMap, progress: bool, world: World
+    config: Config,
+    model: nn.Cell,
+    classes: ClassMap,
+    progress: bool,
+    world: World,
+    gallery: Gallery,
 ) -> Callable[[], Mapping[str, float]] | None:
     if config.train.eval_every == 0:
         return None
@@ -186,6 +194,7 @@ def _evaluation(
             len(loader),
             overlap_limit=config.model.overlap_limit,
             world=world,
+            watch=gallery.watch,
         )
         result = evaluator.run(progress=progress and world.first)
         metrics = None if result is None else result.metrics

@@ -60,6 +60,7 @@ class TrainerParts:
     folder: RunFolder
     description: Mapping[str, object]  # class names, category ids, model settings
     world: World = SINGLE  # only its first worker writes
+    pictures: Callable[[], Mapping[str, np.ndarray]] = dict  # of the evaluation just done
 
 
 class Trainer:
@@ -202,6 +203,7 @@ class Trainer:
     def _evaluate(self, evaluate: Callable[[], Mapping[str, float]]) -> None:
         metrics = evaluate()
         self.parts.log.evaluation(self.state.epoch, self.state.step, metrics)
+        self.parts.log.pictures(self.state.step, self.parts.pictures())
         score = metrics[BEST_METRIC]
         if not math.isfinite(score) or (self.state.best is not None and score <= self.state.best):
             return
