@@ -110,6 +110,17 @@ def test_records_are_appended_as_json_lines(tmp_path: Path) -> None:
     assert records[4]["metrics"] == {"AP": 0.5}
 
 
+def test_a_torn_line_of_a_killed_run_is_taken_away(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    for torn in ('{"ki', ""):
+        path.write_text('{"kind": "first"}\n' + torn)
+        log = RunLog([JsonLinesSink(path)], log_every=1)
+        log.message("on")
+        log.close()
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        assert lines == [{"kind": "first"}, {"kind": "message", "text": "on"}]
+
+
 def test_scalars_reach_tensorboard(tmp_path: Path) -> None:
     log = RunLog([TensorBoardSink(tmp_path)], log_every=1)
     log.step(_report(3, total=7.5))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections import deque
@@ -187,6 +188,7 @@ class JsonLinesSink:
         """
         self._path = path
         with writing(path):
+            _cut_torn_line(path)
             self._file = path.open("a", encoding="utf-8")
 
     def step(self, report: StepReport, smoothed: Smoothed) -> None:
@@ -219,6 +221,13 @@ class JsonLinesSink:
         with writing(self._path):
             self._file.write(json.dumps(record) + "\n")
             self._file.flush()
+
+
+def _cut_torn_line(path: Path) -> None:
+    """Take away what a kill or a full disk left of a last line."""
+    if path.is_file():
+        content = path.read_bytes()
+        os.truncate(path, content.rfind(b"\n") + 1)
 
 
 class TensorBoardSink:
