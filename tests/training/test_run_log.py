@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,29 @@ def test_the_line_has_the_numbers_averaged_since_the_last_one() -> None:
     ):
         assert piece in line
     assert "class_0" not in line
+
+
+def _split_report(step: int, forward_ms: float) -> StepReport:
+    split = {"forward": forward_ms, "update": 20.0}
+    return replace(_report(step), split_ms=split, loss_scale=1024.0, skipped=3)
+
+
+def test_the_split_of_the_time_and_the_loss_scale_are_in_all_logs(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    jsonl, tensorboard = tmp_path / "metrics.jsonl", tmp_path / "tensorboard"
+    sinks = [ConsoleSink(stream), JsonLinesSink(jsonl), TensorBoardSink(tensorboard)]
+    log = RunLog(sinks, log_every=2)
+    for step, forward_ms in ((9, 100.0), (10, 300.0)):
+        log.step(_split_report(step, forward_ms))
+    log.close()
+    assert "scale 1024 (skipped 3)" in stream.getvalue()
+    assert "step 1000 ms (forward 200, update 20)" in stream.getvalue()
+    record = json.loads(jsonl.read_text())
+    scalars = {tag: values[10] for tag, values in _scalars(tensorboard).items()}
+    for name, value in (("forward_ms", 200.0), ("update_ms", 20.0)):
+        assert record[name] == scalars[f"time/{name}"] == value
+    for name, value in (("loss_scale", 1024.0), ("skipped_steps", 3)):
+        assert record[name] == scalars[name] == value
 
 
 def test_the_last_step_is_always_reported() -> None:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Protocol, TextIO
@@ -39,6 +39,7 @@ class StepReport:
     gradient_norm: float  # before clipping
     data_ms: float
     step_ms: float
+    split_ms: Mapping[str, float] = field(default_factory=dict)  # parts of step_ms, on a CPU
     loss_scale: float | None = None  # None: the loss is not scaled
     skipped: int = 0  # updates left out so far, because a scaled gradient was too large
 
@@ -57,6 +58,7 @@ class Smoothed:
     data_ms: float
     step_ms: float
     eta_s: float
+    split_ms: Mapping[str, float] = field(default_factory=dict)
 
 
 class Sink(Protocol):
@@ -126,7 +128,10 @@ class RunLog:
         # the median: a step that compiles takes a hundred times longer
         usual_ms = median(r.data_ms + r.step_ms for r in self._recent)
         eta_s = (report.total_steps - report.step) * usual_ms / 1000
-        return Smoothed(fmean(r.total for r in self._recent), data_ms, step_ms, eta_s)
+        split_ms = {
+            work: fmean(r.split_ms.get(work, 0.0) for r in self._recent) for work in report.split_ms
+        }
+        return Smoothed(fmean(r.total for r in self._recent), data_ms, step_ms, eta_s, split_ms)
 
 
 class ConsoleSink:
@@ -194,7 +199,7 @@ class JsonLinesSink:
     def step(self, report: StepReport, smoothed: Smoothed) -> None:
         """Write one line of kind ``train``."""
         numbers = {"loss": report.total, "loss_smoothed": smoothed.total, "lr": report.lr}
-        times = {"data_ms": smoothed.data_ms, "step_ms": smoothed.step_ms}
+        times = _times(smoothed)
         place = {"epoch": report.epoch + 1, "step": report.step}
         norm = {"gradient_norm": report.gradient_norm, **report.scaling()}
         parts = {"parts": dict(report.parts)}
@@ -258,7 +263,7 @@ class TensorBoardSink:
         losses = {"total": report.total, **report.parts}
         scalars = {f"loss/{name}": value for name, value in losses.items()}
         scalars |= {"lr": report.lr, "gradient_norm": report.gradient_norm, **report.scaling()}
-        scalars |= {"time/data_ms": smoothed.data_ms, "time/step_ms": smoothed.step_ms}
+        scalars |= {f"time/{name}": value for name, value in _times(smoothed).items()}
         self._write_scalars(scalars, report.step)
 
     def evaluation(self, epoch: int, step: int, metrics: Mapping[str, float]) -> None:
@@ -308,7 +313,19 @@ def console_line(report: StepReport, smoothed: Smoothed) -> str:
     place = f"epoch {report.epoch + 1}  step {report.step}/{report.total_steps}"
     losses = f"loss {report.total:.3f} (mean {smoothed.total:.3f})  {parts}"
     times = f"data {smoothed.data_ms:.0f} ms  step {smoothed.step_ms:.0f} ms"
-    return f"{place}  {losses}  lr {report.lr:.2e}  {times}  ETA {duration(smoothed.eta_s)}"
+    if smoothed.split_ms:
+        split = ", ".join(f"{work} {taken:.0f}" for work, taken in smoothed.split_ms.items())
+        times = f"{times} ({split})"
+    rate = f"lr {report.lr:.2e}"
+    if report.loss_scale is not None:
+        rate = f"{rate}  scale {report.loss_scale:g} (skipped {report.skipped})"
+    return f"{place}  {losses}  {rate}  {times}  ETA {duration(smoothed.eta_s)}"
+
+
+def _times(smoothed: Smoothed) -> dict[str, float]:
+    """Milliseconds by the names that files have for them."""
+    split = {f"{work}_ms": taken for work, taken in smoothed.split_ms.items()}
+    return {"data_ms": smoothed.data_ms, "step_ms": smoothed.step_ms, **split}
 
 
 def duration(seconds: float) -> str:

@@ -16,6 +16,7 @@ from focus_detr.config.schema import TrainConfig
 from focus_detr.data.batch import Batch
 from focus_detr.distributed.world import SINGLE, World
 from focus_detr.errors import FocusDetrError
+from focus_detr.step_clock import take_split
 from focus_detr.training.accumulation import AccumulatedStep, BatchGroup
 from focus_detr.training.early_warnings import SpikeWatch, save_batch
 from focus_detr.training.run_log import RunLog, StepReport
@@ -135,6 +136,7 @@ class Trainer:
         inputs = self.parts.inputs(batch, step)
         outputs = self.parts.step(ms.Tensor(lr, ms.float32), *inputs)
         total, parts, norm, finite = (output.asnumpy() for output in outputs)
+        end = time.perf_counter()
         report = StepReport(
             epoch=self.state.epoch,
             step=step + 1,
@@ -144,7 +146,8 @@ class Trainer:
             lr=lr,
             gradient_norm=float(norm),
             data_ms=data_ms,
-            step_ms=(time.perf_counter() - start) * 1000,
+            step_ms=(end - start) * 1000,
+            split_ms=take_split(start, end),
             **self.parts.step.update.scaling(),
         )
         if not np.all(finite):
@@ -162,7 +165,8 @@ class Trainer:
             raise FocusDetrError(self._not_finite(report, batch))
         self.parts.log.message(
             f"step {report.step}: a gradient was too large for half precision, the update was not "
-            f"made ({report.skipped} so far); loss scale now {report.loss_scale:g}"
+            f"made ({report.skipped} so far); loss scale now {report.loss_scale:g}; images "
+            f"{self._all_images(batch)}"
         )
 
     def _not_finite(self, report: StepReport, batch: TrainBatch) -> str:
@@ -181,13 +185,16 @@ class Trainer:
             return
         usual = self.spikes.usual(report.total)
         if usual is not None:
-            own = ", ".join(map(str, batch.image_ids))
-            images = b", ".join(self.parts.world.gather(own.encode())).decode()
             self.parts.log.message(
                 f"loss spike at step {report.step}: {report.total:.4g}, usually {usual:.4g}; "
-                f"images {images}"
+                f"images {self._all_images(batch)}"
             )
         self.parts.log.step(report)
+
+    def _all_images(self, batch: TrainBatch) -> str:
+        """Image ids of all workers' batches."""
+        own = ", ".join(map(str, batch.image_ids))
+        return b", ".join(self.parts.world.gather(own.encode())).decode()
 
     def _finish_epoch(self) -> None:
         epoch, every = self.state.epoch, self.config.eval_every
