@@ -147,7 +147,7 @@ def test_a_torn_line_of_a_killed_run_is_taken_away(tmp_path: Path) -> None:
 
 def test_scalars_reach_tensorboard(tmp_path: Path) -> None:
     log = RunLog([TensorBoardSink(tmp_path)], log_every=1)
-    log.step(_report(3, total=7.5))
+    log.step(replace(_report(3, total=7.5), own_lrs={"backbone": 0.25}))
     log.evaluation(0, 3, {"AP": 0.25})
     log.close()
     scalars = _scalars(tmp_path)
@@ -155,6 +155,8 @@ def test_scalars_reach_tensorboard(tmp_path: Path) -> None:
     assert scalars["loss/loss_class_0"] == {3: 0.5}
     assert scalars["evaluation/AP"] == {3: 0.25}
     assert scalars["time/step_ms"] == {3: 1000.0}
+    assert scalars["lr"] == {3: pytest.approx(1e-4)}
+    assert scalars["lr/backbone"] == {3: 0.25}
 
 
 def test_pictures_reach_tensorboard_in_their_colours(tmp_path: Path) -> None:

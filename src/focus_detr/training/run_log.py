@@ -39,6 +39,7 @@ class StepReport:
     gradient_norm: float  # before clipping
     data_ms: float
     step_ms: float
+    own_lrs: Mapping[str, float] = field(default_factory=dict)  # of weights that do not follow lr
     split_ms: Mapping[str, float] = field(default_factory=dict)  # parts of step_ms, on a CPU
     loss_scale: float | None = None  # None: the loss is not scaled
     skipped: int = 0  # updates left out so far, because a scaled gradient was too large
@@ -259,10 +260,11 @@ class TensorBoardSink:
         self._write(Event(step=first_step, session_log=SessionLog(status=SessionLog.START)))
 
     def step(self, report: StepReport, smoothed: Smoothed) -> None:
-        """Write the losses, rate, norm and times."""
+        """Write the losses, rates, norm and times."""
         losses = {"total": report.total, **report.parts}
         scalars = {f"loss/{name}": value for name, value in losses.items()}
         scalars |= {"lr": report.lr, "gradient_norm": report.gradient_norm, **report.scaling()}
+        scalars |= {f"lr/{name}": value for name, value in report.own_lrs.items()}
         scalars |= {f"time/{name}": value for name, value in _times(smoothed).items()}
         self._write_scalars(scalars, report.step)
 

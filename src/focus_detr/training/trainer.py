@@ -19,6 +19,7 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.step_clock import take_split
 from focus_detr.training.accumulation import AccumulatedStep, BatchGroup
 from focus_detr.training.early_warnings import SpikeWatch, save_batch
+from focus_detr.training.parameter_groups import own_learning_rates
 from focus_detr.training.run_log import RunLog, StepReport
 from focus_detr.training.schedule import learning_rate
 from focus_detr.training.state import (
@@ -147,6 +148,7 @@ class Trainer:
             gradient_norm=float(norm),
             data_ms=data_ms,
             step_ms=(end - start) * 1000,
+            own_lrs=own_learning_rates(lr, self.config.optimizer),
             split_ms=take_split(start, end),
             **self.parts.step.update.scaling(),
         )
