@@ -100,6 +100,7 @@ def test_a_run_leaves_its_files_and_is_not_overwritten(config: Config, tmp_path:
     stored = load_config(folder / "config.yaml")
     assert stored == replace(config, model=replace(config.model, num_classes=2))
     assert list((folder / "tensorboard").iterdir())
+    assert "step 2/2" in (folder / "log.txt").read_text().splitlines()[-1]
     with pytest.raises(FocusDetrError, match=r"already holds a run.*--resume"):
         open_session(config)
 

@@ -27,9 +27,12 @@ from focus_detr.models.factory import build_training_loss
 from focus_detr.training.accumulation import build_step, grouped, grouped_inputs
 from focus_detr.training.fine_tune import initialise_from, load_backbone
 from focus_detr.training.inputs import StepInputs
-from focus_detr.training.run_log import RunLog, open_run_log
+from focus_detr.training.metrics_file import JsonLinesSink
+from focus_detr.training.run_log import RunLog
 from focus_detr.training.run_record import record_start
 from focus_detr.training.state import RunFolder, TrainingState, fingerprint, load_state
+from focus_detr.training.tensorboard import TensorBoardSink
+from focus_detr.training.text_sinks import ConsoleSink, LogFileSink
 from focus_detr.training.trainer import Trainer, TrainerParts
 from focus_detr.training.update import build_update
 from focus_detr.weights.stored_settings import stored_test_size
@@ -153,7 +156,13 @@ def _require_one_start(
 def _open_log(config: Config, folder: RunFolder, state: TrainingState, progress: bool) -> RunLog:
     with writing(folder.path):
         folder.path.mkdir(parents=True, exist_ok=True)
-    return open_run_log(folder.path, config.train.log_every, state.step, progress)
+    sinks = (
+        ConsoleSink(progress=progress),
+        LogFileSink(folder.path / "log.txt"),
+        JsonLinesSink(folder.path / "metrics.jsonl"),
+        TensorBoardSink(folder.path / "tensorboard", state.step),
+    )
+    return RunLog(sinks, config.train.log_every)
 
 
 def _record(config: Config, folder: RunFolder, state: TrainingState, world: World) -> None:
