@@ -4,12 +4,13 @@
     python train.py --config config/focus_detr_r50.yaml --resume
     python train.py --config config/focus_detr_r50.yaml train.batch_size=4 train.output_dir=runs/b4
 
-The output folder (train.output_dir) gets config.yaml, metrics.jsonl, tensorboard/, last.safetensors
-(the state to go on from) and best.safetensors (the weights with the highest AP). A summary of the
-data comes first: images, boxes of each class, sizes, and boxes left out and why. Every
-train.log_every steps a line shows losses, learning rate, times and the time that is left; after
-every train.eval_every epochs the twelve COCO metrics follow. Ctrl-C and SIGTERM save after the
-current step and end with status 130; --resume then goes on as if nothing had happened.
+The output folder (train.output_dir) gets config.yaml, run.json (how to repeat the run), log.txt,
+metrics.jsonl, tensorboard/, last.safetensors (the state to go on from) and best.safetensors (the
+weights with the highest AP). A summary of the data comes first: images, boxes of each class, sizes,
+and boxes left out and why. Every train.log_every steps a line shows losses, learning rate, times
+and the time that is left; after every train.eval_every epochs the twelve COCO metrics follow.
+Ctrl-C and SIGTERM save after the current step and end with status 130; --resume then goes on as if
+nothing had happened.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Draw loss and AP curves of one or several runs.
 
     python scripts/plot_run.py runs/bccd --out curves.png
+    python scripts/plot_run.py runs/plain runs/improved --out both.png
 
 Expected: a PNG with the loss on the left and AP, AP50 and AP75 of each evaluation on the right.
 """
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from focus_detr.runtime import command
-from focus_detr.training.curves import draw_curves, read_curves
+from focus_detr.training.curves import draw_curves, read_runs
 
 
 @command
@@ -25,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's output folder")
     parser.add_argument("--out", type=Path, default=Path("curves.png"), help="PNG file to write")
     arguments = parser.parse_args(argv)
-    draw_curves([read_curves(run) for run in arguments.runs], arguments.out)
+    draw_curves(read_runs(arguments.runs), arguments.out)
     print(f"drawn into {arguments.out}")
 
 

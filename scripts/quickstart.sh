@@ -60,7 +60,7 @@ AP50 $ap50, AP $ap. Minutes spent: $(((SECONDS + 30) / 60)).
 
 Look at        $run/pictures  (NAME.png: the boxes; NAME_tokens.png: where the encoder looked)
 Weights        $run/best.safetensors
-Training log   $run/metrics.jsonl, $run/tensorboard
+Training log   $run/log.txt, $run/metrics.jsonl, $run/tensorboard
 
 What next (first: source .venv/bin/activate)
   your photos  python predict.py --checkpoint $run/best.safetensors --out drawn PHOTO_OR_FOLDER

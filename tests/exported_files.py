@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from focus_detr.deploy.runner import ModelFile
-from focus_detr.deploy.sidecar import Graph, Sidecar, Versions, sha256_of, write_sidecar
+from focus_detr.deploy.sidecar import Graph, Sidecar, Versions, write_sidecar
+from focus_detr.files import sha256_of
 
 GRAPH = Graph(64, 96, 1, "pixels", "pixels", "composition", "mindspore")
 SIDECAR = Sidecar(

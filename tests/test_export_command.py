@@ -19,9 +19,10 @@ from small_checkpoint import write_small_checkpoint
 
 from focus_detr.data.image_io import read_image
 from focus_detr.deploy.runner import ExportedPredictor
-from focus_detr.deploy.sidecar import read_sidecar, sha256_of, sidecar_path, write_sidecar
+from focus_detr.deploy.sidecar import read_sidecar, sidecar_path, write_sidecar
 from focus_detr.export.onnx_writing import write_onnx
 from focus_detr.export.pictures import draw_picture
+from focus_detr.files import sha256_of
 from focus_detr.inference.image_writing import write_image
 
 ROOT = Path(__file__).resolve().parents[1]

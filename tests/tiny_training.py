@@ -160,6 +160,7 @@ class TinyRun:
     eval_every: int = 1
     loader: TinyLoader = field(default_factory=TinyLoader)
     evaluate: Callable[[], Mapping[str, float]] | None = None
+    pictures: Callable[[], Mapping[str, np.ndarray]] = dict
     sinks: tuple[Sink, ...] = ()
     model_seed: int = 0
     world: World = SINGLE
@@ -194,6 +195,7 @@ class TinyRun:
             folder=RunFolder(self.folder),
             description=DESCRIPTION,
             world=self.world,
+            pictures=self.pictures,
         )
         return Trainer(config, parts, state or TrainingState(0, len(parts.loader)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from focus_detr.errors import FocusDetrError
 
 # the library writes by itself and reports the system's error only as text
 _FULL_DISK_TEXT = f"(os error {errno.ENOSPC})"
+_BLOCK = 1 << 20  # bytes
 
 
 def _sync(path: Path) -> None:
@@ -135,3 +137,12 @@ def read_json(path: str | Path) -> Any:
         raise FocusDetrError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
         raise FocusDetrError(f"{path} is not valid JSON: {error}") from error
+
+
+def sha256_of(path: str | Path) -> str:
+    """Hash of a file's content, in hexadecimal."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

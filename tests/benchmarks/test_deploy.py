@@ -11,7 +11,8 @@ from benchmark_runs import run_benchmark
 from exported_files import SIDECAR
 from onnx import ModelProto, TensorProto, helper, save
 
-from focus_detr.deploy.sidecar import sha256_of, write_sidecar
+from focus_detr.deploy.sidecar import write_sidecar
+from focus_detr.files import sha256_of
 
 
 def constant_detector() -> ModelProto:

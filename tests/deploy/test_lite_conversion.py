@@ -11,8 +11,9 @@ import pytest
 from exported_files import GRAPH, SIDECAR, write_model
 
 from focus_detr.deploy.lite_conversion import Conversion
-from focus_detr.deploy.sidecar import read_sidecar, sha256_of, write_sidecar
+from focus_detr.deploy.sidecar import read_sidecar, write_sidecar
 from focus_detr.errors import FocusDetrError
+from focus_detr.files import sha256_of
 
 STAND_IN = """#!{python}
 import json, pathlib, sys

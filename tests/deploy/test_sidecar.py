@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from exported_files import SIDECAR, write_model
 
-from focus_detr.deploy.sidecar import read_sidecar, sha256_of, sidecar_path
+from focus_detr.deploy.sidecar import read_sidecar, sidecar_path
 from focus_detr.errors import FocusDetrError
+from focus_detr.files import sha256_of
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:

@@ -125,6 +125,19 @@ def test_order_and_batches_do_not_matter(annotations: Path) -> None:
     assert detect([BLANK_ID, 12, BLANK_ID], [31, 25]) == expected
 
 
+def test_a_watcher_sees_each_batch_with_all_outputs(annotations: Path) -> None:
+    seen = []
+    Evaluator(
+        [make_batch([31, 12]), make_batch([25, BLANK_ID])],
+        perfect_detector,
+        CATEGORY_IDS,
+        annotations,
+        watch=lambda batch, outputs: seen.append((batch.image_ids, [o.shape for o in outputs])),
+    ).detect(progress=False)
+    shapes = [(2, 3), (2, 3), (2, 3, 4), (2, 5), (2, 6)]
+    assert seen == [((31, 12), shapes), ((25, BLANK_ID), shapes)]
+
+
 def test_every_new_shape_counts_as_compilation(annotations: Path) -> None:
     loader = [make_batch([31], side) for side in (32, 64, 32, 64, 32)]
     _, speed = Evaluator(loader, perfect_detector, CATEGORY_IDS, annotations).detect(False)

@@ -12,11 +12,12 @@ from mindspore import nn
 from small_checkpoint import CLASSES, NETWORK, TEST_SIZE, write_small_checkpoint
 
 from focus_detr.config.schema import Config
-from focus_detr.deploy.sidecar import Graph, read_sidecar, sha256_of
+from focus_detr.deploy.sidecar import Graph, read_sidecar
 from focus_detr.errors import FocusDetrError
 from focus_detr.export import session
 from focus_detr.export.options import ExportOptions
 from focus_detr.export.session import Exporter
+from focus_detr.files import sha256_of
 from focus_detr.inference.postprocess import Detections
 from focus_detr.inference.prediction import Prediction
 

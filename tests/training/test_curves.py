@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import cv2
 import pytest
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.training.curves import draw_curves, read_curves
+from focus_detr.training.curves import METRICS, draw_curves, read_curves, read_runs
 
 
 @pytest.fixture
@@ -34,6 +35,37 @@ def test_steps_losses_and_percentages_are_read(run: Path) -> None:
     assert curves.name == "cells"
     assert curves.loss == [(10, 8.0), (20, 4.0)]
     assert curves.metrics == {"AP": [(20, 25.0)], "AP50": [(20, 50.0)], "AP75": [(20, 12.5)]}
+
+
+def _train(step: int, loss: float) -> dict[str, object]:
+    return {"kind": "train", "step": step, "loss_smoothed": loss}
+
+
+def _evaluation(step: int, score: float) -> dict[str, object]:
+    return {"kind": "evaluation", "step": step, "metrics": dict.fromkeys(METRICS, score)}
+
+
+def test_a_resumed_run_takes_back_what_it_does_again(run: Path) -> None:
+    before = [_train(10, 9.0), _evaluation(10, 0.1), _train(20, 8.0), _evaluation(20, 0.2)]
+    again = [_train(15, 7.0), _train(20, 6.0)]
+    (run / "metrics.jsonl").write_text("".join(f"{json.dumps(r)}\n" for r in before + again))
+    curves = read_curves(run)
+    assert curves.loss == [(10, 9.0), (15, 7.0), (20, 6.0)]
+    assert curves.metrics["AP"] == [(10, 10.0)]
+
+
+def test_a_line_that_is_being_written_is_left_out(run: Path) -> None:
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"kind": "train", "step": 30, "lo')
+    assert [step for step, _ in read_curves(run).loss] == [10, 20]
+
+
+def test_runs_of_one_name_are_told_apart(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "second" / run.name)
+    shutil.copytree(run, tmp_path / "third")
+    folders = [run, tmp_path / "second" / run.name, tmp_path / "third"]
+    names = [curves.name for curves in read_runs(folders)]
+    assert names == [str(folders[0]), str(folders[1]), "third"]
 
 
 def test_runs_are_drawn_into_a_picture(run: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from told_world import ToldWorld
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.models.denoising import slot_layout
-from focus_detr.training.run_log import JsonLinesSink
+from focus_detr.training.metrics_file import JsonLinesSink
 from focus_detr.training.state import fingerprint
 from focus_detr.training.stop_signal import TrainingStopped
 

@@ -10,7 +10,12 @@ from tiny_training import TinyModel
 
 from focus_detr.config.schema import OptimizerConfig, ParameterGroup
 from focus_detr.errors import FocusDetrError
-from focus_detr.training.parameter_groups import lr_factor, trained_parameters, weight_decay
+from focus_detr.training.parameter_groups import (
+    lr_factor,
+    own_learning_rates,
+    trained_parameters,
+    weight_decay,
+)
 from focus_detr.weights.naming import to_ours
 
 MANIFEST = Path(__file__).parents[1] / "golden" / "manifest_r50.json"
@@ -52,6 +57,16 @@ def test_groups_set_what_they_name_and_the_first_one_counts() -> None:
         ("norm.gamma", 1.0, 0.0),
         ("class_heads.weight", 1.0, 1e-4),
     ]
+
+
+def test_the_rates_that_differ_are_named() -> None:
+    groups = (
+        ParameterGroup("norm", weight_decay=0.5),
+        ParameterGroup("offsets", lr_factor=0.5),
+        ParameterGroup("offsets", lr_factor=0.75),
+    )
+    config = OptimizerConfig(backbone_lr_factor=0.25, groups=groups)
+    assert own_learning_rates(2.0, config) == {"backbone": 0.5, "offsets": 1.0}
 
 
 def test_what_a_pattern_freezes_is_left_out() -> None:

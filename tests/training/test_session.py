@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,8 +22,11 @@ from focus_detr.config.schema import (
     ScheduleConfig,
     TrainConfig,
 )
+from focus_detr.data.batch import Batch
 from focus_detr.distributed.world import World
 from focus_detr.errors import FocusDetrError
+from focus_detr.evaluation.evaluator import Watch
+from focus_detr.files import sha256_of
 from focus_detr.training import session
 from focus_detr.training.session import open_session
 from focus_detr.weights.checkpoint import load_checkpoint, save_checkpoint
@@ -96,6 +100,7 @@ def test_a_run_leaves_its_files_and_is_not_overwritten(config: Config, tmp_path:
     stored = load_config(folder / "config.yaml")
     assert stored == replace(config, model=replace(config.model, num_classes=2))
     assert list((folder / "tensorboard").iterdir())
+    assert "step 2/2" in (folder / "log.txt").read_text().splitlines()[-1]
     with pytest.raises(FocusDetrError, match=r"already holds a run.*--resume"):
         open_session(config)
 
@@ -118,12 +123,6 @@ def test_resuming_goes_on_where_the_run_was(config: Config, tmp_path: Path) -> N
     assert second.endswith("after step 2")
 
 
-def test_another_seed_does_not_go_on(config: Config) -> None:
-    open_session(config).run()
-    with pytest.raises(FocusDetrError, match="seed 0"):
-        open_session(_with_train(config, seed=1), resume=True)
-
-
 def test_another_number_of_workers_goes_on_with_as_many_images_in_a_step(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +135,36 @@ def test_another_number_of_workers_goes_on_with_as_many_images_in_a_step(
     sentence = r"batches_per_epoch 2, but .* 2 workers now give 1.* workers x train.batch_size"
     with pytest.raises(FocusDetrError, match=sentence):
         open_session(longer, resume=True)
+
+
+def _record(folder: Path) -> list[dict[str, Any]]:
+    return json.loads((folder / "run.json").read_text())
+
+
+def test_each_start_is_recorded_with_the_weights_it_began_from(
+    config: Config, tmp_path: Path
+) -> None:
+    folder, source = tmp_path / "run", tmp_path / "source.safetensors"
+    weights = {name: p.asnumpy() for name, p in TinyModel(1, 2).parameters_and_names()}
+    save_checkpoint(source, weights, {})
+    started = _with_train(config, init_checkpoint=str(source))
+    open_session(started).run()
+    last = sha256_of(folder / "last.safetensors")
+    longer = _with_train(started, schedule=ScheduleConfig(epochs=2, milestones=()))
+    open_session(longer, resume=True)
+    first, second = _record(folder)
+    assert first["files"] == [{"path": str(source), "sha256": sha256_of(source)}]
+    assert second["files"] == [{"path": str(folder / "last.safetensors"), "sha256": last}]
+    assert [entry["step"] for entry in (first, second)] == [0, 2]
+    assert second["settings"]["train"]["schedule"]["epochs"] == 2
+
+
+def test_a_refused_resumption_leaves_record_and_settings(config: Config, tmp_path: Path) -> None:
+    open_session(config).run()
+    with pytest.raises(FocusDetrError, match="seed 0"):
+        open_session(_with_train(config, seed=1), resume=True)
+    assert len(_record(tmp_path / "run")) == 1
+    assert load_config(tmp_path / "run" / "config.yaml").train.seed == 0
 
 
 def test_fine_tuning_names_the_new_heads(config: Config, tmp_path: Path) -> None:
@@ -172,3 +201,42 @@ def test_evaluation_knows_how_many_batches_follow(
     checked = replace(config, data=data, eval=EvalConfig(batch_size=3))
     open_session(_with_train(checked, eval_every=1)).run()
     assert totals == [2]  # 4 images
+
+
+class _Watched:
+    """An evaluator that finds nothing in an image, and shows it."""
+
+    def __init__(self, *_: object, watch: Watch, **__: object) -> None:
+        self.watch = watch
+
+    def run(self, progress: bool) -> SimpleNamespace:
+        image, size = np.zeros((1, 3, 64, 64), np.float32), np.array([[64, 64]], np.int32)
+        targets = np.zeros((1, 1, 4)), np.zeros((1, 1)), np.zeros((1, 1))
+        found = np.full((1, 1), -1.0), np.zeros((1, 1), int), np.zeros((1, 1, 4))
+        kept = np.zeros((1, 1), int), np.ones((1, 1), int)
+        self.watch(Batch(image, size, *targets, (9,), size), (*found, *kept))
+        return SimpleNamespace(metrics={"AP": 0.0})
+
+
+@pytest.mark.parametrize(("rank", "count", "drawn"), [(0, 1, 2), (0, 0, 0), (1, 1, 0)])
+def test_the_first_worker_draws_as_many_pictures_as_are_wanted(
+    config: Config,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rank: int,
+    count: int,
+    drawn: int,
+) -> None:
+    monkeypatch.setattr(session, "Evaluator", _Watched)
+    monkeypatch.setattr(session, "GradientMean", lambda workers: None)
+    monkeypatch.setattr(session, "join_world", lambda: _Agreeing(rank))
+    monkeypatch.setattr(_Agreeing, "from_first", lambda self, payload: payload)
+    data = replace(
+        config.data, val_annotations=config.data.train_annotations, val_images=str(tmp_path)
+    )
+    parts = open_session(
+        _with_train(replace(config, data=data), eval_every=1, pictures=count)
+    ).parts
+    assert parts.evaluate is not None
+    parts.evaluate()
+    assert len(parts.pictures()) == drawn

@@ -174,21 +174,42 @@ def test_a_state_of_other_data_is_refused(tmp_path: Path) -> None:
 
 
 class _Messages:
-    """A sink that remembers sentences and steps."""
+    """A sink that remembers sentences, steps and names of pictures."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.reports: list[StepReport] = []
+        self.shown: list[tuple[int | str, ...]] = []
 
     def step(self, report: StepReport, smoothed: Smoothed) -> None:
         self.reports.append(report)
 
     def evaluation(self, epoch: int, step: int, metrics: Mapping[str, float]) -> None: ...
 
+    def pictures(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
+        self.shown.append((step, *pictures))
+
     def message(self, text: str) -> None:
         self.texts.append(text)
 
     def close(self) -> None: ...
+
+
+def test_each_evaluation_shows_its_pictures(tmp_path: Path) -> None:
+    sink, pixels = _Messages(), np.zeros((2, 2, 3), np.uint8)
+    evaluations = []
+
+    def evaluate() -> dict[str, float]:
+        evaluations.append(f"evaluation {len(evaluations)}")
+        return {"AP": 0.5}
+
+    def pictures() -> dict[str, np.ndarray]:
+        return {evaluations[-1]: pixels}
+
+    run = TinyRun(tmp_path, epochs=4, eval_every=2, evaluate=evaluate, pictures=pictures)
+    run.sinks = (sink,)
+    run.trainer().run()
+    assert sink.shown == [(6, "evaluation 0"), (12, "evaluation 1")]
 
 
 def test_a_jump_of_the_loss_is_told_with_its_images(tmp_path: Path) -> None:

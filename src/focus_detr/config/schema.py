@@ -219,6 +219,7 @@ class TrainConfig:
     seed: int = 0
     log_every: int = 50
     eval_every: int = 1  # epochs, and after the last one; 0: never
+    pictures: int = 2  # images drawn for TensorBoard after each evaluation; 0: none
     checkpoint_every: int = 0  # steps; 0: at the end of each epoch only
     keep_checkpoints: int = 0  # of the states saved, so many of the latest stay besides the last
     spike_factor: float = 5.0  # a loss so many times the usual one is logged with its images; 0: no

@@ -112,6 +112,7 @@ RANGES = {
     "train.seed": NOT_NEGATIVE,
     "train.log_every": COUNT,
     "train.eval_every": NOT_NEGATIVE,
+    "train.pictures": NOT_NEGATIVE,
     "train.checkpoint_every": NOT_NEGATIVE,
     "train.keep_checkpoints": NOT_NEGATIVE,
     "train.spike_factor": NOT_NEGATIVE,

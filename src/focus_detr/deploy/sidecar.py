@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_type_hints
 
 from focus_detr.config.values import build, parse_section
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import read_json, write_json
+from focus_detr.files import read_json, sha256_of, write_json
 
 FORMAT_VERSION = 1
 MINDIR, ONNX = ".mindir", ".onnx"
@@ -18,8 +17,6 @@ SUFFIXES = (MINDIR, ONNX)  # of model files
 # of the graph, in this order; the last input only for boxes in pixels
 INPUTS = ("images", "image_sizes", "picture_sizes")
 OUTPUTS = ("scores", "labels", "boxes")
-
-_BLOCK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -72,15 +69,6 @@ class Sidecar:
 def sidecar_path(model: str | Path) -> Path:
     """Where the sidecar of a model file lies."""
     return Path(f"{model}.json")
-
-
-def sha256_of(path: str | Path) -> str:
-    """Hash of a file's content, in hexadecimal."""
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def write_sidecar(model: str | Path, sidecar: Sidecar) -> None:

@@ -28,6 +28,7 @@ from focus_detr.wording import counted
 _log = logging.getLogger(__name__)
 
 Detector = Callable[[ms.Tensor, ms.Tensor], Sequence[Any]]
+Watch = Callable[[Batch, Sequence[np.ndarray]], None]
 
 
 class Evaluator:
@@ -42,6 +43,7 @@ class Evaluator:
         batches: int | None = None,
         overlap_limit: float | None = None,
         world: World = SINGLE,
+        watch: Watch | None = None,
     ) -> None:
         """Keep what a run needs.
 
@@ -56,6 +58,7 @@ class Evaluator:
             batches: how many the loader gives, for the progress bar.
             overlap_limit: as for ``to_detections``.
             world: the workers that share the images; each has a loader of its own part.
+            watch: is shown each batch with all that the detector returned, outside of the times.
 
         Raises:
             FocusDetrError: the annotations are malformed.
@@ -66,6 +69,7 @@ class Evaluator:
         self._batches = batches
         self._overlap_limit = overlap_limit
         self._world = world
+        self._watch = watch
         self._truth = read_ground_truth(annotations)
         known = {category["id"] for category in self._truth["categories"]}
         self._categories = {
@@ -104,7 +108,7 @@ class Evaluator:
             start = time.perf_counter()
             outputs = self._forward(batch)
             model_seconds = time.perf_counter() - start
-            detections += self._to_results(batch, outputs)
+            detections += self._to_results(batch, outputs[:3])
             post_seconds = time.perf_counter() - start - model_seconds
             images = sum(image_id != BLANK_ID for image_id in batch.image_ids)
             if batch.images.shape in shapes:
@@ -112,13 +116,15 @@ class Evaluator:
             else:
                 shapes.add(batch.images.shape)
                 speed.add_warmup(images, model_seconds)
+            if self._watch is not None:
+                self._watch(batch, outputs)
         detections, speed = gather_results(self._world, detections, speed)
         return self._known(detections), speed
 
     def _forward(self, batch: Batch) -> tuple[np.ndarray, ...]:
-        """Scores, labels and boxes as arrays; copying them waits for the device."""
+        """What the detector returns as arrays; copying them waits for the device."""
         outputs = self._detector(ms.Tensor(batch.images), ms.Tensor(batch.image_sizes))
-        return tuple(np.asarray(output) for output in outputs[:3])
+        return tuple(np.asarray(output) for output in outputs)
 
     def _to_results(self, batch: Batch, outputs: tuple[np.ndarray, ...]) -> list[dict[str, Any]]:
         results = []

@@ -19,7 +19,6 @@ from focus_detr.deploy.sidecar import (
     FORMAT_VERSION,
     Sidecar,
     Versions,
-    sha256_of,
     sidecar_path,
     write_sidecar,
 )
@@ -29,7 +28,7 @@ from focus_detr.export.comparison import Comparison, compare_all
 from focus_detr.export.options import ExportOptions, check_sizes
 from focus_detr.export.sampling import check_ascend_nodes, replace_sampling
 from focus_detr.export.writing import require_packages, write_graph
-from focus_detr.files import whole_file, writing
+from focus_detr.files import sha256_of, whole_file, writing
 from focus_detr.inference.loading import LoadedDetector, load_detector
 from focus_detr.inference.predictor import Predictor, image_shapes
 

@@ -36,6 +36,12 @@ def draw_batch(
             yield image_id, draw_boxes(canvas, boxes, labels, texts)
 
 
+def unnormalised(image: np.ndarray, mean: Sequence[float], std: Sequence[float]) -> np.ndarray:
+    """[3, H, W] as in a batch -> [H, W, 3] uint8 RGB; statistics as for ``draw_batch``."""
+    channels = image.transpose(1, 2, 0)  # [3, H, W] -> [H, W, 3]
+    return np.clip(np.rint(channels * np.array(std) + np.array(mean)), 0, 255).astype(np.uint8)
+
+
 def _targets(batch: Batch, slot: int) -> tuple[np.ndarray, list[int]]:
     """Corners in pixels [n, 4] and labels of the real boxes."""
     valid = batch.box_valid[slot] > 0
@@ -47,8 +53,7 @@ def _targets(batch: Batch, slot: int) -> tuple[np.ndarray, list[int]]:
 
 def _picture(batch: Batch, slot: int, mean: Sequence[float], std: Sequence[float]) -> np.ndarray:
     """[H, W, 3] uint8 RGB, stripes where the image has padding."""
-    channels = batch.images[slot].transpose(1, 2, 0)  # [3, H, W] -> [H, W, 3]
-    pixels = np.clip(np.rint(channels * np.array(std) + np.array(mean)), 0, 255)
+    pixels = unnormalised(batch.images[slot], mean, std)
     height, width = batch.image_sizes[slot]
     rows, columns = np.indices(pixels.shape[:2])
     stripes = np.where((rows + columns) // _STRIPE % 2, *_STRIPE_TONES)

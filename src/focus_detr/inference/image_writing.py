@@ -30,5 +30,15 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
     suffix = Path(path).suffix.lower()
     if suffix not in _OPTIONS:
         raise FocusDetrError(f"cannot write {path}: pictures are written as .png or .jpg")
-    encoded = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _OPTIONS[suffix])[1]
-    write_whole(path, encoded.tobytes())
+    write_whole(path, encode_image(image, suffix))
+
+
+def encode_image(image: np.ndarray, suffix: str) -> bytes:
+    """The content of a PNG or JPEG file.
+
+    Args:
+        image: [H, W, 3] uint8 RGB.
+        suffix: .png, .jpg or .jpeg.
+    """
+    colours = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(suffix, colours, _OPTIONS[suffix])[1].tobytes()

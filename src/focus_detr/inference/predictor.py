@@ -85,14 +85,45 @@ class Predictor:
         batch = prepared.normalised(backbone.pixel_mean, backbone.pixel_std)[None]
         sizes = np.array([prepared.size], np.int32)
         outputs = self._detector(ms.Tensor(batch), ms.Tensor(sizes))
-        scores, labels, boxes, ranked, counts = (np.asarray(output)[0] for output in outputs)
         height, width = image.shape[:2]
-        limit = self._model.overlap_limit
-        detections = to_detections(scores, labels, boxes, (height, width), limit)
-        shapes = level_shapes(*prepared.bucket, self._model.levels)
-        tokens = KeptTokens(ranked, counts, shapes, prepared.size)
-        names = tuple(class_name(label, self.class_names) for label in detections.labels)
-        return Prediction(detections, names, tokens)
+        return to_prediction(
+            [np.asarray(output)[0] for output in outputs],
+            self._model,
+            self.class_names,
+            file_size=(height, width),
+            seen_size=prepared.size,
+            bucket=prepared.bucket,
+        )
+
+
+def to_prediction(
+    rows: Sequence[np.ndarray],
+    model: ModelConfig,
+    class_names: tuple[str, ...],
+    *,
+    file_size: Size,
+    seen_size: Size,
+    bucket: Size,
+) -> Prediction:
+    """What the detector's outputs for one image say.
+
+    Args:
+        rows: scores [R], labels [R], boxes [R, 4] in 0..1, ranked tokens [K], refined counts
+            [layers].
+        model: of the detector.
+        class_names: name of each label.
+        file_size: (height, width) that boxes are wanted in.
+        seen_size: (height, width) as the network saw the image, without padding.
+        bucket: (height, width) with it.
+
+    Raises:
+        FocusDetrError: a score or box is not finite.
+    """
+    scores, labels, boxes, ranked, counts = rows
+    detections = to_detections(scores, labels, boxes, file_size, model.overlap_limit)
+    tokens = KeptTokens(ranked, counts, level_shapes(*bucket, model.levels), seen_size)
+    names = tuple(class_name(label, class_names) for label in detections.labels)
+    return Prediction(detections, names, tokens)
 
 
 def image_shapes(data: DataConfig) -> tuple[Size, ...]:

@@ -20,6 +20,7 @@ from mindspore.ops.operations._pyfunc_registry import add_pyfunc
 from focus_detr.losses.boxes import corners, generalized_iou
 from focus_detr.losses.graph_assignment import assign_rows
 from focus_detr.losses.host_assignment import COST_LIMIT, assign, matching_cost
+from focus_detr.step_clock import FORWARD, MATCHING, mark
 
 _LOG_EPS = 1e-8
 _SPARE_COST = 4 * COST_LIMIT  # of a column that means "no query"; real ones are always preferred
@@ -90,6 +91,7 @@ class HostMatcher(_Matcher):
         box_valid: np.ndarray,
     ) -> np.ndarray:
         """Match NumPy arrays; never raises for non-finite ones, which would break the graph."""
+        mark(FORWARD)
         matched = np.zeros((*logits.shape[:2], labels.shape[1]), np.int32)
         counts = np.asarray(box_valid).sum(1).astype(int)
         with np.errstate(all="ignore"):
@@ -98,6 +100,7 @@ class HostMatcher(_Matcher):
                 cost = matching_cost(logits[:, image], boxes[:, image], *real, self.weights)
                 for head in range(len(cost)):
                     matched[head, image, :count] = assign(cost[head])
+        mark(MATCHING)
         return matched
 
     def construct(self, *arguments: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from focus_detr.data.batch import Batch
 from focus_detr.errors import FocusDetrError
+from focus_detr.step_clock import backward_mark
 from focus_detr.training.adamw import AdamW
 from focus_detr.training.train_step import ScaledLoss, TrainStep, poisoned
 from focus_detr.training.update import Update
@@ -140,6 +141,7 @@ class _Gradients(nn.Cell):
         self.update = update
         self.sums = sums
         self.share = 1.0 / count
+        self.backward_mark = backward_mark()
         self.loss_cell = ScaledLoss(CountedLoss(loss_cell))
         self.value_and_grad = ops.value_and_grad(
             self.loss_cell, None, update.optimizer.parameters, has_aux=True
@@ -154,7 +156,7 @@ class _Gradients(nn.Cell):
             total = ops.depend(total, self.map(_put, self.sums, gradients))
         else:
             total = ops.depend(total, self.map(_add, self.sums, gradients))
-        return total, parts
+        return self.backward_mark(total), parts
 
 
 class _Finish(nn.Cell):

@@ -34,6 +34,15 @@ def lr_factor(name: str, config: OptimizerConfig) -> float:
     return config.backbone_lr_factor if name.startswith(_BACKBONE) else 1.0
 
 
+def own_learning_rates(lr: float, config: OptimizerConfig) -> dict[str, float]:
+    """The rates of parameters that do not follow ``lr`` itself, by name or pattern."""
+    rates = {_BACKBONE.removesuffix("."): lr * config.backbone_lr_factor}
+    for group in config.groups:
+        if group.lr_factor is not None:
+            rates.setdefault(group.pattern, lr * group.lr_factor)
+    return rates
+
+
 def weight_decay(name: str, config: OptimizerConfig) -> float:
     """Weight decay of the parameter called ``name``: norms have their own, biases are decayed."""
     for group in _groups_of(name, config):

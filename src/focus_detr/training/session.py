@@ -14,19 +14,25 @@ from focus_detr.config.loading import dump_yaml, to_dict
 from focus_detr.config.schema import Config
 from focus_detr.data.build import build_eval_loader, build_train_loader
 from focus_detr.data.classes import ClassMap
+from focus_detr.data.loader import DataLoader
 from focus_detr.data.summary import summarise
 from focus_detr.distributed.reducers import GradientMean
 from focus_detr.distributed.world import World, join_world
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.evaluator import Evaluator
-from focus_detr.files import whole_file
+from focus_detr.evaluation.gallery import Gallery
+from focus_detr.files import write_whole, writing
 from focus_detr.models.detector import Detector
 from focus_detr.models.factory import build_training_loss
 from focus_detr.training.accumulation import build_step, grouped, grouped_inputs
 from focus_detr.training.fine_tune import initialise_from, load_backbone
 from focus_detr.training.inputs import StepInputs
-from focus_detr.training.run_log import RunLog, open_run_log
+from focus_detr.training.metrics_file import JsonLinesSink
+from focus_detr.training.run_log import RunLog
+from focus_detr.training.run_record import record_start
 from focus_detr.training.state import RunFolder, TrainingState, fingerprint, load_state
+from focus_detr.training.tensorboard import TensorBoardSink
+from focus_detr.training.text_sinks import ConsoleSink, LogFileSink
 from focus_detr.training.trainer import Trainer, TrainerParts
 from focus_detr.training.update import build_update
 from focus_detr.weights.stored_settings import stored_test_size
@@ -51,23 +57,19 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
     folder = RunFolder(Path(config.train.output_dir))
     _refuse_overwriting(folder, resume)
     progress = sys.stdout.isatty() if progress is None else progress
-    loader = build_train_loader(
-        config, seed=config.train.seed, rank=world.rank, world_size=world.size
-    )
+    loader = _training_data(config, world)
     batches = grouped(loader, config.train.accumulate)
     classes = loader.dataset.classes
     num_classes = config.model.num_classes or len(classes)
     config = replace(config, model=replace(config.model, num_classes=num_classes))
     loss = build_training_loss(config, num_classes, world=world)
-    evaluate = _evaluation(config, loss.model, classes, progress, world)
+    gallery = Gallery(config.train.pictures if world.first else 0, classes.names, config.model)
+    evaluate = _evaluation(config, loss.model, classes, progress, world, gallery)
     update = build_update(loss.model, config.train)
     description = describe(config, classes)
     if resume and folder.last.exists():
         state = load_state(folder.last, loss.model, update, description)
-        note = f"resuming {folder.last} after step {state.step}"
-        if state.epoch >= config.train.schedule.epochs:
-            steps = counted(state.step, "step")
-            note = f"{folder.last} is of a finished training ({steps}): nothing to do"
+        note = _going_on(config, folder, state)
     else:
         state = TrainingState(config.train.seed, len(batches))
         note = _begin(config, loss.model)
@@ -89,8 +91,12 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
         folder=folder,
         description=description,
         world=world,
+        pictures=gallery.take,
     )
-    return Trainer(config.train, parts, state)
+    trainer = Trainer(config.train, parts, state)
+    if world.first:
+        _record(config, folder, state, world)
+    return trainer
 
 
 def describe(config: Config, classes: ClassMap) -> dict[str, object]:
@@ -109,6 +115,19 @@ def _refuse_overwriting(folder: RunFolder, resume: bool) -> None:
             f"{folder.path} already holds a run; add --resume to go on with it or set another "
             "train.output_dir"
         )
+
+
+def _training_data(config: Config, world: World) -> DataLoader:
+    seed = config.train.seed
+    return build_train_loader(config, seed=seed, rank=world.rank, world_size=world.size)
+
+
+def _going_on(config: Config, folder: RunFolder, state: TrainingState) -> str:
+    """A sentence about a state that was loaded."""
+    if state.epoch >= config.train.schedule.epochs:
+        steps = counted(state.step, "step")
+        return f"{folder.last} is of a finished training ({steps}): nothing to do"
+    return f"resuming {folder.last} after step {state.step}"
 
 
 def _begin(config: Config, model: nn.Cell) -> str:
@@ -137,13 +156,33 @@ def _require_one_start(
 
 
 def _open_log(config: Config, folder: RunFolder, state: TrainingState, progress: bool) -> RunLog:
-    with whole_file(folder.config) as part:
-        part.write_text(dump_yaml(config), encoding="utf-8")
-    return open_run_log(folder.path, config.train.log_every, state.step, progress)
+    with writing(folder.path):
+        folder.path.mkdir(parents=True, exist_ok=True)
+    sinks = (
+        ConsoleSink(progress=progress),
+        LogFileSink(folder.path / "log.txt"),
+        JsonLinesSink(folder.path / "metrics.jsonl"),
+        TensorBoardSink(folder.path / "tensorboard", state.step),
+    )
+    return RunLog(sinks, config.train.log_every)
+
+
+def _record(config: Config, folder: RunFolder, state: TrainingState, world: World) -> None:
+    """Write down how the run starts; it has not saved anything yet."""
+    write_whole(folder.config, dump_yaml(config).encode())
+    fresh = (config.train.init_checkpoint or config.model.backbone.weights,)
+    sources = (folder.last,) if folder.last.exists() else fresh
+    files = [Path(source) for source in sources if source is not None]
+    record_start(folder.record, config, step=state.step, workers=world.size, files=files)
 
 
 def _evaluation(
-    config: Config, model: nn.Cell, classes: ClassMap, progress: bool, world: World
+    config: Config,
+    model: nn.Cell,
+    classes: ClassMap,
+    progress: bool,
+    world: World,
+    gallery: Gallery,
 ) -> Callable[[], Mapping[str, float]] | None:
     if config.train.eval_every == 0:
         return None
@@ -166,6 +205,7 @@ def _evaluation(
             len(loader),
             overlap_limit=config.model.overlap_limit,
             world=world,
+            watch=gallery.watch,
         )
         result = evaluator.run(progress=progress and world.first)
         metrics = None if result is None else result.metrics

@@ -74,6 +74,11 @@ class RunFolder:
         """The settings of the run."""
         return self.path / "config.yaml"
 
+    @property
+    def record(self) -> Path:
+        """What it takes to repeat the run."""
+        return self.path / "run.json"
+
     def has_run(self) -> bool:
         """Whether a run has saved anything here."""
         return self.last.exists() or self.best.exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
+from focus_detr.step_clock import backward_mark, forward_mark
 from focus_detr.training.adamw import AdamW
 from focus_detr.training.update import Update
 
@@ -15,10 +16,12 @@ class ScaledLoss(nn.Cell):
     def __init__(self, loss_cell: nn.Cell) -> None:
         super().__init__(auto_prefix=False)
         self.loss_cell = loss_cell
+        self.forward_mark = forward_mark()
 
     def construct(self, scale: Tensor, *batch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Scaled total [], total [] and parts [n]."""
         total, parts = self.loss_cell(*batch)
+        total = self.forward_mark(total)
         return total * scale, total, parts
 
 
@@ -39,6 +42,7 @@ class TrainStep(nn.Cell):
         self.loss_cell = ScaledLoss(loss_cell)  # an attribute, for set_train to reach it
         self.update = update
         self.gradient_reducer = gradient_reducer
+        self.backward_mark = backward_mark()
         self.value_and_grad = ops.value_and_grad(
             self.loss_cell, None, update.optimizer.parameters, has_aux=True
         )
@@ -63,6 +67,7 @@ class TrainStep(nn.Cell):
         (_, total, parts), gradients = self.value_and_grad(scale, *batch)
         if self.gradient_reducer is not None:
             gradients = self.gradient_reducer(poisoned(total, gradients))
+        total = self.backward_mark(ops.depend(total, gradients))
         norm, finite = self.update(total, gradients, scale, lr)
         return total, parts, norm, finite
 

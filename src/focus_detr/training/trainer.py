@@ -16,8 +16,10 @@ from focus_detr.config.schema import TrainConfig
 from focus_detr.data.batch import Batch
 from focus_detr.distributed.world import SINGLE, World
 from focus_detr.errors import FocusDetrError
+from focus_detr.step_clock import take_split
 from focus_detr.training.accumulation import AccumulatedStep, BatchGroup
 from focus_detr.training.early_warnings import SpikeWatch, save_batch
+from focus_detr.training.parameter_groups import own_learning_rates
 from focus_detr.training.run_log import RunLog, StepReport
 from focus_detr.training.schedule import learning_rate
 from focus_detr.training.state import (
@@ -61,6 +63,7 @@ class TrainerParts:
     folder: RunFolder
     description: Mapping[str, object]  # class names, category ids, model settings
     world: World = SINGLE  # only its first worker writes
+    pictures: Callable[[], Mapping[str, np.ndarray]] = dict  # of the evaluation just done
 
 
 class Trainer:
@@ -135,6 +138,7 @@ class Trainer:
         inputs = self.parts.inputs(batch, step)
         outputs = self.parts.step(ms.Tensor(lr, ms.float32), *inputs)
         total, parts, norm, finite = (output.asnumpy() for output in outputs)
+        end = time.perf_counter()
         report = StepReport(
             epoch=self.state.epoch,
             step=step + 1,
@@ -144,7 +148,9 @@ class Trainer:
             lr=lr,
             gradient_norm=float(norm),
             data_ms=data_ms,
-            step_ms=(time.perf_counter() - start) * 1000,
+            step_ms=(end - start) * 1000,
+            own_lrs=own_learning_rates(lr, self.config.optimizer),
+            split_ms=take_split(start, end),
             **self.parts.step.update.scaling(),
         )
         if not np.all(finite):
@@ -162,7 +168,8 @@ class Trainer:
             raise FocusDetrError(self._not_finite(report, batch))
         self.parts.log.message(
             f"step {report.step}: a gradient was too large for half precision, the update was not "
-            f"made ({report.skipped} so far); loss scale now {report.loss_scale:g}"
+            f"made ({report.skipped} so far); loss scale now {report.loss_scale:g}; images "
+            f"{self._all_images(batch)}"
         )
 
     def _not_finite(self, report: StepReport, batch: TrainBatch) -> str:
@@ -181,13 +188,16 @@ class Trainer:
             return
         usual = self.spikes.usual(report.total)
         if usual is not None:
-            own = ", ".join(map(str, batch.image_ids))
-            images = b", ".join(self.parts.world.gather(own.encode())).decode()
             self.parts.log.message(
                 f"loss spike at step {report.step}: {report.total:.4g}, usually {usual:.4g}; "
-                f"images {images}"
+                f"images {self._all_images(batch)}"
             )
         self.parts.log.step(report)
+
+    def _all_images(self, batch: TrainBatch) -> str:
+        """Image ids of all workers' batches."""
+        own = ", ".join(map(str, batch.image_ids))
+        return b", ".join(self.parts.world.gather(own.encode())).decode()
 
     def _finish_epoch(self) -> None:
         epoch, every = self.state.epoch, self.config.eval_every
@@ -203,6 +213,7 @@ class Trainer:
     def _evaluate(self, evaluate: Callable[[], Mapping[str, float]]) -> None:
         metrics = evaluate()
         self.parts.log.evaluation(self.state.epoch, self.state.step, metrics)
+        self.parts.log.pictures(self.state.step, self.parts.pictures())
         score = metrics[BEST_METRIC]
         if not math.isfinite(score) or (self.state.best is not None and score <= self.state.best):
             return
