@@ -94,6 +94,11 @@ def _last_first(values: Tensor, layers: int) -> tuple[Tensor, ...]:
     return (*last, values[: layers - 1]) if layers > 1 else last
 
 
+def _with_encoder(layers: Tensor, encoder: Tensor) -> Tensor:
+    """[layers, B, Q, n] float32 and [B, Q, n] -> [layers + 1, B, Q, n]."""
+    return ops.concat((layers, encoder.astype(ms.float32).expand_dims(0)))
+
+
 class Criterion(nn.Cell):
     """Total training loss and its named parts.
 
@@ -206,19 +211,15 @@ class Criterion(nn.Cell):
             height: of the padded images, pixels.
             width: of the padded images, pixels.
             layout: of the denoising slots (``slot_layout``); None exactly if built without.
-            box_count: [] above 0, by which the set losses are divided; None: the boxes of the
-                batch, at least 1.
+            box_count: [], what divides the set losses; None: the boxes of the batch, at least 1.
 
         Returns:
-            The total loss, the weighted parts [len(loss_names)], and the matches
-            [layers + 1, B, T] int32 (decoder layers from the first on, then the encoder).
+            Total loss [], weighted parts [len(loss_names)], matches [layers + 1, B, T] int32.
         """
         slots = logits.shape[2] - enc_logits.shape[1]
         logits, boxes = logits.astype(ms.float32), boxes.astype(ms.float32)
-        all_logits = ops.concat(
-            (logits[:, :, slots:], enc_logits.astype(ms.float32).expand_dims(0))
-        )
-        all_boxes = ops.concat((boxes[:, :, slots:], enc_boxes.astype(ms.float32).expand_dims(0)))
+        all_logits = _with_encoder(logits[:, :, slots:], enc_logits)
+        all_boxes = _with_encoder(boxes[:, :, slots:], enc_boxes)
         fixed = ops.stop_gradient(all_logits), ops.stop_gradient(all_boxes)
         matches = ops.stop_gradient(self.matcher(*fixed, labels, target_boxes, box_valid))
         live = ops.ones((enc_logits.shape[1],), ms.float32)
@@ -233,9 +234,9 @@ class Criterion(nn.Cell):
         parts = self._in_named_order(matched, denoised, self._box_count(box_valid, box_count))
         if self.foreground_loss is not None:
             scores = foreground_scores.astype(ms.float32)
-            foreground = self.foreground_loss(
-                scores, target_boxes, box_valid, image_sizes, height, width
+            targets = (target_boxes, box_valid, image_sizes)
+            foreground = self.foreground_weight * self.foreground_loss(
+                scores, *targets, height, width
             )
-            weighted = (self.foreground_weight * foreground).reshape(1)  # [1]
-            parts = ops.concat((parts, weighted))
+            parts = ops.concat((parts, foreground.reshape(1)))  # [] -> [1]
         return parts.sum(), parts, matches
