@@ -59,7 +59,7 @@ def check(source: Path) -> None:
     """Whatever uses annotations gets through or says why not."""
     with suppress(FocusDetrError):
         dataset = DetectionDataset.from_annotations(read_annotations(source), skip_broken=True)
-        assert "images" in summarise(dataset, "data")
+        assert " image" in summarise(dataset, "data")
         assert all((record.boxes[:, 2:] > record.boxes[:, :2]).all() for record in dataset.records)
     with suppress(FocusDetrError):
         evaluate_detections(source, [])
