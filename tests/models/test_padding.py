@@ -1,10 +1,16 @@
-"""An image's detections depend neither on its padding nor on its batch nor on its size class."""
+"""An image's detections depend neither on its padding nor on its batch nor on its size class.
+
+Found operation by operation, as compiling a graph per shape would take most of the time; the last
+test compares that with graphs.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
+import mindspore as ms
 import numpy as np
 import pytest
 from golden_data import image_for
@@ -17,7 +23,14 @@ from focus_detr.models.factory import build_detector
 SIZES = ((120, 200), (96, 160), (200, 77), (64, 64))
 
 
-@cache  # a network that is built again compiles again, which takes most of the time
+@pytest.fixture(autouse=True)
+def _pynative() -> Iterator[None]:
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    yield
+    ms.set_context(mode=ms.GRAPH_MODE)
+
+
+@cache
 def _built(config: ModelConfig) -> nn.Cell:
     detector = build_detector(config, SMALL_CLASSES)
     scatter_weights(detector.model)
@@ -100,31 +113,53 @@ def test_reference_evaluation_sees_padding_and_so_differs() -> None:
     assert np.abs(together[0][1] - alone[0][0]).max() > 1e-3
 
 
-VARIANT_PARTS = ("encoder", "foreground_selector")
+VARIANTS = (
+    {"encoder": {"keep_ratio": 1.0, "cascade": (1.0, 1.0)}},
+    {"foreground_selector": {"enabled": False}},
+    {"foreground_selector": {"features": "map"}},
+    {"foreground_selector": {"modulation_place": "after_norm"}},
+    {"encoder": {"dual_attention": False}},
+    {"encoder": {"object_score": "probabilities"}},
+    {"encoder": {"value": "memory"}},
+    {"encoder": {"category_head": "decoder_layer"}},
+    {"levels": 3},
+)
+
+
+def _varied(*variants: dict) -> ModelConfig:
+    """The small network with all of these changes."""
+    config = small_config()
+    for changes in variants:
+        for key, value in changes.items():
+            old = getattr(config, key)
+            config = replace(config, **{key: replace(old, **value) if key != "levels" else value})
+    return config
+
+
+@pytest.mark.parametrize("changes", VARIANTS, ids=str)
+def test_every_variant_detects_something_else(changes: dict) -> None:
+    images = _images((128, 192))
+    scores, _, boxes = _detect(_built(_varied(changes)), images, None, None)
+    assert np.isfinite(boxes).all() and scores.max() > 0
+    assert np.abs(_usual_scores() - scores).max() > 1e-6
+
+
+@cache
+def _usual_scores() -> np.ndarray:
+    return _detect(_detector(), _images((128, 192)), None, None)[0]
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [
-        {"encoder": {"keep_ratio": 1.0, "cascade": (1.0, 1.0)}},
-        {"foreground_selector": {"enabled": False}},
-        {"foreground_selector": {"features": "map"}},
-        {"foreground_selector": {"modulation_place": "after_norm"}},
-        {"encoder": {"dual_attention": False}},
-        {"encoder": {"object_score": "probabilities"}},
-        {"encoder": {"value": "memory"}},
-        {"encoder": {"category_head": "decoder_layer"}},
-        {"levels": 3},
-    ],
-    ids=str,
+    "config",
+    [_varied(*VARIANTS[2:4], *VARIANTS[5:]), _varied(*VARIANTS[:2], VARIANTS[4])],
+    ids=["parts exchanged", "parts left out"],
 )
-def test_every_variant_detects_something_else(changes: dict) -> None:
-    default = small_config()
-    fields = {
-        key: replace(getattr(default, key), **value) if key in VARIANT_PARTS else value
-        for key, value in changes.items()
-    }
-    scores, _, boxes = _detect(_detector(**fields), _images((128, 192)), None, None)
-    assert np.isfinite(boxes).all() and scores.max() > 0
-    usual_scores = _detect(_detector(), _images((128, 192)), None, None)[0]
-    assert np.abs(usual_scores - scores).max() > 1e-6
+def test_graphs_of_padded_batches_find_the_same(config: ModelConfig) -> None:
+    """All variants that can stand together, so that few graphs compile them all."""
+    images = _images((128, 192), (64, 128))
+    detector = _built(config)
+    expected = _detect(detector, images, 192, 256)
+    ms.set_context(mode=ms.GRAPH_MODE)
+    found = _detect(detector, images, 192, 256)
+    for index in range(len(images)):
+        _assert_same([output[index] for output in found], [output[index] for output in expected])
