@@ -24,12 +24,24 @@ ruff format --check . || status=1
 mypy || status=1
 # two at a time, each on one core: most of their time is compilation, which uses one
 OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} run_pytest "$@" -m "not large" --numprocesses 2 --dist loadfile
-# a process each: MindSpore keeps the memory of every compiled network until the process ends
+# a process each: MindSpore keeps the memory of every compiled network until the process ends;
+# two files at a time, the training steps, which take most memory, being in one file
 collected=$(pytest -q "$@" -m large --collect-only) || [ $? -eq 5 ] || status=1
-mapfile -t large < <(grep '::' <<<"$collected")
-for test in "${large[@]}"; do
-    run_pytest "$test"
-done
-[ $# -gt 0 ] || [ ${#large[@]} -gt 0 ] || status=1
+files=$(sed -n 's/::.*//p' <<<"$collected" | sort -ur) # backwards: the longest starts early
+run_large_file() {
+    local result=0 name
+    while read -r name; do
+        OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} pytest -q "$1::$name" </dev/null || result=1
+    done < <(sed -n "s|^$1::||p" <<<"$collected")
+    return "$result"
+}
+export -f run_large_file
+export collected
+if [ -n "$files" ]; then
+    any_ran=yes
+    xargs -P 2 -I FILE bash -c 'run_large_file FILE' <<<"$files" || status=1
+elif [ $# -eq 0 ]; then
+    status=1
+fi
 [ "$any_ran" = yes ] || status=1
 exit "$status"

@@ -30,12 +30,10 @@ def msda_build() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def msda_library_or_problem(
-    msda_build: ModuleType, tmp_path_factory: pytest.TempPathFactory
-) -> Path | str:
-    """The native library, built from the sources here, or why there is none."""
+def msda_library_or_problem(msda_build: ModuleType, pytestconfig: pytest.Config) -> Path | str:
+    """The native library, built from the sources here once for all processes, or why not."""
     try:
-        return msda_build.build(tmp_path_factory.mktemp("msda"))
+        return msda_build.build(pytestconfig.rootpath / ".pytest_cache" / "msda")
     except msda_build.BuildError as error:
         return f"the native library cannot be built: {error}"
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import mindspore as ms
 import numpy as np
 from golden_data import image_for, manifest, weight_for
 from mindspore import Tensor, nn
@@ -38,6 +40,16 @@ def small_config(**changes: Any) -> ModelConfig:
         max_detections=20,
     )
     return replace(config, **changes)
+
+
+@contextmanager
+def pynative() -> Iterator[None]:
+    """Run cells operation by operation, where compiling a graph would take most of the time."""
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    try:
+        yield
+    finally:
+        ms.set_context(mode=ms.GRAPH_MODE)
 
 
 def scatter_weights(model: nn.Cell, seed: int = 0, spread: float = 0.3) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -47,21 +49,40 @@ def _eval_arguments(folder: Path) -> list[str]:
     return ["--config", str(settings), "--checkpoint", str(checkpoint), "--device", "CPU"]
 
 
-def test_both_commands_find_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@dataclass(frozen=True)
+class _Evaluated:
+    """What ``eval.py`` tells of the COCO files."""
+
+    results: list[dict[str, Any]]
+    report: dict[str, Any]
+    printed: str
+
+
+@pytest.fixture(scope="module")
+def evaluated(folder: Path) -> _Evaluated:
+    """One evaluation for all tests: compiling takes most of its time."""
     results, metrics = folder / "results.json", folder / "metrics.json"
     outputs = ["--results-out", str(results), "--json", str(metrics)]
-    assert _command("eval").main([*_eval_arguments(folder), *outputs]) == 0
-    assert {"AP", "AP50", "AR100"} <= json.loads(metrics.read_text())["metrics"].keys()
-    assert "dog" in capsys.readouterr().out
+    with redirect_stdout(StringIO()) as printed:
+        assert _command("eval").main([*_eval_arguments(folder), *outputs]) == 0
+    return _Evaluated(
+        json.loads(results.read_text()), json.loads(metrics.read_text()), printed.getvalue()
+    )
 
+
+def test_evaluation_tells_metrics_and_classes(evaluated: _Evaluated) -> None:
+    assert {"AP", "AP50", "AR100"} <= evaluated.report["metrics"].keys()
+    assert "dog" in evaluated.printed
+
+
+def test_both_commands_find_the_same(folder: Path, evaluated: _Evaluated) -> None:
     drawn = folder / "drawn"
     arguments = ["--checkpoint", str(folder / "best.safetensors"), "--device=CPU", "--tokens"]
     pictures = [str(folder / "photos" / f"{number}.png") for number in (1, 2)]
     assert _command("predict").main([*arguments, "--threshold=0", f"--out={drawn}", *pictures]) == 0
-    evaluated = json.loads(results.read_text())
     predicted = json.loads((drawn / "detections.json").read_text())
     for number, picture in enumerate(predicted, start=1):
-        ours = [found for found in evaluated if found["image_id"] == number]
+        ours = [found for found in evaluated.results if found["image_id"] == number]
         assert len(ours) > 5
         _assert_same(ours, picture["detections"])
         height, width, _ = cv2.imread(str(drawn / f"{number}.png")).shape  # enlarged
@@ -70,7 +91,9 @@ def test_both_commands_find_the_same(folder: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("kind", ["voc", "yolo"])
-def test_other_formats_give_the_numbers_of_coco(folder: Path, tmp_path: Path, kind: str) -> None:
+def test_other_formats_give_the_numbers_of_coco(
+    folder: Path, evaluated: _Evaluated, tmp_path: Path, kind: str
+) -> None:
     """The checkpoint's classes are found by name, so its category ids 3 and 7 appear here too."""
     sizes = {str(number): size for number, size in enumerate(SIZES, start=1)}
     if kind == "voc":
@@ -89,13 +112,12 @@ def test_other_formats_give_the_numbers_of_coco(folder: Path, tmp_path: Path, ki
         pictures = source.parent / "images" / "train"
     for number in sizes:  # the same pixels
         shutil.copy(folder / "photos" / f"{number}.png", pictures)
-    results = [tmp_path / "coco.json", tmp_path / f"{kind}.json"]
+    report = tmp_path / f"{kind}.json"
     there = [f"data.val_annotations={source}", "data.val_images=null"]
-    assert _command("eval").main([*_eval_arguments(folder), f"--json={results[0]}"]) == 0
-    assert _command("eval").main([*_eval_arguments(folder), f"--json={results[1]}", *there]) == 0
-    coco, other = (json.loads(path.read_text()) for path in results)
-    assert coco["metrics"] == other["metrics"]
-    assert coco["per_class"] == other["per_class"]
+    assert _command("eval").main([*_eval_arguments(folder), f"--json={report}", *there]) == 0
+    found = json.loads(report.read_text())
+    assert found["metrics"] == evaluated.report["metrics"]
+    assert found["per_class"] == evaluated.report["per_class"]
 
 
 def _assert_same(evaluated: list[dict[str, Any]], predicted: list[dict[str, Any]]) -> None:

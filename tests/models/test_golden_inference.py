@@ -7,7 +7,7 @@ import pytest
 from golden_data import check, check_set, load
 from golden_detections import check_detections
 from mindspore import Tensor, nn, ops
-from model_cases import golden_images, golden_model, normalised_batch
+from model_cases import golden_images, golden_model, normalised_batch, pynative
 
 from focus_detr.models.detector import Detector
 from focus_detr.models.dual_attention import object_scores
@@ -143,6 +143,15 @@ class DecoderTrace(nn.Cell):
         return boxes, states, starts, logits[-1], predicted[-1]
 
 
+def _traced(cell: nn.Cell, *inputs: Tensor) -> list:
+    """What a trace returns, operation by operation: compiling it would take several times as long.
+
+    The graph that users run is checked by its detections.
+    """
+    with pynative():
+        return _arrays(cell.set_train(False)(*inputs))
+
+
 def _arrays(outputs: tuple) -> list:
     return [_arrays(o) if isinstance(o, tuple) else o.asnumpy() for o in outputs]
 
@@ -193,8 +202,8 @@ def _check_decoder(
     memory: np.ndarray,
     chosen: Tensor,
 ) -> None:
-    decoder = DecoderTrace(model).set_train(False)
-    boxes, states, starts, logits, predicted = _arrays(decoder(*inputs, Tensor(memory), chosen))
+    traced = _traced(DecoderTrace(model), *inputs, Tensor(memory), chosen)
+    boxes, states, starts, logits, predicted = traced
     check(golden, "topk_coords", boxes)
     check(golden, "dec_init_reference", starts[0])
     if "dec_inter_references" in golden:  # of 900 queries there is a sample only
@@ -221,7 +230,7 @@ def test_free_running_from_pixels_to_detections(case: str, msda: str) -> None:
     meta = golden["meta"]
     model = golden_model(case, meta).set_train(False)
     inputs = normalised_batch(golden_images(meta))
-    encoded = _arrays(EncoderTrace(model).set_train(False)(*inputs))
+    encoded = _traced(EncoderTrace(model), *inputs)
     _check_encoder(golden, encoded)
     _check_decoder(golden, model, inputs, encoded[0][6], Tensor(encoded[-1]))
     check_detections(golden, _arrays(Detector(model).set_train(False)(*inputs)))
@@ -233,7 +242,7 @@ def test_900_queries_by_sets_and_with_the_proposals_injected(msda: str) -> None:
     meta = golden["meta"]
     model = golden_model("infer_r50_b2", meta).set_train(False)
     inputs = normalised_batch(golden_images(meta))
-    encoded = _arrays(EncoderTrace(model).set_train(False)(*inputs))
+    encoded = _traced(EncoderTrace(model), *inputs)
     _check_encoder(golden, encoded)
     chosen = Tensor(golden["topk_proposals"].astype(np.int32))
     _check_decoder(golden, model, inputs, encoded[0][6], chosen)

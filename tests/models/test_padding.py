@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from golden_data import image_for
 from mindspore import nn
-from model_cases import SMALL_CLASSES, normalised_batch, scatter_weights, small_config
+from model_cases import SMALL_CLASSES, normalised_batch, pynative, scatter_weights, small_config
 
 from focus_detr.config.schema import BackboneConfig, ModelConfig
 from focus_detr.models.factory import build_detector
@@ -25,9 +25,8 @@ SIZES = ((120, 200), (96, 160), (200, 77), (64, 64))
 
 @pytest.fixture(autouse=True)
 def _pynative() -> Iterator[None]:
-    ms.set_context(mode=ms.PYNATIVE_MODE)
-    yield
-    ms.set_context(mode=ms.GRAPH_MODE)
+    with pynative():
+        yield
 
 
 @cache
