@@ -10,28 +10,22 @@
 
 namespace msda {
 
-// Work space of one thread, in units of a head's L*P samples.
-constexpr int64_t kFloatsPerSample = 15;
-
-// Where the rows of value and of its gradient lie, in elements.
-struct Layout {
-  int64_t image, head, token;  // from one to the next
-
-  int64_t At(int64_t i, int64_t h, int64_t t) const { return i * image + h * head + t * token; }
-};
+// Work space of one thread: per sample of a head, and a head's channels.
+constexpr int64_t kFloatsPerSample = 39;
 
 struct Job {
   msda_sizes sizes;
   bool fused;
   int64_t samples;  // L*P
 
-  // one entry per sample of a head: columns, rows and first token of its level
+  // one entry per sample of a head: columns, rows, first token and first number of the reference
+  // of its level
   const float *columns;
   const float *rows;
   const int32_t *start;
+  const int32_t *reference_at;
 
   const void *value;
-  Layout layout;
   const float *places;      // locations or offsets, x and y in turn
   const float *weights;     // attention weights or logits
   const float *references;  // fused only
@@ -46,7 +40,12 @@ struct Job {
   float *grad_weights;
   float *grad_references;
 
+  int64_t queries_per_task;  // forward
+  int64_t parts;             // backward: 1, or the number of levels
+
   int threads;
+  char *tiles;  // tile_bytes for each thread; null: forward reads rows where they are
+  int64_t tile_bytes;
   float *scratch;          // scratch_stride floats for each thread
   int64_t scratch_stride;
 };

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #define MSDA_INLINE inline __attribute__((always_inline))
+#define MSDA_APART __attribute__((noinline))  // inner loops whose pointers need all registers
 
 namespace {
 
@@ -19,6 +20,14 @@ struct Half {
 struct Brain {
   uint16_t bits;
 };
+
+#if defined(__AVX512F__)
+constexpr int kWidest = 16;
+#elif defined(__AVX__)
+constexpr int kWidest = 8;
+#else
+constexpr int kWidest = 4;
+#endif
 
 template <int WIDTH>
 struct Lanes {
@@ -103,20 +112,38 @@ MSDA_INLINE void Store(Half *to, typename Lanes<WIDTH>::Floats floats) {
   for (int lane = 0; lane < WIDTH; ++lane) to[lane].bits = RoundToHalf(floats[lane]);
 }
 
-// Sum of all lanes, always in the same order.
+// Adds halves to each other, always in the same order, until four lanes are left; one stays one.
 template <int WIDTH>
-struct Total {
-  static MSDA_INLINE float Of(typename Lanes<WIDTH>::Floats floats) {
+struct Folded {
+  static MSDA_INLINE Lanes<4>::Floats Of(typename Lanes<WIDTH>::Floats floats) {
     typename Lanes<WIDTH / 2>::Floats halves[2];
     std::memcpy(halves, &floats, sizeof(halves));
-    return Total<WIDTH / 2>::Of(halves[0] + halves[1]);
+    return Folded<WIDTH / 2>::Of(halves[0] + halves[1]);
   }
 };
 
 template <>
-struct Total<1> {
-  static MSDA_INLINE float Of(Lanes<1>::Floats floats) { return floats[0]; }
+struct Folded<4> {
+  static MSDA_INLINE Lanes<4>::Floats Of(Lanes<4>::Floats floats) { return floats; }
 };
+
+template <>
+struct Folded<1> {
+  static MSDA_INLINE Lanes<4>::Floats Of(Lanes<1>::Floats floats) {
+    return Lanes<4>::Floats{floats[0], 0.0f, 0.0f, 0.0f};
+  }
+};
+
+// Calls body.template Run<CHANNELS>(first) for blocks that cover all channels of a head.
+template <typename Body>
+MSDA_INLINE void ForChannels(int64_t depth, Body &body) {
+  int64_t channel = 0;
+  for (; channel + 32 <= depth; channel += 32) body.template Run<32>(channel);
+  if (channel + 16 <= depth) body.template Run<16>(channel), channel += 16;
+  if (channel + 8 <= depth) body.template Run<8>(channel), channel += 8;
+  if (channel + 4 <= depth) body.template Run<4>(channel), channel += 4;
+  for (; channel < depth; ++channel) body.template Run<1>(channel);
+}
 
 }  // namespace
 

@@ -3,17 +3,16 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
-#include <optional>
 #include <vector>
 
 #ifdef _OPENMP
 #include <omp.h>
 #endif
 
+#include "buffer.h"
 #include "checks.h"
 #include "kernels.h"
 #include "msda.h"
-#include "packing.h"
 
 namespace {
 
@@ -21,7 +20,10 @@ using msda::Job;
 using msda::Kernels;
 
 constexpr int64_t kSerialWork = 1 << 15;            // channels of samples; below, threads cost more
-constexpr int64_t kLine = 16;                       // floats of a cache line
+constexpr int64_t kLineBytes = 64;                  // of the cache
+constexpr int64_t kLine = 16;                       // floats of it
+constexpr int64_t kQueriesPerTask = 64;             // without tiles
+constexpr int64_t kReadsThatPay = 4;                // of each row, on average, for a tile
 
 struct Variant {
   const char *name;
@@ -66,6 +68,7 @@ struct Workspace {
   std::vector<float> columns;
   std::vector<float> rows;
   std::vector<int32_t> start;
+  std::vector<int32_t> reference_at;
   std::vector<float> scratch;
 
   int ReadLevels(const msda_sizes &sizes, const void *shapes, const void *starts) {
@@ -82,6 +85,8 @@ struct Workspace {
       columns.insert(columns.end(), sizes.points, static_cast<float>(wide));
       rows.insert(rows.end(), sizes.points, static_cast<float>(high));
       start.insert(start.end(), sizes.points, static_cast<int32_t>(first));
+      reference_at.insert(reference_at.end(), sizes.points,
+                          static_cast<int32_t>(level * sizes.reference_size));
     }
     return MSDA_OK;
   }
@@ -90,7 +95,8 @@ struct Workspace {
     job->columns = columns.data();
     job->rows = rows.data();
     job->start = start.data();
-    const int64_t floats = msda::kFloatsPerSample * job->samples;
+    job->reference_at = reference_at.data();
+    const int64_t floats = msda::kFloatsPerSample * job->samples + job->sizes.depth;
     job->scratch_stride = (floats + kLine - 1) / kLine * kLine;
     scratch.resize(job->threads * job->scratch_stride);
     job->scratch = scratch.data();
@@ -114,7 +120,6 @@ Job PlainJob(const msda_sizes &sizes, const float *locations, const float *weigh
   Job job{};
   job.sizes = sizes;
   job.samples = sizes.levels * sizes.points;
-  job.layout = msda::UnpackedLayout(sizes);
   job.places = locations;
   job.weights = weights;
   job.weight_stride = sizes.heads * job.samples;
@@ -127,7 +132,6 @@ Job FusedJob(const msda_sizes &sizes, const float *references, const float *proj
   job.sizes = sizes;
   job.fused = true;
   job.samples = sizes.levels * sizes.points;
-  job.layout = msda::UnpackedLayout(sizes);
   job.references = references;
   const int64_t entries = sizes.heads * job.samples;
   job.places = projected;
@@ -136,15 +140,43 @@ Job FusedJob(const msda_sizes &sizes, const float *references, const float *proj
   return job;
 }
 
-int Run(Job job, const void *shapes, const void *starts, void (*Kernels::*pass)(const Job &)) try {
+// Memory for each thread's copy of a head's rows.
+void ReserveTiles(Job *job, int64_t row_bytes) {
+  static thread_local msda::Buffer tiles;  // kept: fresh pages cost as much as the copying
+  const int64_t lines = (job->sizes.tokens * row_bytes + kLineBytes - 1) / kLineBytes;
+  job->tile_bytes = lines * kLineBytes;
+  job->tiles = tiles.Reserve(job->threads * job->tile_bytes);
+}
+
+// Where there are few heads for the threads, several copy the same one and share its queries.
+void PlanForward(Job *job) {
+  const msda_sizes &sizes = job->sizes;
+  const int64_t heads = std::max<int64_t>(1, sizes.batch * sizes.heads);
+  const int64_t slices = (2 * job->threads + heads - 1) / heads;
+  const int64_t reads = 4 * sizes.queries * job->samples;
+  job->queries_per_task = kQueriesPerTask;
+  if (reads < kReadsThatPay * slices * sizes.tokens) return;
+  job->queries_per_task = (sizes.queries + slices - 1) / slices;
+  ReserveTiles(job, sizes.depth * (sizes.value_type == MSDA_FLOAT32 ? 4 : 2));
+}
+
+// Where there are few heads for the threads, each takes one level of a head.
+void PlanBackward(Job *job) {
+  const msda_sizes &sizes = job->sizes;
+  const int64_t heads = std::max<int64_t>(1, sizes.batch * sizes.heads);
+  job->parts = heads < 2 * job->threads ? sizes.levels : 1;
+  job->threads = static_cast<int>(std::min<int64_t>(job->threads, heads * job->parts));
+  ReserveTiles(job, 2 * sizes.depth * sizeof(float));
+}
+
+int Run(Job job, const void *shapes, const void *starts, bool backward) try {
   Workspace workspace;
   if (const int status = workspace.ReadLevels(job.sizes, shapes, starts)) return status;
   job.threads = Threads(job.sizes, job.samples);
+  (backward ? PlanBackward : PlanForward)(&job);
   workspace.Fill(&job);
-  std::optional<msda::Packing> packing;
-  if (msda::PackingPays(job)) packing.emplace(&job);
-  (ChosenVariant().kernels->*pass)(job);
-  if (packing) packing->Unpack();
+  const Kernels &kernels = *ChosenVariant().kernels;
+  (backward ? kernels.backward : kernels.forward)(job);
   return MSDA_OK;
 } catch (const std::bad_alloc &) {
   return MSDA_OUT_OF_MEMORY;
@@ -159,7 +191,7 @@ int msda_forward(const msda_sizes *sizes, const void *value, const void *shapes,
   Job job = PlainJob(*sizes, locations, weights);
   job.value = value;
   job.output = output;
-  return Run(job, shapes, starts, &Kernels::forward);
+  return Run(job, shapes, starts, false);
 }
 
 int msda_backward(const msda_sizes *sizes, const void *value, const void *shapes,
@@ -173,7 +205,7 @@ int msda_backward(const msda_sizes *sizes, const void *value, const void *shapes
   job.grad_value = grad_value;
   job.grad_places = grad_locations;
   job.grad_weights = grad_weights;
-  return Run(job, shapes, starts, &Kernels::backward);
+  return Run(job, shapes, starts, true);
 }
 
 int msda_fused_forward(const msda_sizes *sizes, const void *value, const void *shapes,
@@ -183,7 +215,7 @@ int msda_fused_forward(const msda_sizes *sizes, const void *value, const void *s
   Job job = FusedJob(*sizes, references, projected);
   job.value = value;
   job.output = output;
-  return Run(job, shapes, starts, &Kernels::forward);
+  return Run(job, shapes, starts, false);
 }
 
 int msda_fused_backward(const msda_sizes *sizes, const void *value, const void *shapes,
@@ -198,7 +230,7 @@ int msda_fused_backward(const msda_sizes *sizes, const void *value, const void *
   job.grad_references = grad_references;
   job.grad_places = grad_projected;
   job.grad_weights = grad_projected + 2 * sizes->heads * job.samples;
-  return Run(job, shapes, starts, &Kernels::backward);
+  return Run(job, shapes, starts, true);
 }
 
 int msda_interface(void) { return MSDA_INTERFACE; }

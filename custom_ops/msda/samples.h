@@ -17,7 +17,11 @@ struct Samples {
   float *x, *y;                          // pixels
   float *left, *right, *top, *bottom;    // bilinear shares
   float *has_left, *has_right, *has_top, *has_bottom;  // 1 inside the map, 0 outside
-  int32_t *tokens;                       // of the four neighbours, each `count` long
+  float *shares;                         // of the four neighbours of each sample
+  float *products;                       // output's gradient times neighbour, in four parts
+  float *sums;                           // of the four parts
+  int32_t *tokens;                       // of the four neighbours of each sample
+  float *grad_output;                    // a head's channels of the query
 
   Samples(float *scratch, int64_t count) {
     float **fields[] = {&weight, &x, &y, &left, &right, &top, &bottom,
@@ -26,7 +30,11 @@ struct Samples {
       *field = scratch;
       scratch += count;
     }
-    tokens = reinterpret_cast<int32_t *>(scratch);
+    shares = scratch;
+    products = shares + 4 * count;
+    sums = products + 16 * count;
+    tokens = reinterpret_cast<int32_t *>(sums + 4 * count);
+    grad_output = sums + 8 * count;
   }
 };
 
@@ -64,23 +72,33 @@ MSDA_INLINE void Softmax(const float *logits, int64_t count, float *weights) {
 }
 
 // Offsets in units of the box reach half its side: pixels per unit of offset.
-MSDA_INLINE float BoxScale(const Job &job, const float *box, int axis, float side) {
-  return box[2 + axis] * side * (0.5f / static_cast<float>(job.sizes.points));
+MSDA_INLINE float BoxScale(const Job &job, float extent, float side) {
+  return extent * side * (0.5f / static_cast<float>(job.sizes.points));
 }
 
 MSDA_INLINE void PixelsOfReference(const Job &job, int64_t query, int64_t first, int64_t count,
                                    const float *offsets, Samples &samples) {
-  const int64_t points = job.sizes.points, size = job.sizes.reference_size;
-  const float *reference = job.references + (query * job.sizes.levels + first / points) * size;
-  for (int64_t i = 0; i < count; i += points, reference += size) {
-    const float columns = job.columns[first + i], rows = job.rows[first + i];
-    const float step_x = size == 2 ? 1.0f : BoxScale(job, reference, 0, columns);
-    const float step_y = size == 2 ? 1.0f : BoxScale(job, reference, 1, rows);
-    const float x = reference[0] * columns - 0.5f, y = reference[1] * rows - 0.5f;
-    for (int64_t p = i; p < i + points; ++p) {
-      samples.x[p] = x + offsets[2 * p] * step_x;
-      samples.y[p] = y + offsets[2 * p + 1] * step_y;
+  const int64_t size = job.sizes.reference_size;
+  const float *references = job.references + query * job.sizes.levels * size;
+  const float *columns = job.columns + first, *rows = job.rows + first;
+  const int32_t *reference_at = job.reference_at + first;
+  Samples s = samples;
+  if (size == 2) {
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i) {
+      const int32_t at = reference_at[i];
+      s.x[i] = references[at] * columns[i] - 0.5f + offsets[2 * i];
+      s.y[i] = references[at + 1] * rows[i] - 0.5f + offsets[2 * i + 1];
     }
+    return;
+  }
+#pragma omp simd
+  for (int64_t i = 0; i < count; ++i) {
+    const int32_t at = reference_at[i];
+    const float step_x = BoxScale(job, references[at + 2], columns[i]);
+    const float step_y = BoxScale(job, references[at + 3], rows[i]);
+    s.x[i] = references[at] * columns[i] - 0.5f + offsets[2 * i] * step_x;
+    s.y[i] = references[at + 1] * rows[i] - 0.5f + offsets[2 * i + 1] * step_y;
   }
 }
 
@@ -120,10 +138,10 @@ MSDA_INLINE void FindNeighbours(const Job &job, int64_t first, int64_t count, Sa
     const int32_t near_x = x0 < 0 ? 0 : x0, far_x = x1 < wide ? x1 : wide - 1;
     const int32_t near_y = y0 < 0 ? 0 : y0, far_y = y1 < high ? y1 : high - 1;
     const int32_t upper = start[i] + near_y * wide, lower = start[i] + far_y * wide;
-    s.tokens[i] = upper + near_x;
-    s.tokens[count + i] = upper + far_x;
-    s.tokens[2 * count + i] = lower + near_x;
-    s.tokens[3 * count + i] = lower + far_x;
+    s.tokens[4 * i] = upper + near_x;
+    s.tokens[4 * i + 1] = upper + far_x;
+    s.tokens[4 * i + 2] = lower + near_x;
+    s.tokens[4 * i + 3] = lower + far_x;
   }
 }
 
@@ -137,6 +155,27 @@ MSDA_INLINE void Locate(const Job &job, int64_t query, int64_t head, int64_t fir
     PixelsOfLocations(job, first, count, places, samples);
   }
   FindNeighbours(job, first, count, samples);
+}
+
+// The attention weights of one query and head.
+MSDA_INLINE const float *WeightsOf(const Job &job, int64_t query, int64_t head, Samples &samples) {
+  const float *weights = job.weights + query * job.weight_stride + head * job.samples;
+  if (!job.fused) return weights;
+  Softmax(weights, job.samples, samples.weight);
+  return samples.weight;
+}
+
+// What each neighbour contributes to the output.
+MSDA_INLINE void FindShares(int64_t count, const float *weights, Samples &samples) {
+  Samples s = samples;
+#pragma omp simd
+  for (int64_t i = 0; i < count; ++i) {
+    const float upper = weights[i] * s.top[i], lower = weights[i] * s.bottom[i];
+    s.shares[4 * i] = upper * s.left[i];
+    s.shares[4 * i + 1] = upper * s.right[i];
+    s.shares[4 * i + 2] = lower * s.left[i];
+    s.shares[4 * i + 3] = lower * s.right[i];
+  }
 }
 
 }  // namespace

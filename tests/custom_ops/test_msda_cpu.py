@@ -25,12 +25,13 @@ import numpy as np
 from pathlib import Path
 from msda_native import Native
 from msda_twin import random_problem
-p = random_problem(3, ((40, 50), (20, 25)), batch=2, heads=3, depth=20, queries=333)
 native, digest = Native(Path(sys.argv[1])), hashlib.sha256()
-for places, weights in ((p.locations, p.weights), (p.references, p.projected)):
-    digest.update(native.forward(p.value, p.shapes, places, weights))
-    for gradient in native.backward(p.value, p.shapes, places, weights, p.grad_output):
-        digest.update(gradient)
+for queries in (99, 1000):  # rows are read often enough for copies in the second case
+    p = random_problem(3, ((20, 25), (10, 12)), batch=2, heads=3, depth=20, queries=queries)
+    for places, weights in ((p.locations, p.weights), (p.references, p.projected)):
+        digest.update(native.forward(p.value, p.shapes, places, weights))
+        for gradient in native.backward(p.value, p.shapes, places, weights, p.grad_output):
+            digest.update(gradient)
 print(native.variant, digest.hexdigest())
 """
 
@@ -82,6 +83,23 @@ def test_batches_and_many_queries_equal_float64(native: Native) -> None:
         2e-6,
         "output",
     )
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_queries_in_another_order_get_the_same_results(native: Native, fused: bool) -> None:
+    """Bit by bit, but for the value's gradient, which is a sum over the queries."""
+    p = random_problem(9, ((9, 7), (4, 5)), batch=2, heads=2, depth=32, queries=200)
+    places, weights = (p.references, p.projected) if fused else (p.locations, p.weights)
+    order = np.random.default_rng(0).permutation(200)
+    moved = [np.ascontiguousarray(x[:, order]) for x in (places, weights, p.grad_output)]
+    output = native.forward(p.value, p.shapes, places, weights)
+    found = native.forward(p.value, p.shapes, *moved[:2])
+    np.testing.assert_array_equal(found, output[:, order])
+    expected = native.backward(p.value, p.shapes, places, weights, p.grad_output)
+    found = native.backward(p.value, p.shapes, *moved)
+    close(found[0], expected[0], 2e-6, "value")
+    for ours, theirs in zip(found[1:], expected[1:], strict=True):
+        np.testing.assert_array_equal(ours, theirs[:, order])
 
 
 def run_digest(library: Path, **environment: str) -> str:
