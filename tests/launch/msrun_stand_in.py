@@ -1,8 +1,10 @@
 """Stands in for msrun: starts workers that end as told, and then behaves as told itself.
 
-    python msrun_stand_in.py MANNER CODE...
+    python msrun_stand_in.py MANNER END...
 
-Workers end with the codes after a second, or by a signal where a code is negative.
+Workers end with a status after a second, or by a signal where the number is negative. One that
+"saves" runs until SIGTERM and then leaves a file in the working directory, one that "hangs" hears
+nothing; both leave a file there when they are ready.
 """
 
 from __future__ import annotations
@@ -12,25 +14,40 @@ import subprocess
 import sys
 import time
 
-WORKER = """
-import os, sys, time
+SLOW = 60  # seconds of what does not end
+WORKER = f"""
+import os, pathlib, signal, sys, time
+end = sys.argv[1]
+
+def note(word):
+    pathlib.Path(word + os.environ["MS_NODE_ID"]).touch()
+
+def save(number, frame):
+    note("saved_")
+    sys.exit(130)
+
+if end in ("saves", "hangs"):
+    signal.signal(signal.SIGTERM, save if end == "saves" else signal.SIG_IGN)
+    note("ready_")
+    time.sleep({SLOW})
 time.sleep(1)
-code = int(sys.argv[1])
+code = int(end)
 os.kill(os.getpid(), -code) if code < 0 else sys.exit(code)
 """
-SLOW = 60  # seconds of a scheduler that does not end
 
 
-def start(rank: int, code: str) -> subprocess.Popen:
+def start(rank: int, end: str) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-c", WORKER, code],
+        [sys.executable, "-c", WORKER, end],
         env={**os.environ, "MS_NODE_ID": str(rank)},
         start_new_session=True,
     )
 
 
-def main(manner: str, *codes: str) -> int:
-    workers = [start(rank, code) for rank, code in enumerate(codes)]
+def main(manner: str, *ends: str) -> int:
+    if manner == "loading":
+        time.sleep(SLOW)
+    workers = [start(rank, end) for rank, end in enumerate(ends)]
     if manner == "asleep":  # it never looks at its workers
         time.sleep(SLOW)
     failed = [worker for worker in workers if worker.wait() != 0]

@@ -27,8 +27,10 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 def _run(monkeypatch: pytest.MonkeyPatch, folder: Path, manner: str, codes: list[int]) -> int:
     words = [sys.executable, str(STAND_IN), manner, *map(str, codes)]
     monkeypatch.setattr(Job, "command", lambda job: words)
-    status = Supervisor(Job(("train.py",), "CPU", len(codes), folder, 9000)).run()
+    job = Job(("train.py",), "CPU", len(codes), folder, 9000)
+    status = Supervisor(job).run()
     assert not psutil.Process().children(recursive=True)
+    assert "launcher is gone" not in job.launcher_log.read_text()  # the guard ended for another
     return status
 
 

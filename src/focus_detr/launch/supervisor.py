@@ -2,6 +2,7 @@
 
 msrun kills all workers at the first Ctrl-C, so it runs in a session of its own, and the workers
 hear of a signal from here: they save and end together. When a worker dies, msrun ends the others.
+When this process is killed, its guard ends the job.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+from focus_detr.launch.guard import guarded
 from focus_detr.launch.job import Job
 from focus_detr.launch.text_follower import TextFollower, last_lines
 from focus_detr.launch.workers import Workers
@@ -26,6 +28,7 @@ from focus_detr.wording import counted
 _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 5.0  # for msrun, once its workers are gone; its scheduler would wait for longer
 _PATIENCE_SECONDS = 60.0  # for msrun to say how they ended, if that was not seen
+_SAVING_SECONDS = 30.0  # for the workers, if this process is killed
 _SHOWN_LINES = 20
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _INTERRUPTED = "msrun process received SIGINT"  # and ended with 0 after killing its workers
@@ -38,7 +41,7 @@ class Supervisor:
     def __init__(self, job: Job) -> None:
         """Nothing starts yet."""
         self._job = job
-        self._workers = Workers(job)
+        self._workers = Workers(job.ranks)
         self._signals = 0  # received
         self._passed_on = 0
         self._alone_since: float | None = None  # when the last worker was seen to be gone
@@ -80,22 +83,26 @@ class Supervisor:
     @contextmanager
     def _launched(self) -> Iterator[subprocess.Popen]:
         job = self._job
-        with job.launcher_log.open("w", encoding="utf-8") as log:
+        with (
+            job.launcher_log.open("w", encoding="utf-8") as log,
+            guarded(job.ranks, _SAVING_SECONDS, log) as introduce,
+        ):
             launcher = subprocess.Popen(
                 job.command(),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=job.environment(os.environ),
                 start_new_session=True,
+                preexec_fn=introduce,
             )
-        try:
-            yield launcher
-        finally:
-            self._workers.watch(launcher.pid)
-            self._workers.kill()
-            with suppress(ProcessLookupError):
-                os.killpg(launcher.pid, signal.SIGKILL)  # msrun and its scheduler
-            launcher.wait()
+            try:
+                yield launcher
+            finally:
+                self._workers.watch(launcher.pid)
+                self._workers.kill()
+                with suppress(ProcessLookupError):
+                    os.killpg(launcher.pid, signal.SIGKILL)  # msrun and its scheduler
+                launcher.wait()
 
     def _pass_signals_on(self) -> None:
         if self._passed_on == 0 < self._signals and self._workers.complete:

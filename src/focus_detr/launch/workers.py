@@ -9,8 +9,6 @@ from pathlib import Path
 
 import psutil
 
-from focus_detr.launch.job import Job
-
 _VANISHED = (psutil.Error, ProcessLookupError)
 _STATE, _EXIT_CODE = 3, 52  # numbers of the fields in /proc/PID/stat, see proc(5)
 
@@ -18,16 +16,20 @@ _STATE, _EXIT_CODE = 3, 52  # numbers of the fields in /proc/PID/stat, see proc(
 class Workers:
     """The processes that msrun started; it is their parent, so only it can wait for them."""
 
-    def __init__(self, job: Job) -> None:
-        """None is known yet."""
-        self._job = job
+    def __init__(self, ranks: range) -> None:
+        """None is known yet.
+
+        Args:
+            ranks: of this machine's workers.
+        """
+        self._ranks = ranks
         self._processes: dict[int, psutil.Process] = {}  # by rank
         self._codes: dict[int, int] = {}  # by rank, as those of ``subprocess``
 
     @property
     def complete(self) -> bool:
         """Whether all were found."""
-        return len(self._processes) == self._job.workers
+        return len(self._processes) == len(self._ranks)
 
     def watch(self, launcher: int) -> None:
         """Find the workers, and note how those ended that msrun has not waited for.
@@ -48,11 +50,15 @@ class Workers:
 
     def gone(self) -> bool:
         """Whether all were there and none runs any more."""
-        return self.complete and not any(map(_lives, self._processes.values()))
+        return self.complete and not self.any_lives()
+
+    def any_lives(self) -> bool:
+        """Whether one of those that were found still runs."""
+        return any(map(lives, self._processes.values()))
 
     def ends_known(self) -> bool:
         """Whether it was seen how each of them ended."""
-        return len(self._codes) == self._job.workers
+        return len(self._codes) == len(self._ranks)
 
     def succeeded(self) -> bool:
         """Whether each of them was seen to end with 0."""
@@ -65,7 +71,7 @@ class Workers:
     def rank_of(self, pid: int) -> int:
         """Rank of the worker with this process number; of the first if it is unknown."""
         ranks = (rank for rank, worker in self._processes.items() if worker.pid == pid)
-        return next(ranks, self._job.first_rank)
+        return next(ranks, self._ranks.start)
 
     def stop(self) -> None:
         """Ask all of them to save and end."""
@@ -83,13 +89,14 @@ class Workers:
     def _add(self, child: psutil.Process) -> None:
         with suppress(*_VANISHED):
             if os.getsid(child.pid) == child.pid:
-                rank = int(child.environ().get("MS_NODE_ID", self._job.first_rank))
+                rank = int(child.environ().get("MS_NODE_ID", self._ranks.start))
                 self._processes[rank] = child
 
 
-def _lives(worker: psutil.Process) -> bool:
+def lives(process: psutil.Process) -> bool:
+    """Whether a process runs; one that ended and was not waited for does not."""
     try:
-        return bool(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE)
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
 
