@@ -80,14 +80,14 @@ class _Mark(nn.Cell):
     def __init__(self, work: str) -> None:
         super().__init__()
 
-        def look(value: np.ndarray) -> np.ndarray:
+        def _look(value: np.ndarray) -> np.ndarray:
             mark(work)
             return value
 
-        self.look = ops.Custom(look, _same_shape, _same_type, func_type="pyfunc")
+        self.look = ops.Custom(_look, _same_shape, _same_type, func_type="pyfunc")
         # the name decides the id, so that compiled graphs keep
         key = zlib.crc32(f"focus_detr.step_clock.{work}".encode())
-        add_pyfunc(key, look)
+        add_pyfunc(key, _look)
         self.look.add_prim_attr("fn_id", key)
 
     def construct(self, value: Tensor) -> Tensor:
@@ -107,5 +107,5 @@ class _ForwardMark(nn.Cell):
         return self.mark(total)
 
     def bprop(self, total: Tensor, out: Tensor, dout: Tensor) -> tuple:
-        """Gradient for the total: the same."""
+        """Gradient for the total: the same, [] -> []."""
         return (ops.depend(dout, out),)

@@ -32,7 +32,7 @@ class Policy(Protocol):
     """Decides what happens to an image, see ``transforms``."""
 
     def plan(self, height: int, width: int, draws: np.ndarray) -> TransformPlan:
-        """Plan for an image of this size from uniform numbers."""
+        """Plan for an image of this size in pixels from uniform numbers [n] in 0..1."""
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,9 @@ class ExportedPredictor:
     def predict_batch(self, images: Sequence[np.ndarray]) -> list[Prediction]:
         """Detect on several pictures; those of one shape share a run if the file takes several.
 
+        Args:
+            images: as for ``predict``.
+
         Raises:
             FocusDetrError: a picture is too small or no such array.
         """

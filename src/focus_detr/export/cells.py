@@ -54,7 +54,18 @@ class ExportedDetector(nn.Cell):
     def construct(
         self, images: Tensor, image_sizes: Tensor, picture_sizes: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Detect; boxes are in pixels of the picture files if their sizes are given."""
+        """Detect.
+
+        Args:
+            images: padded pictures, [B, 3, H, W] float32 normalised or, if the cell normalises,
+                [B, H, W, 3] uint8.
+            image_sizes: [B, 2] int32, height and width without padding.
+            picture_sizes: [B, 2] int32 of the picture files.
+
+        Returns:
+            Scores [B, R], labels [B, R] and boxes [B, R, 4], in pixels of the picture files if
+            their sizes are given.
+        """
         if self.takes_pixels:
             images = self.normalisation(images, image_sizes)
         outputs = self.detector(images, image_sizes)

@@ -34,23 +34,23 @@ def _require(fits: bool, operation: Operation) -> None:
 def _same(kind: str) -> Translation:
     """An operation that takes and gives one type; MindSpore also takes mixed ones."""
 
-    def translate(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
+    def _translate(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
         dtype = operation.outputs[0].dtype
         fed = [builder.cast(value, dtype) for value in operation.inputs]
         return (builder.add(kind, *fed),)
 
-    return translate
+    return _translate
 
 
 def _compared(kind: str) -> Translation:
     """A comparison; numbers take the type of the array, arrays the larger type."""
 
-    def translate(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
+    def _translate(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
         arrays = [value for value in operation.inputs if isinstance(value, Wire | np.ndarray)]
         dtype = np.result_type(*(value.dtype for value in arrays))
         return (builder.add(kind, *(builder.cast(value, dtype) for value in operation.inputs)),)
 
-    return translate
+    return _translate
 
 
 def _reshape(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
@@ -195,21 +195,21 @@ def _cumulated(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
 def _extreme(which: str) -> Translation:
     """ArgMaxWithValue and ArgMinWithValue: place and value."""
 
-    def translate(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
+    def _translate(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
         value, axis, keep = operation.inputs
         place = builder.add(f"Arg{which}", value, axis=axis, keepdims=int(keep))
         return place, builder.add(f"Reduce{which}", value, axes=[axis], keepdims=int(keep))
 
-    return translate
+    return _translate
 
 
 def _extreme_of_all(which: str) -> Translation:
     """Max and Min of one array: a number."""
 
-    def translate(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
+    def _translate(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
         return (builder.add(f"Reduce{which}", *operation.inputs, keepdims=0),)
 
-    return translate
+    return _translate
 
 
 def _top_k(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:

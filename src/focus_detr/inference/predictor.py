@@ -68,7 +68,7 @@ class Predictor:
         return cls(loaded.cell, loaded.classes.names, loaded.model, data)
 
     def predict_batch(self, images: Sequence[np.ndarray]) -> list[Prediction]:
-        """Detect on pictures, one after the other; see ``predict``."""
+        """Detect on pictures, each [H, W, 3] uint8 RGB, one after the other; see ``predict``."""
         return [self.predict(image) for image in images]
 
     def predict(self, image: np.ndarray) -> Prediction:

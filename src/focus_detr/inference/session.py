@@ -42,7 +42,7 @@ class PicturePredictor(Protocol):
         """Detect on one picture, [H, W, 3] uint8 RGB."""
 
     def predict_batch(self, images: Sequence[np.ndarray]) -> list[Prediction]:
-        """Detect on several pictures."""
+        """Detect on several pictures, each [H, W, 3] uint8 RGB; in their order."""
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,16 @@ class _Run:
         self.rate = Rate()
 
     def all(self, frames: Iterator[np.ndarray], total: int | None, video: VideoInput) -> None:
+        """Detect on every frame, draw it and write a line about it.
+
+        Args:
+            frames: [H, W, 3] uint8 RGB.
+            total: how many there will be; None: unknown.
+            video: where they come from.
+
+        Raises:
+            FocusDetrError: a frame cannot be used; names it.
+        """
         with tqdm(desc=video.name, total=total, unit="frame", disable=None) as bar:
             while batch := list(islice(frames, self.predictor.batch)):
                 try:

@@ -47,7 +47,7 @@ class SigmoidFocalLoss(nn.Cell):
         return self._weight(targets) * ops.square(ops.sigmoid(wrong)) * _softplus(wrong)
 
     def bprop(self, logits: Tensor, targets: Tensor, out: Tensor, dout: Tensor) -> tuple:
-        """Return the gradients for logits and targets (zero)."""
+        """Return the gradients for logits [...] and targets [...] (zero)."""
         sign = 1.0 - 2.0 * targets
         wrong = logits * sign
         error = ops.sigmoid(wrong)

@@ -15,7 +15,7 @@ _LOG_EPS = 1e-8
 
 
 def class_cost(logits: np.ndarray) -> np.ndarray:
-    """Focal cost of calling each prediction positive, same shape as the logits."""
+    """Focal cost of calling each prediction positive: [...] logits -> [...]."""
     positive = 1.0 / (1.0 + np.exp(-np.clip(logits, -80.0, 80.0)))
     negative = 1.0 - positive
     gain = 0.25 * negative**2 * -np.log(positive + _LOG_EPS)

@@ -76,7 +76,7 @@ class HostMatcher(_Matcher):
         out: Tensor,
         dout: Tensor,
     ) -> tuple:
-        """Return zero gradients."""
+        """Return zero gradients, each of its argument's shape and type."""
         zeros = ()
         for argument in (logits, boxes, labels, target_boxes, box_valid):
             zeros += (self.zeros(argument),)
@@ -90,7 +90,10 @@ class HostMatcher(_Matcher):
         target_boxes: np.ndarray,
         box_valid: np.ndarray,
     ) -> np.ndarray:
-        """Match NumPy arrays; never raises for non-finite ones, which would break the graph."""
+        """``construct`` on the host; of the same shapes.
+
+        Never raises for numbers that are not finite, which would break the graph.
+        """
         mark(FORWARD)
         matched = np.zeros((*logits.shape[:2], labels.shape[1]), np.int32)
         counts = np.asarray(box_valid).sum(1).astype(int)
@@ -104,7 +107,7 @@ class HostMatcher(_Matcher):
         return matched
 
     def construct(self, *arguments: Tensor) -> Tensor:
-        """Match; arguments and result as in the module's description."""
+        """Match: [H, B, T] int32; arguments and result as in the module's description."""
         return self.match(*arguments)
 
 
@@ -141,7 +144,7 @@ class GraphMatcher(_Matcher):
         target_boxes: Tensor,
         box_valid: Tensor,
     ) -> Tensor:
-        """Match; arguments and result as in the module's description."""
+        """Match: [H, B, T] int32; arguments and result as in the module's description."""
         heads, batch, queries, _ = logits.shape
         count = labels.shape[1]
         cost = self._costs(logits, boxes, labels, target_boxes)

@@ -154,7 +154,7 @@ class AscendSampling(nn.Cell):
         locations: Tensor,
         weights: Tensor,
     ) -> Tensor:
-        """Sample; ``value`` may be float16 or bfloat16, arithmetic is float32."""
+        """Sample: [B, Q, C]; ``value`` may be float16 or bfloat16, arithmetic is float32."""
         sizes, starts = level_tensors(shapes)
         return self.operator(
             value, sizes, starts, locations.astype(ms.float32), weights.astype(ms.float32)

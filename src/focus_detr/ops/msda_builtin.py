@@ -84,7 +84,10 @@ class BuiltinSampling(nn.Cell):
         return output[:, :queries].astype(value.dtype)  # [B, Q, C]
 
     def clean(self, locations: Tensor) -> Tensor:
-        """Move what is infinite, NaN or far away just outside the map, where it adds nothing."""
+        """Move what is infinite, NaN or far away just outside the map, where it adds nothing.
+
+        Any shape -> the same.
+        """
         finite = ops.isfinite(locations)
         usable = ops.select(finite, locations, ops.full_like(locations, OUTSIDE))
         return ops.clamp(usable, OUTSIDE, FAR_OUTSIDE)

@@ -73,7 +73,7 @@ class CustomSampling(nn.Cell):
         locations: Tensor,
         weights: Tensor,
     ) -> Tensor:
-        """Sample; ``value`` may be float16 or bfloat16, arithmetic is float32."""
+        """Sample: [B, Q, C]; ``value`` may be float16 or bfloat16, arithmetic is float32."""
         sizes, starts = level_tensors(shapes)
         return self.operator(
             value, sizes, starts, locations.astype(ms.float32), weights.astype(ms.float32)
@@ -94,7 +94,7 @@ class FusedSampling(nn.Cell):
         references: Tensor,
         projected: Tensor,
     ) -> Tensor:
-        """Sample; ``value`` may be float16 or bfloat16, arithmetic is float32."""
+        """Sample: [B, Q, C]; ``value`` may be float16 or bfloat16, arithmetic is float32."""
         sizes, starts = level_tensors(shapes)
         return self.operator(
             value, sizes, starts, references.astype(ms.float32), projected.astype(ms.float32)

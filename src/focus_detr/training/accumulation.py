@@ -95,11 +95,19 @@ def grouped_inputs(
     """Arguments of ``build_step``'s step from those of the loss.
 
     Each batch of a group has draws of its own.
+
+    Args:
+        inputs: of the loss, from a batch and the number of its step.
+        count: batches per update.
+
+    Returns:
+        The step's arguments from a batch and the number of the update, or, with several batches per
+        update, ``GroupInputs`` from a ``BatchGroup`` and that number.
     """
     if count == 1:
         return inputs
 
-    def for_group(group: BatchGroup, step: int) -> GroupInputs:
+    def _for_group(group: BatchGroup, step: int) -> GroupInputs:
         boxes = sum(float(batch.box_valid.sum()) for batch in group.batches)
         # at least one box in the group, as there is at least one in a large batch
         mean = Tensor(max(boxes, 1.0) / count, ms.float32)
@@ -108,7 +116,7 @@ def grouped_inputs(
             for index, batch in enumerate(group.batches)
         )
 
-    return for_group
+    return _for_group
 
 
 class CountedLoss(nn.Cell):

@@ -49,6 +49,7 @@ class _Builder:
         object.__setattr__(self, "_call", call)
 
     def __call__(self, *arguments: Any) -> Any:
+        """Call the function."""
         return self._call(*arguments)
 
     def __setattr__(self, name: str, value: object) -> None:
