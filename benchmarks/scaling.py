@@ -5,7 +5,8 @@
     python benchmarks/scaling.py --measured runs/one_worker runs/two_workers
 
 The model's assumptions are the fields of Assumptions; docs/scaling.md explains them. --measured
-compares two runs of train.py over the same data with the same number of images in a step.
+divides the step times of two runs of train.py over the same data: with the same number of images in
+a step that is the speed-up, with the same number on each worker the efficiency.
 """
 
 from __future__ import annotations
