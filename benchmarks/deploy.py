@@ -148,7 +148,8 @@ def all_measured(
     """One after the other: exported files, then what the checkpoint gives."""
     for model in arguments.model:
         batch = read_sidecar(model).graph.batch
-        yield time_process(model.name, batch, ["--model", str(model)], setting)
+        for number in [batch] if batch else batches:
+            yield time_process(model.name, number, ["--model", str(model)], setting)
     if arguments.checkpoint:
         prepare_runtime(setting.device)
         for variant in arguments.variant or (CHECKPOINT, *VARIANTS):

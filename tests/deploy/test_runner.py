@@ -42,8 +42,10 @@ def test_the_graph_gets_padded_pixels_or_normalised_images() -> None:
     assert images[0, :, 63, 79].tolist() == [0, 2, 1] and not images[..., 80:].any()
 
 
-@pytest.mark.parametrize(("batch", "runs"), [(2, [2, 2]), (3, [3]), (4, [4])])
-def test_batches_are_filled_and_come_back_in_order(batch: int, runs: list[int]) -> None:
+@pytest.mark.parametrize(("batch", "runs"), [(2, [2, 2]), (3, [3]), (4, [4]), (None, [3])])
+def test_any_number_of_pictures_is_split_or_filled_up_and_comes_back_in_order(
+    batch: int | None, runs: list[int]
+) -> None:
     file, engine = fake_file(batch=batch)
     sizes = [(64, 96), (32, 48), (64, 64)]
     found = ExportedPredictor([file]).predict_batch([picture(*size) for size in sizes])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from exported_files import SIDECAR, write_model
 
-from focus_detr.deploy.sidecar import read_sidecar, sidecar_path
+from focus_detr.deploy.sidecar import read_sidecar, sidecar_path, write_sidecar
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import sha256_of
 
@@ -18,6 +18,15 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     model = write_model(tmp_path / "a.mindir")
     assert sidecar_path(model) == tmp_path / "a.mindir.json"
     assert read_sidecar(model) == replace(SIDECAR, file_sha256=sha256_of(model))
+
+
+def test_any_number_of_pictures_is_null(tmp_path: Path) -> None:
+    model = tmp_path / "a.onnx"
+    model.write_bytes(b"a model")
+    graph = replace(SIDECAR.graph, batch=None, engine="onnx")
+    write_sidecar(model, replace(SIDECAR, file_sha256=sha256_of(model), graph=graph))
+    assert json.loads(sidecar_path(model).read_text())["graph"]["batch"] is None
+    assert read_sidecar(model).graph == graph
 
 
 @pytest.mark.parametrize("content", [b"a mode", b"b model", b""], ids=["cut", "other", "empty"])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.export.options import ExportOptions, check_sizes, parse_size
+from focus_detr.export.options import ExportOptions, check_sizes, parse_batch, parse_size
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,7 @@ from focus_detr.export.options import ExportOptions, check_sizes, parse_size
         ("a.om", {}, r"a\.om must end in \.mindir"),
         ("a.onnx", {"msda": "ascend"}, "--msda ascend is an operation that ONNX does not have"),
         ("a.mindir", {"batch": 0}, "--batch 0 must be positive"),
+        ("a.mindir", {"batch": None}, r"--batch any needs a \.onnx file"),
         ("a.mindir", {"threshold": float("nan")}, "--threshold and --tolerance are numbers"),
         ("a.mindir", {"tolerance": 0.0}, "--threshold and --tolerance are numbers from 0 to 1"),
         ("a.mindir", {"sizes": ((100, 96),)}, "size 100x96 does not fit the network's strides"),
@@ -42,3 +43,7 @@ def test_texts_of_the_command_line() -> None:
         with pytest.raises(FocusDetrError, match=f"--size {text} is no height and width"):
             parse_size(text)
     check_sizes([(32, 32), (800, 1344)])
+    assert (parse_batch("4"), parse_batch("any")) == (4, None)
+    for text in ("all", "-1", ""):
+        with pytest.raises(FocusDetrError, match=f"--batch {text} is neither a number nor any"):
+            parse_batch(text)

@@ -1,14 +1,43 @@
-"""What writes a format is asked for before anything is loaded."""
+"""Graphs are written with the shapes that were asked for, and what writes them is there."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import mindspore as ms
+import numpy as np
 import pytest
+from mindspore import Tensor, nn
 
+from focus_detr.deploy.engine import open_engine
+from focus_detr.deploy.sidecar import Graph
 from focus_detr.errors import FocusDetrError
 from focus_detr.export import writing
-from focus_detr.export.writing import require_packages
+from focus_detr.export.writing import require_packages, write_graph
+
+
+class Sums(nn.Cell):
+    """Something with the inputs and outputs of a detector."""
+
+    def construct(
+        self, images: Tensor, sizes: Tensor, pictures: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        rows = images.astype(ms.float32).sum((2, 3))  # [B, H]
+        return rows, sizes * pictures, images.astype(ms.float32) / 2
+
+
+@pytest.mark.parametrize("number", [1, 4])
+def test_an_onnx_file_for_any_number_takes_any(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "a.onnx"
+    graph = Graph(32, 64, None, "pixels", "pixels", "composition", "onnx")
+    write_graph(Sums(), graph, path)
+    rng = np.random.default_rng(number)
+    images = rng.integers(0, 256, (number, 32, 64, 3), np.uint8)
+    sizes, pictures = rng.integers(1, 99, (2, number, 2)).astype(np.int32)
+    rows, products, halves = open_engine(path, graph).run(images, sizes, pictures)
+    np.testing.assert_array_equal(rows, images.sum((2, 3)))
+    np.testing.assert_array_equal(products, sizes * pictures)
+    np.testing.assert_array_equal(halves, images / 2)
 
 
 def test_packages_for_onnx_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,8 +82,8 @@ class ExportedPredictor:
 
     @property
     def batch(self) -> int:
-        """Pictures that the files take at once."""
-        return self.sidecar.graph.batch
+        """Pictures to give at once; files for any number of them gain nothing from several."""
+        return self.sidecar.graph.batch or 1
 
     def load_first(self) -> None:
         """Load one file now, so that what is missing on this machine shows before any picture.
@@ -102,7 +102,7 @@ class ExportedPredictor:
         return self.predict_batch([image])[0]
 
     def predict_batch(self, images: Sequence[np.ndarray]) -> list[Prediction]:
-        """Detect on several pictures; those of one shape share a run if the file takes several.
+        """Detect on any number of pictures; those of one shape share runs as the file allows.
 
         Args:
             images: as for ``predict``.
@@ -114,7 +114,7 @@ class ExportedPredictor:
         found: dict[int, Prediction] = {}
         for shape, file in self._files.items():
             places = [index for index, item in enumerate(prepared) if item.bucket == shape]
-            step = file.sidecar.graph.batch
+            step = file.sidecar.graph.batch or max(len(places), 1)
             for start in range(0, len(places), step):
                 chunk = places[start : start + step]
                 results = self._run(file, [prepared[i] for i in chunk], [images[i] for i in chunk])
@@ -126,7 +126,7 @@ class ExportedPredictor:
     ) -> list[Prediction]:
         """Run pictures of one shape, at most as many as the file takes at once."""
         graph = file.sidecar.graph
-        missing = graph.batch - len(prepared)
+        missing = (graph.batch or len(prepared)) - len(prepared)
         filled = [*prepared, *[prepared[-1]] * missing]
         sizes = [(image.shape[0], image.shape[1]) for image in images]
         inputs = [self._images(graph, filled), np.array([item.size for item in filled], np.int32)]

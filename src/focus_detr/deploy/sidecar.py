@@ -41,7 +41,7 @@ class Graph:
 
     height: int  # H
     width: int  # W
-    batch: int  # B
+    batch: int | None  # B; None: any number
     images: Literal["pixels", "normalised"]
     boxes: Literal["pixels", "unit"]
     msda: Literal["composition", "custom", "ascend"]

@@ -14,18 +14,25 @@ from focus_detr.deploy.sidecar import INPUTS, OUTPUTS
 from focus_detr.errors import FocusDetrError
 from focus_detr.export.mindir_graph import MindirGraph, read_graph
 from focus_detr.export.onnx_builder import OnnxBuilder
+from focus_detr.export.onnx_open_batch import with_open_batch
 from focus_detr.export.onnx_operators import TRANSLATIONS
 
 _LARGEST = 2**31 - 1  # bytes of a protocol buffer
 
 
-def write_onnx(mindir: Path, path: Path) -> None:
-    """Translate a file that ``export.writing.write_mindir`` wrote.
+def write_onnx(mindir: Path, path: Path, *, open_batch: bool = False) -> None:
+    """Translate a file that ``export.writing.write_graph`` wrote.
+
+    Args:
+        mindir: the file.
+        path: to write.
+        open_batch: whether the model takes any number of pictures; ``mindir`` is then for one.
 
     Raises:
         FocusDetrError: the graph has an operation that is not translated, or is too large.
     """
     model = translate(read_graph(mindir))
+    model = with_open_batch(model) if open_batch else model
     if model.ByteSize() > _LARGEST:
         raise FocusDetrError(f"{path}: ONNX files end at 2 GB, the network is larger")
     try:

@@ -12,6 +12,7 @@ from focus_detr.deploy.sidecar import MINDIR, ONNX, SUFFIXES, Graph
 from focus_detr.errors import FocusDetrError
 
 STRIDE = 32  # of the backbone's last map
+ANY_NUMBER = "any"  # of pictures at once, on the command line
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class ExportOptions:
 
     out: Path  # ends in .mindir or .onnx; with several shapes _HxW is put before it
     sizes: tuple[Size, ...] = ()  # (H, W); empty: all that the checkpoint's pictures are padded to
-    batch: int = 1  # pictures at once
+    batch: int | None = 1  # pictures at once; None: any number, in ONNX
     images: Literal["pixels", "normalised"] = "pixels"
     boxes: Literal["pixels", "unit"] = "pixels"
     msda: Literal["composition", "custom", "ascend"] = "composition"
@@ -41,7 +42,11 @@ class ExportOptions:
                 f"--msda {self.msda} is an operation that ONNX does not have: write a {MINDIR} "
                 "file, or leave it out"
             )
-        if self.batch < 1:
+        if self.batch is None and self.out.suffix != ONNX:
+            raise FocusDetrError(
+                f"--batch {ANY_NUMBER} needs a {ONNX} file: the shapes in a {MINDIR} are fixed"
+            )
+        if self.batch is not None and self.batch < 1:
             raise FocusDetrError(f"--batch {self.batch} must be positive")
         if not (0 <= self.threshold <= 1 and 0 < self.tolerance <= 1):
             raise FocusDetrError("--threshold and --tolerance are numbers from 0 to 1")
@@ -74,6 +79,19 @@ def parse_size(text: str) -> Size:
     if not (height.isdecimal() and width.isdecimal()):
         raise FocusDetrError(f"--size {text} is no height and width such as 800x1344")
     return int(height), int(width)
+
+
+def parse_batch(text: str) -> int | None:
+    """Pictures at once from a text such as 4; None for any number.
+
+    Raises:
+        FocusDetrError: it is no such text.
+    """
+    if text.lower() == ANY_NUMBER:
+        return None
+    if not text.isdecimal():
+        raise FocusDetrError(f"--batch {text} is neither a number nor {ANY_NUMBER}")
+    return int(text)
 
 
 def check_sizes(sizes: Sequence[Size]) -> None:

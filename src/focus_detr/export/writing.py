@@ -27,7 +27,7 @@ def write_graph(cell: nn.Cell, graph: Graph, path: Path) -> None:
     if path.suffix == ONNX:
         from focus_detr.export.onnx_writing import write_onnx  # needs the package onnx
 
-        write_onnx(path.with_suffix(MINDIR), path)
+        write_onnx(path.with_suffix(MINDIR), path, open_batch=graph.batch is None)
 
 
 def require_packages(path: Path) -> None:
@@ -52,8 +52,8 @@ def _write_mindir(cell: nn.Cell, graph: Graph, path: Path) -> None:
 
 
 def _inputs(graph: Graph) -> tuple[Tensor, ...]:
-    """Inputs of the graph's shapes."""
-    batch, height, width = graph.batch, graph.height, graph.width
+    """Inputs of the graph's shapes; a batch that is to be opened has one picture here."""
+    batch, height, width = graph.batch or 1, graph.height, graph.width
     sizes = ops.ones((batch, 2), ms.int32)
     if graph.images == "pixels":
         images = ops.zeros((batch, height, width, 3), ms.uint8)
