@@ -34,23 +34,25 @@ def _require(fits: bool, operation: Operation) -> None:
 def _same(kind: str) -> Translation:
     """An operation that takes and gives one type; MindSpore also takes mixed ones."""
 
-    def _translate(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
+    def translate(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
+        """Feed all inputs as the type of the output."""
         dtype = operation.outputs[0].dtype
         fed = [builder.cast(value, dtype) for value in operation.inputs]
         return (builder.add(kind, *fed),)
 
-    return _translate
+    return translate
 
 
 def _compared(kind: str) -> Translation:
     """A comparison; numbers take the type of the array, arrays the larger type."""
 
-    def _translate(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
+    def translate(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
+        """Feed all inputs as the type that the arrays have in common."""
         arrays = [value for value in operation.inputs if isinstance(value, Wire | np.ndarray)]
         dtype = np.result_type(*(value.dtype for value in arrays))
         return (builder.add(kind, *(builder.cast(value, dtype) for value in operation.inputs)),)
 
-    return _translate
+    return translate
 
 
 def _reshape(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
@@ -195,21 +197,23 @@ def _cumulated(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
 def _extreme(which: str) -> Translation:
     """ArgMaxWithValue and ArgMinWithValue: place and value."""
 
-    def _translate(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
+    def translate(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
+        """Append one node for the places and one for the values."""
         value, axis, keep = operation.inputs
         place = builder.add(f"Arg{which}", value, axis=axis, keepdims=int(keep))
         return place, builder.add(f"Reduce{which}", value, axes=[axis], keepdims=int(keep))
 
-    return _translate
+    return translate
 
 
 def _extreme_of_all(which: str) -> Translation:
     """Max and Min of one array: a number."""
 
-    def _translate(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
+    def translate(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
+        """Append the reduction over all axes."""
         return (builder.add(f"Reduce{which}", *operation.inputs, keepdims=0),)
 
-    return _translate
+    return translate
 
 
 def _top_k(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:

@@ -81,15 +81,15 @@ class _Run:
         self.rate = Rate()
 
     def all(self, frames: Iterator[np.ndarray], total: int | None, video: VideoInput) -> None:
-        """Detect on every frame, draw it and write a line about it.
+        """Detect in frames ([H, W, 3] uint8 RGB) until they end, and write each one down.
 
         Args:
-            frames: [H, W, 3] uint8 RGB.
-            total: how many there will be; None: unknown.
-            video: where they come from.
+            frames: to detect in.
+            total: how many there will be, if that is known.
+            video: named in messages.
 
         Raises:
-            FocusDetrError: a frame cannot be used; names it.
+            FocusDetrError: a frame is too small, or a result cannot be written.
         """
         with tqdm(desc=video.name, total=total, unit="frame", disable=None) as bar:
             while batch := list(islice(frames, self.predictor.batch)):
