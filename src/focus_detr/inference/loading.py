@@ -14,6 +14,7 @@ from focus_detr.config.loading import config_from_dict
 from focus_detr.config.schema import DataConfig, ModelConfig
 from focus_detr.data.classes import ClassMap
 from focus_detr.errors import FocusDetrError
+from focus_detr.models.backbones.frozen_conv import fold_norms
 from focus_detr.models.factory import build_detector
 from focus_detr.weights.checkpoint import load_checkpoint, load_into
 from focus_detr.weights.stored_settings import differences, stored_model
@@ -43,6 +44,8 @@ class LoadedDetector:
 def load_detector(path: str | Path, model: ModelConfig | None = None) -> LoadedDetector:
     """Build the detector of a checkpoint, also of a training state, and load its weights.
 
+    It is for inference: what never changes is worked into its weights.
+
     Args:
         path: checkpoint with class names, category ids and model settings.
         model: settings to use instead of the stored ones; differences are warned about, since
@@ -59,6 +62,7 @@ def load_detector(path: str | Path, model: ModelConfig | None = None) -> LoadedD
     chosen = model or stored
     detector = build_detector(chosen, chosen.num_classes or len(classes))
     load_into(detector.model, checkpoint)
+    fold_norms(detector.model)
     return LoadedDetector(detector, chosen, classes, _stored_data(path, checkpoint.metadata))
 
 

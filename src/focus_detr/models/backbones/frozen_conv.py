@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mindspore as ms
+import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, initializer
 
@@ -64,10 +65,41 @@ class FrozenConv(ProductCell):
             group=groups,
         )
         self.bias_add = ops.BiasAdd()
+        self.folded = False
 
     def construct(self, x: Tensor) -> Tensor:
         """[B, C_in, h, w] -> [B, C_out, h', w']."""
+        kernel, shift = self.kernel_and_bias()
+        return self.bias_add(self.conv(self.lowered(x), self.lowered(kernel)), self.lowered(shift))
+
+    def kernel_and_bias(self) -> tuple[Tensor, Tensor]:
+        """Kernel [C_out, C_in / groups, k, k] and bias [C_out], both with the norm in them."""
+        if self.folded:
+            return self.weight, self.norm.bias
         scale, shift = self.norm()
-        scale = scale.reshape(-1, 1, 1, 1)  # [C_out, 1, 1, 1]
-        kernel = self.lowered(self.weight * scale)  # [C_out, C_in / groups, k, k]
-        return self.bias_add(self.conv(self.lowered(x), kernel), self.lowered(shift))
+        return self.weight * scale.reshape(-1, 1, 1, 1), shift  # [C_out, 1, 1, 1]
+
+    def fold(self) -> None:
+        """Work the norm into the stored kernel and bias, once, instead of at every run.
+
+        For inference only: the parameters are no longer those of a checkpoint.
+        """
+        if self.folded:
+            return
+        norm = self.norm
+        weight, bias, mean, variance = (
+            parameter.asnumpy().astype(np.float64)
+            for parameter in (norm.weight, norm.bias, norm.running_mean, norm.running_var)
+        )
+        scale = weight / np.sqrt(variance + norm.epsilon)  # [C_out]
+        kernel = self.weight.asnumpy() * scale.reshape(-1, 1, 1, 1)  # [C_out, C_in / groups, k, k]
+        self.weight.set_data(Tensor(kernel, ms.float32))
+        norm.bias.set_data(Tensor(bias - mean * scale, ms.float32))
+        self.folded = True
+
+
+def fold_norms(network: nn.Cell) -> None:
+    """Fold every frozen norm of a network; see ``FrozenConv.fold``."""
+    for _, cell in network.cells_and_names():
+        if isinstance(cell, FrozenConv):
+            cell.fold()
