@@ -10,6 +10,7 @@ import pytest
 from script_module import load_script
 
 import focus_detr  # noqa: F401  (sets the oneDNN limit before MindSpore loads)
+from focus_detr.runtime import follow_thread_limit
 
 import mindspore as ms  # isort: skip
 
@@ -21,6 +22,7 @@ BUILD_SCRIPT = Path(__file__).parents[1] / "custom_ops" / "build.py"
 def _graph_mode() -> None:
     ms.set_device("CPU")
     ms.set_context(mode=ms.GRAPH_MODE)
+    follow_thread_limit()
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,27 @@ def test_a_device_that_mindspore_refuses_is_one_sentence(monkeypatch: pytest.Mon
     assert str(caught.value) == ("device Ascend cannot be used: Unsupported device target Ascend.")
 
 
+@pytest.mark.parametrize(
+    ("limit", "told"), [("3", [3]), ("", []), ("0", []), ("2,1", []), (None, [])]
+)
+def test_mindspore_uses_as_many_threads_as_openmp(
+    monkeypatch: pytest.MonkeyPatch, limit: str | None, told: list[int]
+) -> None:
+    numbers: list[int] = []
+
+    def take(number: int) -> None:
+        numbers.append(number)
+        raise RuntimeError("The 'threads_num' can not be set repeatedly.")
+
+    monkeypatch.setattr(ms.device_context.cpu.op_tuning, "threads_num", take)
+    if limit is None:
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    else:
+        monkeypatch.setenv("OMP_NUM_THREADS", limit)
+    prepare_runtime("CPU")
+    assert numbers == told
+
+
 @pytest.mark.parametrize(("returned", "status"), [(None, 0), (0, 0), (3, 3)])
 def test_a_command_returns_its_status(returned: int | None, status: int) -> None:
     seen: list[Sequence[str] | None] = []

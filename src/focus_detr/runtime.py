@@ -7,12 +7,14 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.interrupts import quiet_interrupts
 
 DEVICE_VARIABLE = "FOCUS_DETR_DEVICE"
+THREADS_VARIABLE = "OMP_NUM_THREADS"  # followed by oneDNN, and by MindSpore if we tell it
 DEVICES = ("CPU", "GPU", "Ascend")
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
@@ -52,7 +54,22 @@ def prepare_runtime(device: str | None = None) -> str:
         reason = str(error).strip().partition("\n")[0]
         raise FocusDetrError(f"device {name} cannot be used: {reason}") from error
     ms.set_context(mode=ms.GRAPH_MODE)
+    follow_thread_limit()
     return name
+
+
+def follow_thread_limit() -> None:
+    """Let MindSpore's own operations use only as many threads as ``OMP_NUM_THREADS`` allows.
+
+    By default they use every core, and each waits for the slowest, which takes milliseconds beside
+    other programs.
+    """
+    import mindspore as ms
+
+    limit = os.environ.get(THREADS_VARIABLE, "")
+    if limit.isdecimal() and int(limit) > 0:
+        with suppress(RuntimeError):  # it was set before; MindSpore takes it once
+            ms.device_context.cpu.op_tuning.threads_num(int(limit))
 
 
 def command(main: Main) -> Command:
