@@ -5,8 +5,8 @@
     python demo.py --model served --host 0.0.0.0 --port 80 --per-minute 20
 
 Expect the page's address after some seconds; Ctrl-C stops. Drop a photograph on the page: a slider
-chooses the score from which boxes are shown, and with a checkpoint tabs show the tokens that each
-encoder layer kept. An exported model does not tell them. docs/demo.md describes the endpoint:
+chooses the score from which boxes are shown, and tabs show the tokens that each encoder layer kept
+(of an exported model, if export.py was given --tokens). docs/demo.md describes the endpoint:
 `curl --data-binary @photo.jpg http://127.0.0.1:8000/api/detections`.
 """
 

@@ -39,6 +39,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--images", choices=("pixels", "normalised"), default="pixels", help="what goes in")
     add("--boxes", choices=("pixels", "unit"), default="pixels", help="what comes out")
     add("--msda", choices=("composition", "custom", "ascend"), default="composition")
+    add("--tokens", action="store_true", help="also tell which tokens were kept")
     add("--threshold", type=score, default=0.3, help="score that predict.py shows from (0.3)")
     add("--pictures", nargs="+", type=Path, default=(), help="to compare on; default: drawn ones")
     add("--tolerance", type=float, default=1e-4, help="largest difference allowed (1e-4)")
@@ -58,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         images=arguments.images,
         boxes=arguments.boxes,
         msda=arguments.msda,
+        tokens=arguments.tokens,
         threshold=arguments.threshold,
         tolerance=arguments.tolerance,
         device=arguments.device,

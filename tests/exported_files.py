@@ -30,7 +30,10 @@ SIDECAR = Sidecar(
 
 
 class FakeEngine:
-    """Remembers its inputs; finds the left upper quarter of every image."""
+    """Remembers its inputs; finds the left upper quarter of every image.
+
+    If it tells tokens: the first layer kept all, the second as many as the image's place is.
+    """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -43,7 +46,12 @@ class FakeEngine:
         if self.graph.boxes == "pixels":
             boxes = boxes * inputs[2][:, None, [1, 0, 1, 0]].astype(np.float32)
         scores = np.tile(np.float32([0.75, -1]), (batch, 1))
-        return scores, np.tile(np.int32([1, 0]), (batch, 1)), boxes
+        outputs = (scores, np.tile(np.int32([1, 0]), (batch, 1)), boxes)
+        if self.graph.token_grids is None:
+            return outputs
+        cells = sum(rows * columns for rows, columns in self.graph.token_grids)
+        ranked = np.tile(np.arange(cells, dtype=np.int32), (batch, 1))
+        return *outputs, ranked, np.int32([[cells, row] for row in range(batch)])
 
 
 def fake_file(**changes: Any) -> tuple[ModelFile, FakeEngine]:

@@ -8,12 +8,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
 import cv2
 import numpy as np
 import pytest
+from constant_onnx import write_constant_onnx
 from demo_server import Client
 from headless_browser import DETECTED, headless_browser, upload
 from script_module import load_script
@@ -34,15 +36,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def program(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Client]]:
-    """The command, once it is ready."""
-    arguments = ["--checkpoint=small.safetensors", "--pictures=.", "--port=0", "--device=CPU"]
+@contextmanager
+def started(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Client]]:
+    """The command in this folder, once it is ready."""
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     if extra_path := os.environ.get("PYTHONPATH"):
         environment["PYTHONPATH"] += os.pathsep + os.path.abspath(extra_path)
     with subprocess.Popen(
-        [sys.executable, str(ROOT / "demo.py"), *arguments],
+        [sys.executable, str(ROOT / "demo.py"), *arguments, "--port=0", "--device=CPU"],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
@@ -55,6 +56,13 @@ def program(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Client]]:
         assert ready.startswith("ready: http://127.0.0.1:")
         yield process, Client(int(ready.split(":")[3].split()[0]))
         process.kill()
+
+
+@pytest.fixture(scope="module")
+def program(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Client]]:
+    """The command with the checkpoint."""
+    with started(folder, "--checkpoint=small.safetensors", "--pictures=.") as running:
+        yield running
 
 
 @pytest.fixture
@@ -111,6 +119,21 @@ def test_ctrl_c_ends_it_with_one_word(program: tuple[subprocess.Popen[str], Clie
     assert (process.returncode, out, error) == (0, "stopped\n", "")
     with pytest.raises(ConnectionRefusedError):
         client.ask("/")
+
+
+def test_an_onnx_file_needs_no_mindspore(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mindspore.py").write_text("raise ImportError")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    write_constant_onnx(tmp_path / "a.onnx", tokens=True)
+    with started(tmp_path, "--model=a.onnx") as (process, client):
+        answer = client.detect((folder / "photo.png").read_bytes(), "?tokens=1").json
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=30)
+    assert [item["name"] for item in answer["detections"]] == ["dog"]
+    assert len(answer["tokens"]["layers"]) == 2
+    assert (process.returncode, out, error) == (0, "stopped\n", "")
 
 
 def test_a_port_in_use_is_one_sentence(

@@ -20,6 +20,7 @@ from small_checkpoint import write_small_checkpoint
 from focus_detr.data.image_io import read_image
 from focus_detr.deploy.runner import ExportedPredictor
 from focus_detr.deploy.sidecar import read_sidecar, sidecar_path, write_sidecar
+from focus_detr.export.comparison import compare_tokens
 from focus_detr.export.onnx_writing import write_onnx
 from focus_detr.export.pictures import draw_picture
 from focus_detr.files import sha256_of
@@ -57,7 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     exif[ORIENTATION] = A_QUARTER
     turned.save(folder / "photos" / "turned.jpg", exif=exif)
     arguments = ["--checkpoint", str(checkpoint), "--out", str(folder / "served" / "a.mindir")]
-    arguments += ["--size=64x96", "--batch=2", "--tolerance=1e-5", "--device=CPU"]
+    arguments += ["--size=64x96", "--batch=2", "--tokens", "--tolerance=1e-5", "--device=CPU"]
     assert command("export").main(arguments) == 0
     return folder
 
@@ -103,6 +104,13 @@ def test_the_same_network_in_onnx_needs_no_mindspore(folder: Path) -> None:
     found, modules = predicted(folder, ["--model", str(path)])
     assert not [name for name in modules if name.split(".")[0] == "mindspore"]
     predictor = ExportedPredictor.from_path(mindir, "CPU")
+    picture = [draw_picture(60, 96, seed=1)]
+    tokens = [
+        [found.tokens for found in each.predict_batch(picture)]
+        for each in (predictor, ExportedPredictor.from_path(path))
+    ]
+    same = compare_tokens(*tokens)
+    assert same.same_tokens == same.tokens > 20
     shapes = {Path(entry["image"]).stem: (entry["height"], entry["width"]) for entry in found}
     assert shapes == SIZES | {"turned": (70, 100)}
     for entry in found:
@@ -146,7 +154,6 @@ def test_a_file_that_is_cut_off_is_one_sentence(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--tokens"], "--tokens needs --checkpoint"),
         (["--device=Nowhere"], "unknown device Nowhere"),
         (["--short-side=64"], "the sizes of an exported model are fixed"),
     ],

@@ -3,43 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from benchmark_runs import run_benchmark
-from exported_files import SIDECAR
-from onnx import ModelProto, TensorProto, helper, save
-
-from focus_detr.deploy.sidecar import write_sidecar
-from focus_detr.files import sha256_of
-
-
-def constant_detector() -> ModelProto:
-    """One box in the middle of whatever picture."""
-    kinds = {
-        "scores": (TensorProto.FLOAT, [1, 1], [0.75]),
-        "labels": (TensorProto.INT32, [1, 1], [1]),
-        "boxes": (TensorProto.FLOAT, [1, 1, 4], [0.25, 0.25, 0.75, 0.75]),
-    }
-    constants = [helper.make_tensor(f"{n}_", *value) for n, value in kinds.items()]
-    nodes = [helper.make_node("Identity", [f"{name}_"], [name]) for name in kinds]
-    inputs = [
-        helper.make_tensor_value_info("images", TensorProto.UINT8, [1, 64, 96, 3]),
-        helper.make_tensor_value_info("image_sizes", TensorProto.INT32, [1, 2]),
-    ]
-    outputs = [helper.make_tensor_value_info(n, *value[:2]) for n, value in kinds.items()]
-    graph = helper.make_graph(nodes, "constant", inputs, outputs, constants)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+from constant_onnx import write_constant_onnx
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    path = tmp_path / "a.onnx"
-    save(constant_detector(), path)
-    graph = replace(SIDECAR.graph, engine="onnx", boxes="unit")
-    write_sidecar(path, replace(SIDECAR, file_sha256=sha256_of(path), graph=graph))
-    return path
+    return write_constant_onnx(tmp_path / "a.onnx")
 
 
 def test_a_model_is_timed(model: Path, tmp_path: Path) -> None:

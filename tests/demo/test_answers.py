@@ -70,7 +70,7 @@ def test_options_that_make_no_sense_are_refused(query: dict[str, str], sentence:
 
 def test_an_exported_model_has_no_tokens_to_tell() -> None:
     exported = DemoModel(MarkPredictor(tokens=False), 0.3, tokens=False)
-    with pytest.raises(RefusalError, match="exported and does not tell which tokens"):
+    with pytest.raises(RefusalError, match="exported without --tokens"):
         Wanted.parse({"tokens": "1"}, exported)
 
 

@@ -65,12 +65,29 @@ def test_each_picture_goes_to_the_file_of_its_shape() -> None:
     assert corners == [[32, 48], [48, 32], [30, 45]]
 
 
+def test_kept_tokens_are_told_where_they_were_exported() -> None:
+    grids = ((8, 12), (4, 6))
+    file, _ = fake_file(batch=None, token_grids=grids)
+    predictor = ExportedPredictor([file])
+    assert predictor.tells_tokens and not ExportedPredictor([fake_file()[0]]).tells_tokens
+    for row, found in enumerate(predictor.predict_batch([picture(64, 96), picture(64, 40)])):
+        assert found.tokens is not None and found.tokens.layers == 2
+        kept = [found.tokens.kept_cells(0, level) for level in range(2)]
+        columns = (12, 5)[row]  # of 8 pixels, without padding
+        assert [grid.shape for grid in kept] == [(8, columns), (4, -(-columns // 2))]
+        assert all(grid.all() for grid in kept)
+        assert found.tokens.kept_cells(1, 0).sum() == row
+
+
 def test_files_of_different_exports_do_not_mix() -> None:
     file, _ = fake_file()
     other, _ = fake_file(height=96)
     other.sidecar = replace(other.sidecar, checkpoint_sha256="d")
     with pytest.raises(FocusDetrError, match="were not exported together"):
         ExportedPredictor([file, other])
+    telling, _ = fake_file(height=96, token_grids=((12, 12),))
+    with pytest.raises(FocusDetrError, match="were not exported together"):
+        ExportedPredictor([file, telling])
 
 
 def test_a_folder_stands_for_its_files(tmp_path: Path) -> None:

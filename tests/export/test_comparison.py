@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from focus_detr.export.comparison import Comparison, compare, compare_all
+from focus_detr.export.comparison import Comparison, compare, compare_all, compare_tokens
+from focus_detr.inference.kept_tokens import KeptTokens
 from focus_detr.inference.postprocess import Detections
 
 SIDE = 100
@@ -67,3 +68,14 @@ def test_nothing_found_where_something_was_is_seen() -> None:
 def test_pictures_add_up() -> None:
     total = compare_all([detections(3)] * 2, [detections(3)] * 2, [SIDE, SIDE], 1e-4)
     assert total == Comparison(4, 4)
+
+
+def test_kept_tokens_are_counted_for_each_layer() -> None:
+    def kept(*ranked: int) -> KeptTokens:
+        return KeptTokens(np.array(ranked), np.array([4, 2]), ((2, 3),), (16, 24))
+
+    one = kept(0, 1, 2, 3)
+    assert compare_tokens([one], [kept(1, 0, 3, 2)]) == Comparison(tokens=6, same_tokens=6)
+    other = compare_tokens([one, one], [kept(0, 2, 1, 5), None])
+    assert other == Comparison(tokens=6, same_tokens=4)
+    assert not other.within(1.0) and Comparison(tokens=200, same_tokens=198).within(1.0)

@@ -18,6 +18,7 @@ from focus_detr.export import session
 from focus_detr.export.options import ExportOptions
 from focus_detr.export.session import Exporter
 from focus_detr.files import sha256_of
+from focus_detr.inference.kept_tokens import KeptTokens
 from focus_detr.inference.postprocess import Detections
 from focus_detr.inference.prediction import Prediction
 
@@ -29,12 +30,21 @@ FOUND = Detections(
 )
 
 
+TOKENS = KeptTokens(
+    np.arange(125)[::-1], np.array([40]), ((8, 12), (4, 6), (2, 3), (1, 2)), (64, 96)
+)
+
+
+def predicted(found: Detections, tokens: KeptTokens | None = None) -> Prediction:
+    return Prediction(found, (), tokens)
+
+
 class FakePredictor:
     def __init__(self, *arguments: object) -> None:
         pass
 
     def predict(self, picture: np.ndarray) -> Prediction:
-        return Prediction(FOUND, ("cat", "dog", "dog"), None)
+        return Prediction(FOUND, ("cat", "dog", "dog"), TOKENS)
 
 
 def write_bytes(cell: nn.Cell, graph: Graph, path: Path) -> None:
@@ -52,7 +62,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setenv("FOCUS_DETR_MSDA", "composition")
     monkeypatch.setattr(session, "write_graph", write_bytes)
     monkeypatch.setattr(session, "Predictor", FakePredictor)
-    monkeypatch.setattr(session, "replay", lambda *arguments: [FOUND])
+    monkeypatch.setattr(session, "replay", lambda *arguments: [predicted(FOUND)])
     return monkeypatch
 
 
@@ -88,7 +98,7 @@ def test_a_file_that_differs_does_not_stay(
         "box": replace(FOUND, boxes=FOUND.boxes + np.float32(0.01)),
         "label": replace(FOUND, labels=1 - FOUND.labels),
     }[changed]
-    fakes.setattr(session, "replay", lambda *arguments: [other])
+    fakes.setattr(session, "replay", lambda *arguments: [predicted(other)])
     options = ExportOptions(tmp_path / "a.mindir", sizes=((64, 96),), tolerance=1e-4)
     with pytest.raises(FocusDetrError, match=r"a\.mindir was not kept: it differs"):
         Exporter(checkpoint, options, report=str).run(PICTURES)
@@ -106,6 +116,25 @@ def test_a_file_that_does_not_run_does_not_stay(
     with pytest.raises(FocusDetrError, match="does not run"):
         Exporter(checkpoint, options, report=str).run(PICTURES)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_kept_tokens_are_compared_where_they_are_told(
+    checkpoint: Path, tmp_path: Path, fakes: pytest.MonkeyPatch, changed: bool
+) -> None:
+    told: list[str] = []
+    tokens = replace(TOKENS, ranked=np.arange(125)) if changed else TOKENS
+    fakes.setattr(session, "replay", lambda *arguments: [predicted(FOUND, tokens)])
+    options = ExportOptions(tmp_path / "a.onnx", ((64, 96),), None, tokens=True)
+    exporter = Exporter(checkpoint, options, report=told.append)
+    if changed:
+        with pytest.raises(FocusDetrError, match=r"differs .* 0 of 40 kept tokens"):
+            exporter.run(PICTURES)
+        return
+    (file,) = exporter.run(PICTURES)
+    assert told[0].endswith("40 of 40 kept tokens")
+    graph = read_sidecar(file).graph
+    assert (graph.token_grids, graph.batch) == (TOKENS.level_shapes, None)
 
 
 def test_settings_must_fit_the_checkpoint(checkpoint: Path, tmp_path: Path) -> None:

@@ -40,9 +40,7 @@ class Wanted:
             raise RefusalError(400, f"unknown option {unknown[0]}; there are threshold and tokens")
         tokens = _flag(query.get("tokens", "0"))
         if tokens and not model.tokens:
-            raise RefusalError(
-                400, "this model was exported and does not tell which tokens it kept"
-            )
+            raise RefusalError(400, "this model was exported without --tokens")
         return cls(_score(query.get("threshold", str(model.threshold))), tokens)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from focus_detr.deploy.sidecar import OUTPUTS, Graph
+from focus_detr.deploy.sidecar import Graph
 from focus_detr.errors import FocusDetrError
 from focus_detr.wording import counted
 
@@ -38,7 +38,7 @@ class LiteEngine:
         context = mindspore_lite.Context()
         context.target = [_DEVICE.lower()]
         context.ascend.device_id = 0
-        self._path = path
+        self._path, self._outputs = path, len(graph.outputs)
         self._model = mindspore_lite.Model()
         try:
             self._model.build_from_file(str(path), mindspore_lite.ModelType.MINDIR, context)
@@ -60,9 +60,9 @@ class LiteEngine:
         for tensor, array in zip(tensors, inputs, strict=True):
             tensor.set_data_from_numpy(np.ascontiguousarray(array))
         outputs = self._model.predict(tensors)
-        if len(outputs) != len(OUTPUTS):
+        if len(outputs) != self._outputs:
             raise FocusDetrError(
                 f"{self._path} gives {counted(len(outputs), 'tensor')}, its sidecar says "
-                f"{len(OUTPUTS)}"
+                f"{self._outputs}"
             )
         return tuple(tensor.get_data_to_numpy() for tensor in outputs)

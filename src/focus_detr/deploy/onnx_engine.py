@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from focus_detr.deploy.sidecar import INPUTS, OUTPUTS, Graph
+from focus_detr.deploy.sidecar import INPUTS, Graph
 from focus_detr.errors import FocusDetrError
 
 _DEVICE = "CPU"
@@ -24,6 +24,7 @@ class OnnxEngine:
         """
         if device is not None and device.upper() != _DEVICE:
             raise FocusDetrError(f"{path} is an ONNX file, which runs on {_DEVICE}, not {device}")
+        self._outputs = list(graph.outputs)
         try:
             import onnxruntime
         except ImportError as error:
@@ -41,4 +42,4 @@ class OnnxEngine:
     def run(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         """Compute the outputs."""
         named = dict(zip(INPUTS, inputs, strict=False))
-        return tuple(self._session.run(list(OUTPUTS), named))
+        return tuple(self._session.run(self._outputs, named))

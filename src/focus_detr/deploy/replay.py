@@ -8,29 +8,35 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from focus_detr.deploy.runner import ExportedPredictor
 from focus_detr.errors import FocusDetrError
+from focus_detr.inference.kept_tokens import KeptTokens
 from focus_detr.inference.postprocess import Detections
+from focus_detr.inference.prediction import Prediction
 from focus_detr.runtime import command
 
 FIELDS = ("boxes", "scores", "labels")
+TOKEN_FIELDS = ("ranked", "counts", "level_shapes", "image_size")
 
 
 def replay(
     model: Path, pictures: Sequence[np.ndarray], folder: Path, device: str | None = None
-) -> list[Detections]:
-    """Detections of an exported file on [H, W, 3] uint8 pictures, found by a fresh process.
+) -> list[Prediction]:
+    """What a fresh process with an exported file finds in [H, W, 3] uint8 pictures.
 
     Args:
         model: the file.
         pictures: to detect on.
         folder: for the files by which the processes talk.
         device: CPU, GPU or Ascend; None: the best that is here.
+
+    Returns:
+        Detections without class names, and the kept tokens if the file tells them.
 
     Raises:
         FocusDetrError: the file cannot be loaded or run.
@@ -46,10 +52,23 @@ def replay(
         told = process.stderr.strip().splitlines() or [f"exit status {process.returncode}"]
         raise FocusDetrError(f"the exported file does not run: {told[-1].removeprefix('error: ')}")
     with np.load(received) as arrays:
-        return [
-            Detections(*(arrays[f"{name}{index}"] for name in FIELDS))
-            for index in range(len(pictures))
-        ]
+        return [_read(arrays, index) for index in range(len(pictures))]
+
+
+def _read(arrays: Mapping[str, np.ndarray], index: int) -> Prediction:
+    detections = Detections(*(arrays[f"{name}{index}"] for name in FIELDS))
+    if f"ranked{index}" not in arrays:
+        return Prediction(detections, (), None)
+    ranked, counts, shapes, size = (arrays[f"{name}{index}"] for name in TOKEN_FIELDS)
+    grids = tuple((rows, columns) for rows, columns in shapes.tolist())
+    return Prediction(detections, (), KeptTokens(ranked, counts, grids, tuple(size.tolist())))
+
+
+def _arrays(index: int, prediction: Prediction) -> Iterator[tuple[str, np.ndarray]]:
+    """Names in the file, and what they stand for."""
+    for source, names in ((prediction.detections, FIELDS), (prediction.tokens, TOKEN_FIELDS)):
+        if source is not None:
+            yield from ((f"{name}{index}", np.asarray(getattr(source, name))) for name in names)
 
 
 @command
@@ -64,14 +83,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     with np.load(arguments.pictures) as arrays:
         pictures = [arrays[str(index)] for index in range(len(arrays.files))]
     found = ExportedPredictor.from_path(arguments.model, arguments.device).predict_batch(pictures)
-    np.savez(
-        arguments.detections,
-        **{
-            f"{name}{index}": getattr(prediction.detections, name)
-            for index, prediction in enumerate(found)
-            for name in FIELDS
-        },
-    )
+    pairs = (pair for index, prediction in enumerate(found) for pair in _arrays(index, prediction))
+    np.savez(arguments.detections, **dict(pairs))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from focus_detr.data.buckets import Size
 from focus_detr.deploy.engine import Engine, open_engine
 from focus_detr.deploy.sidecar import SUFFIXES, Graph, Sidecar, read_sidecar
 from focus_detr.errors import FocusDetrError
+from focus_detr.inference.kept_tokens import KeptTokens
 from focus_detr.inference.postprocess import select_detections, to_detections
 from focus_detr.inference.prediction import Prediction, class_name
 from focus_detr.inference.preparation import Preparation, PreparedPicture
@@ -85,6 +86,11 @@ class ExportedPredictor:
         """Pictures to give at once; files for any number of them gain nothing from several."""
         return self.sidecar.graph.batch or 1
 
+    @property
+    def tells_tokens(self) -> bool:
+        """Whether the export was asked for the kept tokens."""
+        return self.sidecar.graph.token_grids is not None
+
     def load_first(self) -> None:
         """Load one file now, so that what is missing on this machine shows before any picture.
 
@@ -132,10 +138,10 @@ class ExportedPredictor:
         inputs = [self._images(graph, filled), np.array([item.size for item in filled], np.int32)]
         if graph.boxes == "pixels":
             inputs.append(np.array([*sizes, *[sizes[-1]] * missing], np.int32))
-        scores, labels, boxes = file.loaded().run(*inputs)
+        outputs = file.loaded().run(*inputs)
         return [
-            self._prediction(graph, scores[row], labels[row], boxes[row], size)
-            for row, size in enumerate(sizes)
+            self._prediction(graph, [output[row] for output in outputs], size, item.size)
+            for row, (size, item) in enumerate(zip(sizes, prepared, strict=True))
         ]
 
     def _images(self, graph: Graph, prepared: Sequence[PreparedPicture]) -> np.ndarray:
@@ -145,15 +151,19 @@ class ExportedPredictor:
         return np.stack([item.normalised(mean, std) for item in prepared])
 
     def _prediction(
-        self, graph: Graph, scores: np.ndarray, labels: np.ndarray, boxes: np.ndarray, size: Size
+        self, graph: Graph, rows: Sequence[np.ndarray], size: Size, seen_size: Size
     ) -> Prediction:
+        """One picture's outputs; its size in the file, and as the network saw it."""
+        scores, labels, boxes, *ranked = rows
         limit = self.sidecar.overlap_limit
         if graph.boxes == "pixels":
             detections = select_detections(scores, labels, boxes, limit)
         else:
             detections = to_detections(scores, labels, boxes, size, limit)
         names = tuple(class_name(label, self.class_names) for label in detections.labels)
-        return Prediction(detections, names, None)
+        grids = graph.token_grids
+        tokens = None if grids is None else KeptTokens(ranked[0], ranked[1], grids, seen_size)
+        return Prediction(detections, names, tokens)
 
 
 def _shape(graph: Graph) -> Size:
@@ -162,7 +172,9 @@ def _shape(graph: Graph) -> Size:
 
 def _without_shape(sidecar: Sidecar) -> Sidecar:
     """What all files of one export have in common."""
-    return replace(sidecar, file_sha256="", graph=replace(sidecar.graph, height=0, width=0))
+    grids = sidecar.graph.token_grids and ()
+    graph = replace(sidecar.graph, height=0, width=0, token_grids=grids)
+    return replace(sidecar, file_sha256="", graph=graph)
 
 
 def _model_files(path: Path) -> list[Path]:

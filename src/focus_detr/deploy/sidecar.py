@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import Literal, get_type_hints
+from typing import Any, Literal
 
 from focus_detr.config.values import build, parse_section
+from focus_detr.data.buckets import Size
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import read_json, sha256_of, write_json
 
@@ -17,6 +18,7 @@ SUFFIXES = (MINDIR, ONNX)  # of model files
 # of the graph, in this order; the last input only for boxes in pixels
 INPUTS = ("images", "image_sizes", "picture_sizes")
 OUTPUTS = ("scores", "labels", "boxes")
+TOKEN_OUTPUTS = ("ranked_tokens", "refined_counts")  # after these, where they were wanted
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,9 @@ class Graph:
     (height, width) inside the padding; and for ``pixels`` boxes the sizes of the picture files
     [B, 2] int32. Outputs: scores [B, R], best first, -1 for a filler; labels [B, R] int32; boxes
     [B, R, 4], x1 y1 x2 y2 in pixels of the picture file, clipped (``pixels``), or in units of the
-    image (``unit``).
+    image (``unit``). With ``token_grids`` also: ranked tokens [B, K] int32, numbers of cells of
+    these grids, one after the other and row by row, best first; refined counts [B, layers] int32,
+    how many of them each encoder layer refined.
     """
 
     height: int  # H
@@ -46,6 +50,12 @@ class Graph:
     boxes: Literal["pixels", "unit"]
     msda: Literal["composition", "custom", "ascend"]
     engine: Literal["mindspore", "onnx", "lite"]  # what runs the file
+    token_grids: tuple[Size, ...] | None = None  # (rows, columns) of each feature level
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs, in order."""
+        return OUTPUTS if self.token_grids is None else (*OUTPUTS, *TOKEN_OUTPUTS)
 
 
 @dataclass(frozen=True)
@@ -114,9 +124,10 @@ def _parse(path: Path) -> Sidecar:
     return build(Sidecar, parse_section(Sidecar, plain, str(path)))
 
 
-def _refuse_missing(section: type, plain: object, path: Path, prefix: str) -> None:
+def _refuse_missing(section: Any, plain: object, path: Path, prefix: str) -> None:
     if not isinstance(plain, dict):
         raise FocusDetrError(f"{path}: {prefix.rstrip('.') or 'the file'} is no mapping")
-    missing = [name for name in get_type_hints(section) if name not in plain]
+    needed = [field.name for field in fields(section) if field.default is MISSING]
+    missing = [name for name in needed if name not in plain]
     if missing:
         raise FocusDetrError(f"{path} lacks {', '.join(prefix + name for name in missing)}")

@@ -42,18 +42,22 @@ class ExportedDetector(nn.Cell):
     Args:
         detector: in evaluation mode.
         normalisation: None if images come normalised.
+        tokens: whether to give the ranked tokens and refined counts too.
     """
 
-    def __init__(self, detector: Detector, normalisation: PixelNormalisation | None) -> None:
+    def __init__(
+        self, detector: Detector, normalisation: PixelNormalisation | None, *, tokens: bool = False
+    ) -> None:
         super().__init__(auto_prefix=False)
         self.detector = detector
+        self.tells_tokens = tokens
         self.takes_pixels = normalisation is not None
         if normalisation is not None:
             self.normalisation = normalisation
 
     def construct(
         self, images: Tensor, image_sizes: Tensor, picture_sizes: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         """Detect.
 
         Args:
@@ -64,7 +68,8 @@ class ExportedDetector(nn.Cell):
 
         Returns:
             Scores [B, R], labels [B, R] and boxes [B, R, 4], in pixels of the picture files if
-            their sizes are given.
+            their sizes are given. With ``tokens`` also the ranked tokens [B, K] int32 and how
+            many of them each layer refined, [B, layers] int32.
         """
         if self.takes_pixels:
             images = self.normalisation(images, image_sizes)
@@ -72,4 +77,6 @@ class ExportedDetector(nn.Cell):
         boxes = outputs[2]
         if picture_sizes is not None:
             boxes = boxes_in_file(boxes, picture_sizes)
+        if self.tells_tokens:
+            return outputs[0], outputs[1], boxes, outputs[3], outputs[4]
         return outputs[0], outputs[1], boxes

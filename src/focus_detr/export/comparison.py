@@ -8,8 +8,11 @@ from functools import reduce
 
 import numpy as np
 
+from focus_detr.inference.kept_tokens import KeptTokens
 from focus_detr.inference.postprocess import Detections
 from focus_detr.wording import counted
+
+SAME_TOKENS = 0.99  # least share that must agree
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class Comparison:
     matched: int = 0  # of them, with a partner
     score: float = 0.0  # largest difference
     box: float = 0.0  # largest difference of a coordinate, in units of the picture's longer side
+    tokens: int = 0  # kept by the encoder's layers
+    same_tokens: int = 0  # of them, by both
 
     def __add__(self, other: Comparison) -> Comparison:
         """Over several pictures."""
@@ -28,18 +33,25 @@ class Comparison:
             self.matched + other.matched,
             max(self.score, other.score),
             max(self.box, other.box),
+            self.tokens + other.tokens,
+            self.same_tokens + other.same_tokens,
         )
 
     def within(self, tolerance: float) -> bool:
-        """Whether every detection has a partner that differs by at most ``tolerance``."""
-        return self.matched == self.compared and max(self.score, self.box) <= tolerance
+        """Whether every detection has a partner that differs by at most ``tolerance``.
+
+        Of the kept tokens a few may be others, as near ties at the end of the list may be.
+        """
+        enough = self.same_tokens >= SAME_TOKENS * self.tokens
+        return enough and self.matched == self.compared and max(self.score, self.box) <= tolerance
 
     def __str__(self) -> str:
         """All of it in a line."""
-        return (
+        told = (
             f"{self.matched} of {counted(self.compared, 'detection')} with the same label, largest "
             f"difference of scores {self.score:.2g}, of boxes {self.box:.2g} of the longer side"
         )
+        return f"{told}, {self.same_tokens} of {self.tokens} kept tokens" if self.tokens else told
 
 
 def compare_all(
@@ -86,3 +98,23 @@ def compare(
         result += Comparison(1, 1, float(gap[partner]), float(distance[partner]))
     alone = int((free & (found.scores > last)).sum())
     return result + Comparison(compared=alone)
+
+
+def compare_tokens(
+    expected: Sequence[KeptTokens | None], found: Sequence[KeptTokens | None]
+) -> Comparison:
+    """Compare which tokens each layer kept, picture by picture, where the file tells them.
+
+    Args:
+        expected: of the checkpoint.
+        found: of the exported file.
+    """
+    result = Comparison()
+    for ours, theirs in zip(expected, found, strict=True):
+        if ours is None or theirs is None:
+            continue
+        for limits in zip(ours.counts, theirs.counts, strict=True):
+            lists = (ours.ranked[: limits[0]], theirs.ranked[: limits[1]])
+            same = len(np.intersect1d(*lists))
+            result += Comparison(tokens=int(max(limits)), same_tokens=same)
+    return result

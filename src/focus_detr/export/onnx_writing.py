@@ -10,7 +10,7 @@ from pathlib import Path
 
 import onnx
 
-from focus_detr.deploy.sidecar import INPUTS, OUTPUTS
+from focus_detr.deploy.sidecar import INPUTS, OUTPUTS, TOKEN_OUTPUTS
 from focus_detr.errors import FocusDetrError
 from focus_detr.export.mindir_graph import MindirGraph, read_graph
 from focus_detr.export.onnx_builder import OnnxBuilder
@@ -61,4 +61,5 @@ def translate(graph: MindirGraph) -> onnx.ModelProto:
         for wire, result in zip(operation.outputs, results, strict=True):
             if result is not None:
                 builder.bind(wire, builder.feed(result))
-    return builder.model(inputs, list(zip(OUTPUTS, graph.outputs, strict=True)))
+    names = (*OUTPUTS, *TOKEN_OUTPUTS)[: len(graph.outputs)]
+    return builder.model(inputs, list(zip(names, graph.outputs, strict=True)))

@@ -25,6 +25,7 @@ class ExportOptions:
     images: Literal["pixels", "normalised"] = "pixels"
     boxes: Literal["pixels", "unit"] = "pixels"
     msda: Literal["composition", "custom", "ascend"] = "composition"
+    tokens: bool = False  # whether the file tells which tokens it kept
     threshold: float = 0.3  # goes into the sidecar
     tolerance: float = 1e-4  # of scores, and of boxes in units of a picture's longer side
     device: str | None = None  # that the file is checked on; None: the best that is here

@@ -17,6 +17,7 @@ from focus_detr.data.buckets import Size
 from focus_detr.deploy.replay import replay
 from focus_detr.deploy.sidecar import (
     FORMAT_VERSION,
+    Graph,
     Sidecar,
     Versions,
     sidecar_path,
@@ -24,13 +25,14 @@ from focus_detr.deploy.sidecar import (
 )
 from focus_detr.errors import FocusDetrError
 from focus_detr.export.cells import ExportedDetector, PixelNormalisation
-from focus_detr.export.comparison import Comparison, compare_all
+from focus_detr.export.comparison import Comparison, compare_all, compare_tokens
 from focus_detr.export.options import ExportOptions, check_sizes
 from focus_detr.export.sampling import check_ascend_nodes, replace_sampling
 from focus_detr.export.writing import require_packages, write_graph
 from focus_detr.files import sha256_of, whole_file, writing
 from focus_detr.inference.loading import LoadedDetector, load_detector
 from focus_detr.inference.predictor import Predictor, image_shapes
+from focus_detr.models.geometry import level_shapes
 
 Report = Callable[[str], None]
 
@@ -102,14 +104,19 @@ class Exporter:
             _move(sidecar_path(draft), sidecar_path(file))
 
     def _write(self, size: Size, draft: Path) -> None:
-        graph = self.options.graph(size)
+        graph = self._graph(size)
         backbone = self.exported.model.backbone
         normalisation = None
         if graph.images == "pixels":
             normalisation = PixelNormalisation(backbone.pixel_mean, backbone.pixel_std)
-        cell = ExportedDetector(self.exported.cell, normalisation).set_train(False)
-        write_graph(cell, graph, draft)
+        tokens = self.options.tokens
+        cell = ExportedDetector(self.exported.cell, normalisation, tokens=tokens)
+        write_graph(cell.set_train(False), graph, draft)
         write_sidecar(draft, self._sidecar(size, draft))
+
+    def _graph(self, size: Size) -> Graph:
+        grids = level_shapes(*size, self.exported.model.levels) if self.options.tokens else None
+        return replace(self.options.graph(size), token_grids=grids)
 
     def _sidecar(self, size: Size, draft: Path) -> Sidecar:
         model, data = self.exported.model, self.exported.data
@@ -125,7 +132,7 @@ class Exporter:
             score_threshold=self.options.threshold,
             overlap_limit=model.overlap_limit,
             versions=Versions(focus_detr.__version__, ms.__version__),
-            graph=self.options.graph(size),
+            graph=self._graph(size),
         )
 
     def _can_run_here(self) -> bool:
@@ -142,10 +149,12 @@ class Exporter:
         loaded, tolerance = self.reference, self.options.tolerance
         data = replace(loaded.data, shape_buckets=(size,))
         predictor = Predictor(loaded.cell, loaded.classes.names, loaded.model, data)
-        expected = [predictor.predict(picture).detections for picture in pictures]
+        expected = [predictor.predict(picture) for picture in pictures]
         found = replay(draft, pictures, draft.parent, self.options.replay_device)
         sides = [max(picture.shape[:2]) for picture in pictures]
-        result = compare_all(expected, found, sides, tolerance)
+        lists = ([item.detections for item in items] for items in (expected, found))
+        result = compare_all(*lists, sides, tolerance)
+        result += compare_tokens(*([item.tokens for item in items] for items in (expected, found)))
         self.report(f"{file}: {result}")
         if not result.compared or not result.within(tolerance):
             raise FocusDetrError(

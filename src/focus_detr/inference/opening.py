@@ -42,10 +42,6 @@ class Source:
                 "the sizes of an exported model are fixed: leave --short-side and --max-side out, "
                 "or export with other ones"
             )
-        if self.model is not None and self.tokens:
-            raise FocusDetrError(
-                "--tokens needs --checkpoint: an exported model does not tell which tokens it kept"
-            )
 
     def open(self) -> tuple[PicturePredictor, float]:
         """Load it.
@@ -54,7 +50,8 @@ class Source:
             What detects, and the score that it usually shows from.
 
         Raises:
-            FocusDetrError: it cannot be loaded, or there is no such device.
+            FocusDetrError: it cannot be loaded, does not tell the tokens that are wanted, or there
+                is no such device.
         """
         # imported here, so that bad arguments and Ctrl-C do not wait for MindSpore, and so that
         # exported models need nothing of the network
@@ -62,6 +59,11 @@ class Source:
             from focus_detr.deploy.runner import ExportedPredictor
 
             exported = ExportedPredictor.from_path(self.model, self.device)
+            if self.tokens and not exported.tells_tokens:
+                raise FocusDetrError(
+                    f"{self.model} does not tell which tokens it kept: use --checkpoint, or export "
+                    "again with --tokens"
+                )
             exported.load_first()
             return exported, exported.sidecar.score_threshold
         prepare_runtime(self.device)

@@ -137,7 +137,7 @@ def _draw(
     write_image(path, draw_detections(image, prediction.detections, prediction.names))
     if options.tokens:
         if prediction.tokens is None:
-            raise FocusDetrError("an exported model does not tell which tokens it kept")
+            raise FocusDetrError("this model was exported without --tokens")
         overlay = draw_token_overlay(image, prediction.tokens, item.path.name)
         write_image(path.with_name(f"{path.stem}_tokens.png"), overlay)
 

@@ -1,0 +1,17 @@
+"""What is wanted of a model is asked of its sidecar before anything is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from exported_files import write_model
+
+from focus_detr.errors import FocusDetrError
+from focus_detr.inference.opening import Source
+
+
+def test_tokens_of_a_model_that_does_not_tell_them_are_refused(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "a.mindir")
+    with pytest.raises(FocusDetrError, match=r"a\.mindir does not tell which tokens it kept: use "):
+        Source(None, str(model), tokens=True).open()
