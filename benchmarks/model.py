@@ -17,11 +17,10 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from model_arguments import SMALLEST_SIDE, add_common, check_least
 from model_forward import WHOLE
-from model_measure import COCO_CLASSES, Timing, measure, measure_training, variants
+from model_measure import COCO_CLASSES, Timing, measure, measure_training, save, variants
 from model_report import (
     arithmetic_table,
     forward_table,
@@ -34,7 +33,6 @@ from model_worker import Work
 
 from focus_detr.config.loading import load_config, to_dict
 from focus_detr.config.schema import Config
-from focus_detr.files import write_json
 from focus_detr.models.factory import build_model
 from focus_detr.models.flops import MultiplyAdds, count_multiply_adds
 from focus_detr.models.parameter_counts import ParameterCounts, count_parameters
@@ -103,16 +101,6 @@ def show_counts(counts: Counts, height: int, width: int) -> None:
         show(title, arithmetic_table(per_variant))
 
 
-def save(
-    path: str | None, counts: Counts, timings: Mapping[str, Timing], about: dict[str, Any]
-) -> None:
-    """Write every number so far, each single run included; nothing without a path."""
-    if path is None:
-        return
-    measured = {variant: asdict(timing) for variant, timing in timings.items()}
-    write_json(path, {**about, "counts": asdict(counts), "measured": measured}, indent=1)
-
-
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
@@ -135,15 +123,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     timings = {name: Timing() for name in works}
     title = f"{height} x {width} on {device}, ms, {counted(repeat, 'run')}"
     about = {"height": height, "width": width, "repeat": repeat, "device": device}
-    about |= {"settings": to_dict(config)}
+    about |= {"settings": to_dict(config), "counts": asdict(counts)}
     measure(works, WHOLE, repeat, timings)
     show(f"forward pass, 1 image of {title}", forward_table(timings))
-    save(arguments.json, counts, timings, about)
+    save(arguments.json, timings, about)
     if TRAINING not in arguments.skip:
         measure_training(works, TRAINING_PARTS, repeat, timings)
         images = counted(config.train.batch_size, "image")
         show(f"training step, {images} of {title}", training_table(timings))
-        save(arguments.json, counts, timings, about)
+        save(arguments.json, timings, about)
     show("peak memory and first call (with compilation) of each process", process_table(timings))
 
 

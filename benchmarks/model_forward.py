@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import mindspore as ms
-import numpy as np
 from mindspore import Tensor, nn
+from model_batch import random_image
 
 from focus_detr.config.schema import Config
 from focus_detr.models.backbones.padding import image_mask
@@ -121,9 +121,7 @@ class ForwardParts:
     ) -> None:
         self.parts = parts
         self.model = build_model(config.model, num_classes).set_train(False)
-        random = np.random.default_rng(0)
-        images = random.standard_normal((1, 3, height, width)).astype(np.float32)
-        self.image = (Tensor(images), Tensor([[height, width]], ms.int32))
+        self.image = (Tensor(random_image(height, width)), Tensor([[height, width]], ms.int32))
 
     def whole(self) -> object:
         """The whole forward pass."""

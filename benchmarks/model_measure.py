@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from statistics import median
+from typing import Any
 
-from model_worker import Work, Worker
+from model_worker import Job, Worker
 
 from focus_detr.config.schema import Config
+from focus_detr.files import write_json
 
 COCO_CLASSES = 80  # where the settings leave the number to the data
 FOCUS = "focus"
@@ -43,7 +45,7 @@ def variants(config: Config) -> dict[str, Config]:
     }
 
 
-def measure(works: Mapping[str, Work], name: str, repeat: int, timings: dict[str, Timing]) -> None:
+def measure(works: Mapping[str, Job], name: str, repeat: int, timings: dict[str, Timing]) -> None:
     """Time every part of the variants ``repeat`` times and add the results to ``timings``.
 
     Args:
@@ -68,7 +70,7 @@ def measure(works: Mapping[str, Work], name: str, repeat: int, timings: dict[str
 
 
 def measure_training(
-    works: Mapping[str, Work], parts: Iterable[str], repeat: int, timings: dict[str, Timing]
+    works: Mapping[str, Job], parts: Iterable[str], repeat: int, timings: dict[str, Timing]
 ) -> None:
     """Training steps, one process at a time: a step takes gigabytes.
 
@@ -80,4 +82,11 @@ def measure_training(
     """
     for part in parts:
         for variant, work in works.items():
-            measure({variant: replace(work, training=part)}, part, repeat, timings)
+            measure({variant: work.as_training(part)}, part, repeat, timings)
+
+
+def save(path: str | None, timings: Mapping[str, Timing], about: Mapping[str, Any]) -> None:
+    """Write every number so far, each single run included; nothing without a path."""
+    if path is not None:
+        measured = {variant: asdict(timing) for variant, timing in timings.items()}
+        write_json(path, {**about, "measured": measured}, indent=1)

@@ -15,13 +15,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Sequence
 
 from model_arguments import SMALLEST_SIDE, add_common, check_least
 from model_forward import WHOLE
-from model_measure import COCO_CLASSES, Timing, measure, measure_training
+from model_measure import COCO_CLASSES, Timing, measure, measure_training, save
 from model_report import forward_table, process_table, training_table
 from model_training import STEP
 from model_worker import Work
@@ -29,7 +27,6 @@ from model_worker import Work
 from focus_detr.config.loading import load_config, to_dict
 from focus_detr.config.schema import Config
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import write_json
 from focus_detr.models.factory import build_deformable_attention
 from focus_detr.ops.msda_choice import BUILTIN, CHOICE_VARIABLE, COMPOSITION, CUSTOM
 from focus_detr.runtime import command, prepare_runtime
@@ -76,13 +73,6 @@ def variants(path: str | None, overrides: Sequence[str], native: str) -> dict[st
     model = configs[native].model
     build_deformable_attention(model, model.encoder.points)
     return configs
-
-
-def save(path: str | None, timings: Mapping[str, Timing], about: dict[str, Any]) -> None:
-    """Write every number so far, each single run included; nothing without a path."""
-    if path is not None:
-        measured = {variant: asdict(timing) for variant, timing in timings.items()}
-        write_json(path, {**about, "measured": measured}, indent=1)
 
 
 @command

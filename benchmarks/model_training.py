@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import mindspore as ms
-import numpy as np
 from mindspore import Tensor, nn, ops
+from model_batch import random_batch
 
 from focus_detr.config.schema import Config
-from focus_detr.data.batch import Batch
 from focus_detr.models.factory import build_training_loss
 from focus_detr.training.accumulation import BatchGroup, build_step, grouped_inputs
 from focus_detr.training.adamw import AdamW
@@ -20,8 +19,6 @@ FORWARD = "loss"
 GRADIENTS = "loss and gradients"
 STEP = "whole step"
 TRAINING_PARTS = (FORWARD, GRADIENTS, STEP)
-
-BOXES = 10  # real boxes per image
 
 
 class LossAndGradients(nn.Cell):
@@ -36,26 +33,6 @@ class LossAndGradients(nn.Cell):
     def construct(self, *batch: Tensor) -> tuple:
         """Arguments of the loss -> (total [], parts [n]) and the gradients."""
         return self.value_and_grad(*batch)
-
-
-def random_batch(config: Config, num_classes: int, height: int, width: int) -> Batch:
-    """``train.batch_size`` images without padding, with ten boxes each in the first bucket."""
-    random = np.random.default_rng(0)
-    size, targets = config.train.batch_size, config.data.target_buckets[0]
-    boxes = np.tile(np.array([0.5, 0.5, 1.0, 1.0], np.float32), (size, targets, 1))
-    boxes[:, :BOXES, :2] = random.uniform(0.3, 0.7, boxes[:, :BOXES, :2].shape)
-    boxes[:, :BOXES, 2:] = random.uniform(0.05, 0.5, boxes[:, :BOXES, 2:].shape)
-    valid = np.arange(targets) < BOXES
-    sizes = np.full((size, 2), (height, width), np.int32)
-    return Batch(
-        images=random.standard_normal((size, 3, height, width)).astype(np.float32),
-        image_sizes=sizes,
-        boxes=boxes,
-        labels=(random.integers(0, num_classes, (size, targets)) * valid).astype(np.int32),
-        box_valid=np.tile(valid.astype(np.float32), (size, 1)),
-        image_ids=tuple(range(size)),
-        original_sizes=sizes,
-    )
 
 
 class TrainingParts:

@@ -7,15 +7,39 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, Protocol
 
 from focus_detr.config.schema import Config
 from focus_detr.errors import FocusDetrError
 
 _KIB = 1024
-_calls: dict[str, Callable[[], object]] = {}  # of this process
+_calls: dict[str, Callable[[], float]] = {}  # of this process; each tells its seconds
+
+
+class Calls(Protocol):
+    """A network and what it is asked to do."""
+
+    def whole(self) -> object:
+        """The first call, whose peak memory counts."""
+
+    def calls(self) -> dict[str, Callable[[], object]]:
+        """What is timed, by name."""
+
+
+class Job(Protocol):
+    """What a worker is to hold; travels to its process."""
+
+    def build(self) -> Calls:
+        """Build it, in the worker's process."""
+
+    def as_training(self, part: str) -> Job:
+        """The same network, but its training step as far as ``part``."""
+
+    def wait(self) -> None:
+        """Return when the device has done all it was told."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +53,30 @@ class Work:
     device: str | None
     forward_parts: bool = True  # of the forward pass, besides the whole
     training: str | None = None  # one of ``TRAINING_PARTS``
+
+    def build(self) -> Calls:
+        """The network on its device."""
+        from model_forward import ForwardParts
+        from model_training import TrainingParts
+
+        from focus_detr.runtime import prepare_runtime
+
+        prepare_runtime(self.device)
+        shared = (self.config, self.num_classes, self.height, self.width)
+        if self.training is None:
+            return ForwardParts(*shared, parts=self.forward_parts)
+        return TrainingParts(*shared, part=self.training)
+
+    def as_training(self, part: str) -> Work:
+        """The training step as far as ``part``."""
+        return replace(self, training=part)
+
+    def wait(self) -> None:
+        """Wait for the device; on a CPU a graph has run when its call returns."""
+        import mindspore as ms
+
+        if ms.get_context("device_target") != "CPU":
+            ms.runtime.synchronize()
 
 
 @dataclass(frozen=True)
@@ -54,19 +102,20 @@ class Worker:
         """End the process."""
         self._pool.shutdown()
 
-    def start(self, work: Work) -> Started:
+    def start(self, work: Job) -> Started:
         """Build and compile.
 
         Raises:
             FocusDetrError: the process died, as it does when memory runs out.
         """
-        return self._ask(_start, work)
+        return self.ask(_start, work)
 
     def seconds(self, part: str) -> float:
         """Run a part once; raises as ``start``."""
-        return self._ask(_seconds, part)
+        return self.ask(_seconds, part)
 
-    def _ask(self, function: Callable[[Any], Any], argument: object) -> Any:
+    def ask(self, function: Callable[[Any], Any], argument: object) -> Any:
+        """What ``function`` returns for ``argument`` in the process; raises as ``start``."""
         try:
             return self._pool.submit(function, argument).result()
         except BrokenProcessPool as error:
@@ -76,36 +125,22 @@ class Worker:
             ) from error
 
 
-def _start(work: Work) -> Started:
-    from model_forward import ForwardParts
-    from model_training import TrainingParts
-
-    from focus_detr.runtime import prepare_runtime
-
-    prepare_runtime(work.device)
-    shared = (work.config, work.num_classes, work.height, work.width)
-    parts = (
-        ForwardParts(*shared, parts=work.forward_parts)
-        if work.training is None
-        else TrainingParts(*shared, part=work.training)
-    )
-    first = _timed(parts.whole)
+def _start(work: Job) -> Started:
+    parts = work.build()
+    first = _timed(parts.whole, work.wait)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
-    _calls.update(parts.calls())
+    _calls.update({name: partial(_timed, call, work.wait) for name, call in parts.calls().items()})
     for call in _calls.values():
-        _timed(call)
+        call()
     return Started(tuple(_calls), first, peak)
 
 
 def _seconds(part: str) -> float:
-    return _timed(_calls[part])
+    return _calls[part]()
 
 
-def _timed(call: Callable[[], object]) -> float:
-    import mindspore as ms
-
+def _timed(call: Callable[[], object], wait: Callable[[], None]) -> float:
     begin = time.perf_counter()
     call()
-    if ms.get_context("device_target") != "CPU":  # there a graph has run when its call returns
-        ms.runtime.synchronize()
+    wait()
     return time.perf_counter() - begin

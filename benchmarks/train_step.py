@@ -14,10 +14,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
-from model_measure import Timing, measure
+from model_measure import Timing, measure, save
 from model_report import table
 from model_training import STEP
 from model_worker import Work
@@ -25,7 +24,6 @@ from model_worker import Work
 from focus_detr.config.loading import load_config, to_dict
 from focus_detr.config.schema import Config
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import write_json
 from focus_detr.runtime import command, prepare_runtime
 
 COCO_CLASSES = 80
@@ -113,9 +111,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         measure({name: work}, STEP, arguments.repeat, timing)
         timings |= timing
         print(f"{rows(configs, timing)}\n", flush=True)
-        if arguments.json is not None:
-            measured = {key: asdict(value) for key, value in timings.items()}
-            write_json(arguments.json, {**about, "measured": measured}, indent=1)
+        save(arguments.json, timings, about)
     print(f"training step, {size[0]} x {size[1]} on {device}\n{rows(configs, timings)}")
 
 
