@@ -1,5 +1,7 @@
 """A run with every option of the training step, started again and again until it gets to its end.
 
+Its compiled graphs are kept in its folder.
+
 python tests/killed_run.py FOLDER
 """
 
@@ -15,6 +17,7 @@ import mindspore as ms  # isort: skip
 from tiny_training import TinyLoader, TinyRun
 
 from focus_detr.config.schema import ParameterGroup
+from focus_detr.graph_cache.store import GraphStore
 from focus_detr.training.state import RunFolder
 
 UPDATES = 60
@@ -51,6 +54,7 @@ def main(folder: Path) -> None:
         trainer = run.resumed()
     else:
         trainer = run.trainer()
+    trainer.parts.step.keep_graphs(GraphStore(folder / "graphs", "run"))
     trainer.run()
 
 

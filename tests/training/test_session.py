@@ -41,8 +41,14 @@ def _tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the compiled graphs of all tests here are kept."""
+    return tmp_path_factory.mktemp("graphs")
+
+
 @pytest.fixture
-def config(tmp_path: Path) -> Config:
+def config(tmp_path: Path, graphs: Path) -> Config:
     annotations = [annotation(i, i, [10, 10, 30, 20]) for i in (1, 2, 3, 4)]
     path = write_coco(tmp_path, [(64, 64)] * 4, annotations)
     data = DataConfig(
@@ -59,6 +65,7 @@ def config(tmp_path: Path) -> Config:
         output_dir=str(tmp_path / "run"),
         log_every=1,
         eval_every=0,
+        compile_cache=str(graphs),
         optimizer=OptimizerConfig(lr=0.01),
         schedule=ScheduleConfig(epochs=1, milestones=()),
     )
@@ -103,6 +110,18 @@ def test_a_run_leaves_its_files_and_is_not_overwritten(config: Config, tmp_path:
     assert "step 2/2" in (folder / "log.txt").read_text().splitlines()[-1]
     with pytest.raises(FocusDetrError, match=r"already holds a run.*--resume"):
         open_session(config)
+
+
+def test_the_step_has_the_store_of_the_settings(
+    config: Config, graphs: Path, tmp_path: Path
+) -> None:
+    step = open_session(config).parts.step
+    assert step.graph_store is not None
+    assert step.graph_store.folder.parent == graphs
+    without = open_session(
+        _with_train(config, compile_cache=None, output_dir=str(tmp_path / "plain"))
+    )
+    assert without.parts.step.graph_store is None
 
 
 def test_the_data_are_summed_up_before_the_start(config: Config, tmp_path: Path) -> None:

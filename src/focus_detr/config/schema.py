@@ -222,6 +222,8 @@ class TrainConfig:
     pictures: int = 2  # images drawn for TensorBoard after each evaluation; 0: none
     checkpoint_every: int = 0  # steps; 0: at the end of each epoch only
     keep_checkpoints: int = 0  # of the states saved, so many of the latest stay besides the last
+    # folder for compiled graphs, which later runs with these settings start with (CPU only)
+    compile_cache: str | None = None
     spike_factor: float = 5.0  # a loss so many times the usual one is logged with its images; 0: no
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)

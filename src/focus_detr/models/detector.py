@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import mindspore as ms
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, ops
 
+from focus_detr.graph_cache.kept_graphs import KeptGraphs
 from focus_detr.models.box_math import box_sigmoid
 from focus_detr.models.focus_detr import FocusDETR
 from focus_detr.models.tokens import UNRANKED
@@ -12,7 +13,7 @@ from focus_detr.models.tokens import UNRANKED
 NOT_A_DETECTION = -1.0
 
 
-class Detector(nn.Cell):
+class Detector(KeptGraphs):
     """Focus-DETR plus post-processing: the best (query, class) pairs of the last decoder layer."""
 
     def __init__(self, model: FocusDETR, *, max_detections: int = 300) -> None:

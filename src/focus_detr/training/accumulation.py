@@ -18,6 +18,8 @@ from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from focus_detr.data.batch import Batch
 from focus_detr.errors import FocusDetrError
+from focus_detr.graph_cache.kept_graphs import KeptGraphs
+from focus_detr.graph_cache.store import GraphStore
 from focus_detr.step_clock import backward_mark
 from focus_detr.training.adamw import AdamW
 from focus_detr.training.train_step import ScaledLoss, TrainStep, poisoned
@@ -140,7 +142,7 @@ def _add(is_first: Tensor, total: Parameter, gradient: Tensor) -> Tensor:
     return ops.assign(total, ops.select(is_first, gradient, total + gradient))
 
 
-class _Gradients(nn.Cell):
+class _Gradients(KeptGraphs):
     """Adds one batch's gradients to the sums."""
 
     def __init__(
@@ -165,7 +167,7 @@ class _Gradients(nn.Cell):
         return self.backward_mark(ops.depend(total, added)), parts
 
 
-class _Finish(nn.Cell):
+class _Finish(KeptGraphs):
     """Updates with the sums."""
 
     def __init__(
@@ -219,6 +221,11 @@ class AccumulatedStep:
     def optimizer(self) -> AdamW:
         """The optimiser of the update."""
         return self.update.optimizer
+
+    def keep_graphs(self, store: GraphStore | None) -> None:
+        """As ``KeptGraphs``, for both graphs."""
+        self._gradients.keep_graphs(store)
+        self._finish.keep_graphs(store)
 
     def set_train(self, mode: bool = True) -> AccumulatedStep:
         """As for a cell."""

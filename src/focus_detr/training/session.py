@@ -22,9 +22,11 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.evaluator import Evaluator
 from focus_detr.evaluation.gallery import Gallery
 from focus_detr.files import write_whole, writing
+from focus_detr.graph_cache.opening import open_graphs
+from focus_detr.graph_cache.store import GraphStore
 from focus_detr.models.detector import Detector
 from focus_detr.models.factory import build_training_loss
-from focus_detr.training.accumulation import build_step, grouped, grouped_inputs
+from focus_detr.training.accumulation import AccumulatedStep, build_step, grouped, grouped_inputs
 from focus_detr.training.fine_tune import initialise_from, load_backbone
 from focus_detr.training.inputs import StepInputs
 from focus_detr.training.metrics_file import JsonLinesSink
@@ -33,8 +35,9 @@ from focus_detr.training.run_record import record_start
 from focus_detr.training.state import RunFolder, TrainingState, fingerprint, load_state
 from focus_detr.training.tensorboard import TensorBoardSink
 from focus_detr.training.text_sinks import ConsoleSink, LogFileSink
+from focus_detr.training.train_step import TrainStep
 from focus_detr.training.trainer import Trainer, TrainerParts
-from focus_detr.training.update import build_update
+from focus_detr.training.update import Update, build_update
 from focus_detr.weights.stored_settings import stored_test_size
 from focus_detr.wording import counted
 
@@ -63,8 +66,9 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
     num_classes = config.model.num_classes or len(classes)
     config = replace(config, model=replace(config.model, num_classes=num_classes))
     loss = build_training_loss(config, num_classes, world=world)
+    graphs = open_graphs(config, world)
     gallery = Gallery(config.train.pictures if world.first else 0, classes.names, config.model)
-    evaluate = _evaluation(config, loss.model, classes, progress, world, gallery)
+    evaluate = _evaluation(config, loss.model, classes, progress, world, gallery, graphs)
     update = build_update(loss.model, config.train)
     description = describe(config, classes)
     if resume and folder.last.exists():
@@ -78,11 +82,10 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
     log = _open_log(config, folder, state, progress) if world.first else RunLog((), 1)
     log.message(summarise(loader.dataset, "training data"))
     log.message(note)
-    gradient_mean = GradientMean(world.size) if world.size > 1 else None
     inputs = StepInputs(config.train.seed, config.denoising.number, num_classes, world)
     parts = TrainerParts(
         model=loss.model,
-        step=build_step(loss, update, config.train.accumulate, gradient_mean),
+        step=_step(config, loss, update, world, graphs),
         loss_names=loss.loss_names,
         loader=batches,
         inputs=grouped_inputs(inputs, config.train.accumulate),
@@ -97,6 +100,15 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
     if world.first:
         _record(config, folder, state, world)
     return trainer
+
+
+def _step(
+    config: Config, loss: nn.Cell, update: Update, world: World, graphs: GraphStore | None
+) -> TrainStep | AccumulatedStep:
+    gradient_mean = GradientMean(world.size) if world.size > 1 else None
+    step = build_step(loss, update, config.train.accumulate, gradient_mean)
+    step.keep_graphs(graphs)
+    return step
 
 
 def describe(config: Config, classes: ClassMap) -> dict[str, object]:
@@ -183,6 +195,7 @@ def _evaluation(
     progress: bool,
     world: World,
     gallery: Gallery,
+    graphs: GraphStore | None,
 ) -> Callable[[], Mapping[str, float]] | None:
     if config.train.eval_every == 0:
         return None
@@ -194,6 +207,7 @@ def _evaluation(
         world_size=world.size,
     )
     detector = Detector(model, max_detections=config.model.max_detections)
+    detector.keep_graphs(graphs)
 
     def _evaluate() -> Mapping[str, float]:
         detector.set_train(False)  # a bucket seen for the first time compiles as it stands now

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
+from focus_detr.graph_cache.kept_graphs import KeptGraphs
 from focus_detr.step_clock import backward_mark, forward_mark
 from focus_detr.training.adamw import AdamW
 from focus_detr.training.update import Update
@@ -25,7 +26,7 @@ class ScaledLoss(nn.Cell):
         return total * scale, total, parts
 
 
-class TrainStep(nn.Cell):
+class TrainStep(KeptGraphs):
     """Loss, gradients and update.
 
     Args:

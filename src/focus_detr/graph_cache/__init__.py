@@ -1,0 +1,1 @@
+"""Compiled graphs that outlive the process that compiled them."""
