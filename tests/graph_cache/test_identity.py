@@ -75,19 +75,21 @@ def test_sources_variables_and_workers_count(
 
 
 def _net(width: int = 3) -> nn.Cell:
-    return nn.SequentialCell(nn.Dense(2, width), nn.ReLU())
+    return nn.SequentialCell(nn.Dense(2, width), nn.Conv2d(1, 1, 3), nn.ReLU())
 
 
 def test_a_graph_s_name_follows_cell_and_shapes() -> None:
     inputs = (Tensor(np.zeros((4, 2), np.float32)),)
-    name = graph_name(_net(), inputs)
+    net, same = _net(), _net()
+    assert repr(net) != repr(same)  # initialisers have addresses
+    name = graph_name(net, inputs)
     assert name.startswith("SequentialCell-")
-    assert graph_name(_net(), inputs) == name  # also for other weights
+    assert graph_name(same, inputs) == name  # also for other weights
     frozen, training = _net(), _net().set_train()
     next(frozen.get_parameters()).requires_grad = False
     others = {
         graph_name(_net(5), inputs),
-        graph_name(nn.SequentialCell(nn.Dense(2, 3), nn.GELU()), inputs),
+        graph_name(nn.SequentialCell(nn.Dense(2, 3), nn.Conv2d(1, 1, 3), nn.GELU()), inputs),
         graph_name(frozen, inputs),
         graph_name(training, inputs),
         graph_name(_net(), (Tensor(np.zeros((5, 2), np.float32)),)),

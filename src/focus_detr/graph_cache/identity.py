@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ _TRAIN_SETTINGS_WITHOUT_INFLUENCE = (
     "compile_cache",
     "schedule",
 )
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # of objects without a text of their own
 _VARIABLES = ("FOCUS_DETR_", "MS_DEV_", "MS_ENABLE_", "MS_JIT")  # beginnings of their names
 
 
@@ -80,7 +82,8 @@ def graph_name(cell: nn.Cell, inputs: tuple[Tensor, ...]) -> str:
         inputs: shapes and types count.
     """
     parameters = [(*_signature(p), p.name, p.requires_grad) for p in cell.get_parameters()]
-    facts = (repr(cell), cell.training, parameters, [_signature(value) for value in inputs])
+    parts = _ADDRESS.sub("", repr(cell))
+    facts = (parts, cell.training, parameters, [_signature(value) for value in inputs])
     return f"{type(cell).__name__.strip('_')}-{_digest(repr(facts))}"
 
 
