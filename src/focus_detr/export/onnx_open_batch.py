@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import onnx
 from onnx import compose, helper
@@ -70,6 +70,6 @@ def _shape(value: onnx.ValueInfoProto) -> Iterator[int]:
 
 
 def _described(
-    value: onnx.ValueInfoProto, name: str, shape: list[int | str]
+    value: onnx.ValueInfoProto, name: str, shape: Sequence[int | str]
 ) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, value.type.tensor_type.elem_type, shape)

@@ -152,8 +152,8 @@ class Exporter:
         expected = [predictor.predict(picture) for picture in pictures]
         found = replay(draft, pictures, draft.parent, self.options.replay_device)
         sides = [max(picture.shape[:2]) for picture in pictures]
-        lists = ([item.detections for item in items] for items in (expected, found))
-        result = compare_all(*lists, sides, tolerance)
+        ours, theirs = ([item.detections for item in items] for items in (expected, found))
+        result = compare_all(ours, theirs, sides, tolerance)
         result += compare_tokens(*([item.tokens for item in items] for items in (expected, found)))
         self.report(f"{file}: {result}")
         if not result.compared or not result.within(tolerance):
