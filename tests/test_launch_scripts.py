@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 import pytest
 from safetensors.numpy import load_file
-from worker_runs import SCRIPTS, SIZES, busy_port, environment, run, start, write_settings
+from worker_runs import SCRIPTS, SIZES, busy_port, environment, run, started, write_settings
 
 from focus_detr.launch.checks import free_port
 from focus_detr.training.state import TrainingState
@@ -38,13 +38,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def two(folder: Path) -> Path:
     """A run of two workers with a batch of one, ended by Ctrl-C."""
     output = folder / "two"
-    process = start("run_distribute_train.sh", *_endless(output))
-    _until(lambda: (output / "last.safetensors").exists(), process)
-    _until(lambda: _step(output) >= LEAST_STEPS, process)
-    below = psutil.Process(process.pid).children(recursive=True)
-    assert len(below) >= 4  # msrun, its scheduler, two workers
-    process.send_signal(signal.SIGINT)
-    out, error = process.communicate(timeout=60)
+    with started("run_distribute_train.sh", *_endless(output)) as process:
+        _until(lambda: (output / "last.safetensors").exists(), process)
+        _until(lambda: _step(output) >= LEAST_STEPS, process)
+        below = psutil.Process(process.pid).children(recursive=True)
+        assert len(below) >= 5  # a guard, msrun, its scheduler, two workers
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=60)
     assert process.returncode == 130, out + error
     assert "stopping all workers" in error
     assert "on request after step" in out
@@ -85,8 +85,8 @@ def _until(condition: Callable[[], bool], process: subprocess.Popen, seconds: fl
         time.sleep(0.1)
 
 
-def _none_lives(processes: list[psutil.Process]) -> bool:
-    _, alive = psutil.wait_procs(processes, timeout=5)
+def _none_lives(processes: list[psutil.Process], seconds: float = 5) -> bool:
+    _, alive = psutil.wait_procs(processes, timeout=seconds)
     return not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
 
 
@@ -150,14 +150,13 @@ def test_evaluation_on_two_machines_is_one_worker_s(one: Path) -> None:
     results, metrics = one / "results.json", one / "metrics.json"
     words = (one.parent / "settings.yaml", one / "last.safetensors", "--json", metrics)
     meeting = ("--nodes", 2, "--master", "127.0.0.1", "--port", free_port())
-    machines = [  # both are this one
-        start(
-            *("run_distribute_eval.sh", 1, *words, "--results-out", results),
-            *(*meeting, "--node-rank", rank),
-        )
-        for rank in range(2)
-    ]
-    said = [machine.communicate(timeout=120) for machine in machines]
+    command = ("run_distribute_eval.sh", 1, *words, "--results-out", results, *meeting)
+    with (  # both machines are this one
+        started(*command, "--node-rank", 0) as first,
+        started(*command, "--node-rank", 1) as second,
+    ):
+        machines = (first, second)
+        said = [machine.communicate(timeout=120) for machine in machines]
     assert [machine.returncode for machine in machines] == [0, 0], said
     assert [out.count("COCO box metrics") for out, _ in said] == [1, 0]
     trained = _records(one, "evaluation")[-1]  # by one worker, after the last epoch
@@ -170,23 +169,34 @@ def test_evaluation_on_two_machines_is_one_worker_s(one: Path) -> None:
 
 def test_a_worker_s_death_ends_the_job_with_its_last_words(two: Path, one: Path) -> None:
     before = _step(two)  # after the comparison with the other run
-    process = start("run_distribute_train.sh", *_endless(two, "--resume"))
     said = f"last.safetensors after step {before}"
-    _until(lambda: said in (two / "metrics.jsonl").read_text(), process)
-    below = psutil.Process(process.pid).children(recursive=True)
-    (victim,) = [p for p in below if p.environ().get("MS_NODE_ID") == "1"]
-    log = max((two / "logs").iterdir()) / "worker_1.log"
-    with log.open("a") as file:
-        file.write("the last words\n")
-    victim.send_signal(signal.SIGKILL)
-    died = time.monotonic()
-    _, error = process.communicate(timeout=60)
-    assert time.monotonic() - died < 60
+    with started("run_distribute_train.sh", *_endless(two, "--resume")) as process:
+        _until(lambda: said in (two / "metrics.jsonl").read_text(), process)
+        below = psutil.Process(process.pid).children(recursive=True)
+        (victim,) = [p for p in below if p.environ().get("MS_NODE_ID") == "1"]
+        log = max((two / "logs").iterdir()) / "worker_1.log"
+        with log.open("a") as file:
+            file.write("the last words\n")
+        victim.send_signal(signal.SIGKILL)
+        died = time.monotonic()
+        _, error = process.communicate(timeout=60)
+        assert time.monotonic() - died < 60
     assert process.returncode == 1
     assert "worker 1 was killed by SIGKILL" in error
     assert "the last words" in error
     assert _none_lives(below)
     assert _step(two) >= before  # the checkpoint is whole
+
+
+def test_a_killed_launcher_takes_its_workers_along(folder: Path) -> None:
+    def processes() -> list[psutil.Process]:
+        return psutil.Process(process.pid).children(recursive=True)
+
+    with started("run_distribute_train.sh", *_endless(folder / "killed")) as process:
+        _until(lambda: len(processes()) >= 5, process)  # a guard, msrun, its scheduler, two workers
+        below = processes()
+        process.kill()
+        assert _none_lives(below, seconds=45)  # more than they have for saving
 
 
 def test_evaluation_on_one_device_says_what_is_missing(folder: Path) -> None:

@@ -6,6 +6,8 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from small_checkpoint import NETWORK
 
 from focus_detr.config.loading import dump_yaml
 from focus_detr.config.schema import (
+    BackboneConfig,
     Config,
     DataConfig,
     DenoisingConfig,
@@ -61,8 +64,11 @@ def write_settings(folder: Path) -> Path:
     )
     # with "partial" the other images of a worker have a say in what is padding, as in the reference
     selector = ForegroundSelectorConfig(label_intervals=((-1, 64), (64, 128), (128, 999999)))
+    # frozen up to the last stage: what has a gradient takes the longest to compile
+    backbone = BackboneConfig("resnet18", 0.125, depths=(1, 1, 1, 1), freeze_at=4)
     model = replace(
         NETWORK,
+        backbone=backbone,
         levels=3,
         foreground_selector=selector,
         padding=PaddingConfig(training="full"),
@@ -79,20 +85,22 @@ def environment(**changes: str) -> dict[str, str]:
     return {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", **changes}
 
 
-def start(script: str, *arguments: object) -> subprocess.Popen[str]:
-    """Start a script of ``scripts`` with its output in pipes."""
+@contextmanager
+def started(script: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """A running script of ``scripts`` with its output in pipes; killed at the end."""
     command = ["bash", str(SCRIPTS / script), *map(str, arguments), "--device", "CPU"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, env=environment(), text=True, **pipes)
+    with subprocess.Popen(command, env=environment(), text=True, **pipes) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def run(script: str, *arguments: object, seconds: float = 120) -> subprocess.CompletedProcess[str]:
     """Run a script of ``scripts`` to its end."""
-    process = start(script, *arguments)
-    try:
+    with started(script, *arguments) as process:
         out, error = process.communicate(timeout=seconds)
-    finally:
-        process.kill()
     return subprocess.CompletedProcess(process.args, process.returncode, out, error)
 
 

@@ -26,7 +26,8 @@ from focus_detr.runtime import EXIT_INTERRUPTED
 from focus_detr.wording import counted
 
 _POLL_SECONDS = 0.2
-_GRACE_SECONDS = 5.0  # for msrun, once its workers are gone; its scheduler would wait for longer
+_GRACE_SECONDS = 1.0  # for msrun, once its workers are gone; its scheduler would wait for longer
+_NODES_GRACE_SECONDS = 5.0  # the scheduler may still serve the workers of other machines
 _PATIENCE_SECONDS = 60.0  # for msrun to say how they ended, if that was not seen
 _SAVING_SECONDS = 30.0  # for the workers, if this process is killed
 _SHOWN_LINES = 20
@@ -69,11 +70,13 @@ class Supervisor:
 
     @contextmanager
     def _signals_noted(self) -> Iterator[None]:
-        def note(number: int, frame: FrameType | None) -> None:
+        """Within it signals that ask for an end are counted; those ignored outside stay so."""
+
+        def _note(number: int, frame: FrameType | None) -> None:
             self._signals += 1
 
         kept = [s for s in _STOP_SIGNALS if signal.getsignal(s) is not signal.SIG_IGN]
-        outer = {number: signal.signal(number, note) for number in kept}
+        outer = {number: signal.signal(number, _note) for number in kept}
         try:
             yield
         finally:
@@ -82,6 +85,7 @@ class Supervisor:
 
     @contextmanager
     def _launched(self) -> Iterator[subprocess.Popen]:
+        """Within it msrun runs; at its end nothing that it started does."""
         job = self._job
         with (
             job.launcher_log.open("w", encoding="utf-8") as log,
@@ -119,7 +123,8 @@ class Supervisor:
         now = time.monotonic()
         self._alone_since = self._alone_since or now
         known = self._workers.ends_known() or _FAILURE.search(self._said())
-        if now > self._alone_since + (_GRACE_SECONDS if known else _PATIENCE_SECONDS):
+        grace = _GRACE_SECONDS if self._job.nodes == 1 else _NODES_GRACE_SECONDS
+        if now > self._alone_since + (grace if known else _PATIENCE_SECONDS):
             with suppress(ProcessLookupError):
                 os.killpg(launcher.pid, signal.SIGKILL)
 
