@@ -67,21 +67,9 @@ class TinyLoss(nn.Cell):
         super().__init__(auto_prefix=False)
         self.model = model
 
-    def construct(
-        self,
-        images: Tensor,
-        image_sizes: Tensor,
-        boxes: Tensor,
-        labels: Tensor,
-        box_valid: Tensor,
-        dn_uniform: Tensor,
-        dn_label: Tensor,
-        dn_sign: Tensor,
-        dn_part: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    def construct(self, *batch: Tensor) -> tuple[Tensor, Tensor]:
         """Total and parts."""
-        targets = (boxes, labels, box_valid, dn_uniform, dn_label, dn_sign, dn_part)
-        return self.losses(None, images, image_sizes, *targets)
+        return self.losses(None, *batch)
 
     def losses(
         self,

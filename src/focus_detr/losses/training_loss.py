@@ -40,30 +40,9 @@ class TrainingLoss(nn.Cell):
         blocked = attention_mask(layout[0], queries)
         return self.model(images, image_sizes, content, box_sigmoid(slot_boxes), blocked), layout
 
-    def construct(
-        self,
-        images: Tensor,
-        image_sizes: Tensor,
-        boxes: Tensor,
-        labels: Tensor,
-        box_valid: Tensor,
-        *draws: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Loss of one batch.
-
-        Args:
-            images: [B, 3, H, W] float32, normalised and padded.
-            image_sizes: [B, 2] int32.
-            boxes: [B, T, 4] float32 cx cy w h over each image's own size.
-            labels: [B, T] int32.
-            box_valid: [B, T] float32.
-            *draws: of ``data.noise``: uniform [B, D] float32, new label [B, D] int32, sign and
-                part [B, D, 4] float32.
-
-        Returns:
-            The total (scalar) and its weighted parts [len(loss_names)].
-        """
-        return self.losses(None, images, image_sizes, boxes, labels, box_valid, *draws)
+    def construct(self, *batch: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss of one batch, divided by its own box count; otherwise as ``losses``."""
+        return self.losses(None, *batch)
 
     def losses(
         self,
@@ -75,7 +54,21 @@ class TrainingLoss(nn.Cell):
         box_valid: Tensor,
         *draws: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """As ``construct``, with a box count [] to divide by instead of the batch's own."""
+        """Loss of one batch.
+
+        Args:
+            box_count: what the losses are divided by, []; None: the batch's own.
+            images: [B, 3, H, W] float32, normalised and padded.
+            image_sizes: [B, 2] int32.
+            boxes: [B, T, 4] float32 cx cy w h over each image's own size.
+            labels: [B, T] int32.
+            box_valid: [B, T] float32.
+            *draws: of ``data.noise``: uniform [B, D] float32, new label [B, D] int32, sign and
+                part [B, D, 4] float32.
+
+        Returns:
+            The total (scalar) and its weighted parts [len(loss_names)].
+        """
         outputs, layout = self.predictions(images, image_sizes, boxes, labels, box_valid, *draws)
         size = images.shape[2:]
         total, parts, _ = self.criterion(
