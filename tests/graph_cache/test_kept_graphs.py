@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -17,8 +18,8 @@ from focus_detr.graph_cache.store import GraphStore
 from focus_detr.training.accumulation import BatchGroup
 from focus_detr.training.trainer import Trainer
 
-PLAIN = {}
-EVERYTHING = {
+PLAIN: dict[str, Any] = {}
+EVERYTHING: dict[str, Any] = {
     "accumulate": 2,
     "precision": "fp16",
     "ema_decay": 0.9,
@@ -65,7 +66,7 @@ def _train(trainer: Trainer, order: Sequence[int], count: int) -> dict[str, np.n
     ("options", "graphs"), [(PLAIN, 2), (EVERYTHING, 3)], ids=["plain", "everything"]
 )
 def test_graphs_from_before_train_the_same_weights_in_any_order(
-    options: dict, graphs: int, tmp_path: Path
+    options: dict[str, Any], graphs: int, tmp_path: Path
 ) -> None:
     count = options.get("accumulate", 1)
     filling, filled = _WatchedStore(tmp_path), _WatchedStore(tmp_path)
