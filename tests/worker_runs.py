@@ -64,8 +64,7 @@ def write_settings(folder: Path) -> Path:
     )
     # with "partial" the other images of a worker have a say in what is padding, as in the reference
     selector = ForegroundSelectorConfig(label_intervals=((-1, 64), (64, 128), (128, 999999)))
-    # frozen up to the last stage: what has a gradient takes the longest to compile
-    backbone = BackboneConfig("resnet18", 0.125, depths=(1, 1, 1, 1), freeze_at=4)
+    backbone = BackboneConfig("resnet18", 0.125, depths=(1, 1, 1, 1))
     model = replace(
         NETWORK,
         backbone=backbone,
