@@ -9,6 +9,9 @@ import numpy as np
 from msda_native import Native
 
 Shapes = tuple[tuple[int, int], ...]
+Tensors = Sequence[np.ndarray]
+Output = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+INPUTS = ("value", "places", "weights")  # places and weights: references and projected, if fused
 STEP = 1e-6  # of central differences in float64
 
 
@@ -159,8 +162,39 @@ def close(found: np.ndarray, expected: np.ndarray, tolerance: float, what: str) 
 
 
 def check_native(native: Native, problem: Problem) -> None:
-    """Both operators and all gradients against float64."""
-    p = problem
+    """Both operators and every number of their gradients against float64."""
+
+    def compare(form: str, function: Output, inputs: Tensors, found: Tensors) -> None:
+        expected = gradients(function, inputs, problem.grad_output)
+        for name, ours, exact in zip(INPUTS, found, expected, strict=True):
+            close(ours, exact, 2e-5, f"{form}: {name}")
+
+    _check(native, problem, compare)
+
+
+def check_native_along(native: Native, problem: Problem, seed: int) -> None:
+    """Both operators against float64; gradients along one random direction, which is quicker."""
+    rng = np.random.default_rng(seed)
+
+    def compare(form: str, function: Output, inputs: Tensors, found: Tensors) -> None:
+        for i, (name, ours) in enumerate(zip(INPUTS, found, strict=True)):
+            direction = rng.normal(size=ours.shape)
+            above, below = (
+                function(*inputs[:i], inputs[i] + step * direction, *inputs[i + 1 :])
+                for step in (STEP, -STEP)
+            )
+            exact = ((above - below) * problem.grad_output).sum() / (2 * STEP)
+            slope = (ours.astype(np.float64) * direction).sum()
+            scale = max(float(np.linalg.norm(ours)), 1.0)
+            assert abs(slope - exact) <= 2e-5 * scale, f"{form}: {name}"
+
+    _check(native, problem, compare)
+
+
+def _check(
+    native: Native, p: Problem, compare: Callable[[str, Output, Tensors, Tensors], None]
+) -> None:
+    """Outputs of both operators; ``compare`` gets float64's function, inputs and gradients."""
     cases = ((sample, p.locations, p.weights), (sample_fused, p.references, p.projected))
     for twin, places, weights in cases:
         inputs = (p.value, places, weights)
@@ -173,8 +207,6 @@ def check_native(native: Native, problem: Problem) -> None:
         ) -> np.ndarray:
             return twin(value, p.shapes, places, weights)
 
-        close(native.forward(p.value, p.shapes, *inputs[1:]), function(*inputs), 2e-6, "output")
-        found = native.backward(p.value, p.shapes, *inputs[1:], p.grad_output)
-        expected = gradients(function, inputs, p.grad_output)
-        for name, ours, exact in zip(("value", "places", "weights"), found, expected, strict=True):
-            close(ours, exact, 2e-5, f"{twin.__name__}: {name}")
+        close(native.forward(p.value, p.shapes, places, weights), function(*inputs), 2e-6, "output")
+        found = native.backward(p.value, p.shapes, places, weights, p.grad_output)
+        compare(twin.__name__, function, inputs, found)

@@ -12,7 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msda_native import Native, NativeError, from_bfloat16, level_arrays, to_bfloat16
-from msda_twin import check_native, close, random_problem, sample, sample_fused
+from msda_twin import (
+    check_native,
+    check_native_along,
+    close,
+    random_problem,
+    sample,
+    sample_fused,
+)
 
 TESTS = Path(__file__).resolve().parents[1]
 VARIANTS = ("baseline", "avx2", "avx512")
@@ -26,8 +33,12 @@ from pathlib import Path
 from msda_native import Native
 from msda_twin import random_problem
 native, digest = Native(Path(sys.argv[1])), hashlib.sha256()
-for queries in (99, 1000):  # rows are read often enough for copies in the second case
-    p = random_problem(3, ((20, 25), (10, 12)), batch=2, heads=3, depth=20, queries=queries)
+problems = [  # rows are read often enough for copies from the second case on
+    random_problem(3, ((20, 25), (10, 12)), batch=2, heads=3, depth=20, queries=99),
+    random_problem(3, ((20, 25), (10, 12)), batch=2, heads=3, depth=20, queries=1000),
+    random_problem(4, ((5, 6), (4, 3), (2, 2), (1, 2)), depth=32, queries=50, points=4),
+]
+for p in problems:
     for places, weights in ((p.locations, p.weights), (p.references, p.projected)):
         digest.update(native.forward(p.value, p.shapes, places, weights))
         for gradient in native.backward(p.value, p.shapes, places, weights, p.grad_output):
@@ -50,7 +61,7 @@ def native(msda_library: Path) -> Native:
     points=st.integers(1, 3),
     reference_size=st.sampled_from((2, 4)),
 )
-def test_any_sizes_equal_float64(
+def test_small_sizes_equal_float64(
     native: Native,
     seed: int,
     shapes: list,
@@ -68,6 +79,21 @@ def test_any_sizes_equal_float64(
         reference_size=reference_size,
     )
     check_native(native, problem)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    seed=st.integers(0, 2**16),
+    shapes=st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=4),
+    batch=st.integers(1, 3),
+    heads=st.integers(1, 4),
+    depth=st.one_of(st.integers(1, 70), st.sampled_from((16, 32, 33, 40, 64))),
+    queries=st.integers(1, 40),
+    points=st.integers(1, 6),
+    reference_size=st.sampled_from((2, 4)),
+)
+def test_larger_sizes_equal_float64(native: Native, seed: int, shapes: list, **sizes: int) -> None:
+    check_native_along(native, random_problem(seed, tuple(shapes), **sizes), seed)
 
 
 @pytest.mark.parametrize("depth", [4, 8, 16, 20, 32, 40, 61])
