@@ -17,8 +17,14 @@
  * and all gradients are float32; arithmetic is float32. Shapes and starts have `index_type`.
  *
  * Borders: a sample counts where -1 <= x < columns and -1 <= y < rows. Any other one, infinite and
- * NaN positions included, adds nothing and has zero gradients. At whole numbers, where the bilinear
- * function has a kink, the gradient is the right-hand one.
+ * NaN positions included, adds nothing and has zero gradients, if values and weights are finite: in
+ * the output it is 0 times its weight times a row of its level. At whole numbers, where the
+ * bilinear function has a kink, the gradient is the right-hand one.
+ *
+ * The CPU library keeps work space for every thread that calls it, until that thread ends: what the
+ * largest of its calls needed, rounded up to 2 MiB. A forward pass needs N*D numbers of value_type
+ * for each thread of OpenMP; a backward pass 2*N*D floats, where N is only the largest level (and
+ * the gap behind it) with more than B*M/2 threads.
  *
  * All pointers belong to the caller: host memory in the CPU library; device memory, shapes and
  * starts included, in a GPU library. `stream` is the caller's stream there, and unused on a CPU.
@@ -99,7 +105,7 @@ MSDA_API int msda_fused_backward(const msda_sizes *sizes, const void *value, con
                                  float *grad_value, float *grad_references, float *grad_projected,
                                  void *stream);
 
-/* MSDA_INTERFACE of the library, so that a caller can refuse one built from other sources. */
+/* MSDA_INTERFACE of the library, so that a caller can refuse one of another interface. */
 MSDA_API int msda_interface(void);
 
 /* Which variant runs on this machine: "baseline", "avx2", "avx512"; a GPU library says "cuda". */

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <new>
 #include <vector>
 
@@ -71,7 +72,8 @@ struct Workspace {
   std::vector<int32_t> reference_at;
   std::vector<float> scratch;
 
-  int ReadLevels(const msda_sizes &sizes, const void *shapes, const void *starts) {
+  int ReadLevels(Job *job, const void *shapes, const void *starts) {
+    const msda_sizes &sizes = job->sizes;
     int64_t free = 0;
     for (int64_t level = 0; level < sizes.levels; ++level) {
       const int64_t high = IndexAt(sizes, shapes, 2 * level);
@@ -88,14 +90,14 @@ struct Workspace {
       reference_at.insert(reference_at.end(), sizes.points,
                           static_cast<int32_t>(level * sizes.reference_size));
     }
-    return MSDA_OK;
-  }
-
-  void Fill(Job *job) {
     job->columns = columns.data();
     job->rows = rows.data();
     job->start = start.data();
     job->reference_at = reference_at.data();
+    return MSDA_OK;
+  }
+
+  void ReserveScratch(Job *job) {
     const int64_t floats = msda::kFloatsPerSample * job->samples + job->sizes.depth;
     job->scratch_stride = (floats + kLine - 1) / kLine * kLine;
     scratch.resize(job->threads * job->scratch_stride);
@@ -140,12 +142,12 @@ Job FusedJob(const msda_sizes &sizes, const float *references, const float *proj
   return job;
 }
 
-// Memory for each thread's copy of a head's rows.
-void ReserveTiles(Job *job, int64_t row_bytes) {
+// Memory for each thread's copy of this many rows of a head.
+void ReserveTiles(Job *job, int64_t tokens, int64_t row_bytes) {
   static thread_local msda::Buffer tiles;  // kept: fresh pages cost as much as the copying
-  const int64_t lines = (job->sizes.tokens * row_bytes + kLineBytes - 1) / kLineBytes;
-  job->tile_bytes = lines * kLineBytes;
-  job->tiles = tiles.Reserve(job->threads * job->tile_bytes);
+  const int64_t bytes = tokens * row_bytes;
+  job->tile_bytes = (bytes + kLineBytes - 1) / kLineBytes * kLineBytes + msda::kGap;
+  job->tiles = tiles.Reserve(job->threads, job->tile_bytes, bytes);
 }
 
 // Where there are few heads for the threads, several copy the same one and share its queries.
@@ -157,7 +159,20 @@ void PlanForward(Job *job) {
   job->queries_per_task = kQueriesPerTask;
   if (reads < kReadsThatPay * slices * sizes.tokens) return;
   job->queries_per_task = (sizes.queries + slices - 1) / slices;
-  ReserveTiles(job, sizes.depth * (sizes.value_type == MSDA_FLOAT32 ? 4 : 2));
+  ReserveTiles(job, sizes.tokens, sizes.depth * (sizes.value_type == MSDA_FLOAT32 ? 4 : 2));
+}
+
+// Tokens of the largest region that a task of the backward pass owns: all of them, or a level and
+// the gap behind it.
+int64_t LargestRegion(const Job &job) {
+  int64_t largest = 0, first = 0;
+  for (int64_t part = 1; part <= job.parts; ++part) {
+    const bool last = part == job.parts;
+    const int64_t end = last ? job.sizes.tokens : job.start[part * job.sizes.points];
+    largest = std::max(largest, end - first);
+    first = end;
+  }
+  return largest;
 }
 
 // Where there are few heads for the threads, each takes one level of a head.
@@ -166,19 +181,19 @@ void PlanBackward(Job *job) {
   const int64_t heads = std::max<int64_t>(1, sizes.batch * sizes.heads);
   job->parts = heads < 2 * job->threads ? sizes.levels : 1;
   job->threads = static_cast<int>(std::min<int64_t>(job->threads, heads * job->parts));
-  ReserveTiles(job, 2 * sizes.depth * sizeof(float));
+  ReserveTiles(job, LargestRegion(*job), 2 * sizes.depth * sizeof(float));
 }
 
 int Run(Job job, const void *shapes, const void *starts, bool backward) try {
   Workspace workspace;
-  if (const int status = workspace.ReadLevels(job.sizes, shapes, starts)) return status;
+  if (const int status = workspace.ReadLevels(&job, shapes, starts)) return status;
   job.threads = Threads(job.sizes, job.samples);
   (backward ? PlanBackward : PlanForward)(&job);
-  workspace.Fill(&job);
+  workspace.ReserveScratch(&job);
   const Kernels &kernels = *ChosenVariant().kernels;
   (backward ? kernels.backward : kernels.forward)(job);
   return MSDA_OK;
-} catch (const std::bad_alloc &) {
+} catch (const std::exception &) {  // bad_alloc; of a vector also length_error
   return MSDA_OUT_OF_MEMORY;
 }
 

@@ -74,7 +74,8 @@ struct OpenRow {
 };
 
 // Backward: rows [N, 2*C] of float32, the value and then its gradient, 0 for now. Side by side they
-// are never a multiple of 4096 bytes apart, which would make loads wait for stores elsewhere.
+// are not a multiple of 4096 bytes apart (unless C is one of 1024), which would make loads wait for
+// stores elsewhere.
 template <typename T>
 void OpenTile(const Job &job, const Region &region, float *tile) {
   const msda_sizes &sizes = job.sizes;

@@ -1,5 +1,7 @@
 // Runs every function of msda.h on random sizes for the sanitizers to watch: tensors are blocks of
-// exactly their size, so that any access outside is seen. Compares with plain loops.
+// exactly their size, and the bytes behind a thread's copy of a head are closed (MSDA_WATCHED), so
+// that any access outside is seen; one from a field of a thread's other work space into the next is
+// not. Compares with plain loops.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>

@@ -14,7 +14,7 @@ import pytest
 
 PROGRAM = Path(__file__).with_name("msda_sanitized.cc")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-FLAGS = ("-std=c++17", "-O0", "-g1", "-fopenmp", *SANITIZERS)
+FLAGS = ("-std=c++17", "-O0", "-g1", "-fopenmp", "-DMSDA_WATCHED", *SANITIZERS)
 
 
 def compile_program(build: ModuleType, compiler: Sequence[str], folder: Path) -> Path:
