@@ -161,14 +161,14 @@ def compile_library(msda_build: object, path: Path, source: str) -> None:
     subprocess.run(command, input=source, text=True, check=True)
 
 
-def test_a_library_of_other_sources_is_refused(
+def test_a_library_of_another_interface_is_refused(
     msda_build: object, msda_library: Path, tmp_path: Path
 ) -> None:
     functions = [operator + function for operator in OPERATORS for function in FUNCTIONS]
     source = "".join(f'extern "C" void {name}() {{}}\n' for name in functions)
     path = tmp_path / "package" / NAME
     compile_library(msda_build, path, source + 'extern "C" int msda_interface() { return 999; }\n')
-    assert "built from other sources (interface 999, expected" in reason()
+    assert "has another interface than this package (999, expected" in reason()
 
 
 def test_a_library_without_an_operator_is_refused(

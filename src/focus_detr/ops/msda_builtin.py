@@ -43,8 +43,8 @@ def missing_queries(queries: int) -> int:
     if queries > LARGEST_QUERIES:
         raise FocusDetrError(
             f"the built-in operator of deformable attention takes up to {LARGEST_QUERIES} queries "
-            f"(tokens that a layer of the encoder refines), not {queries}: use smaller images or "
-            "model.msda=composition"
+            f"(tokens that a layer of the encoder refines), not {queries}: use smaller images, "
+            "model.msda=custom or model.msda=composition"
         )
     return max(LEAST_QUERIES - queries, 0)
 

@@ -98,5 +98,5 @@ def _check(path: Path) -> None:
         raise LibraryError(f"{path} lacks a function: {error}") from error
     if interface != INTERFACE:
         raise LibraryError(
-            f"{path} was built from other sources (interface {interface}, expected {INTERFACE})"
+            f"{path} has another interface than this package ({interface}, expected {INTERFACE})"
         )
