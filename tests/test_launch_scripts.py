@@ -196,7 +196,7 @@ def test_a_killed_launcher_takes_its_workers_along(folder: Path) -> None:
         _until(lambda: len(processes()) >= 5, process)  # a guard, msrun, its scheduler, two workers
         below = processes()
         process.kill()
-        assert _none_lives(below, seconds=45)  # more than they have for saving
+        assert _none_lives(below, seconds=135)  # more than they have for saving
 
 
 def test_evaluation_on_one_device_says_what_is_missing(folder: Path) -> None:

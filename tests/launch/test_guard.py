@@ -86,6 +86,20 @@ def test_workers_that_were_seen_end_without_msrun_too(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("saved_*"))) == 2
 
 
+def test_workers_that_the_launcher_asked_are_not_asked_again(tmp_path: Path) -> None:
+    with _job(tmp_path, 5, "prompt", "slowly", "slowly") as processes:
+        processes[0].terminate()
+        end = time.monotonic() + 5
+        while len(list(tmp_path.glob("asked_*"))) < 2:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        time.sleep(0.1)  # the guard is told after the workers
+        _kill(processes[0])
+        assert not _survivors(processes)
+    assert len(list(tmp_path.glob("saved_*"))) == 2
+    assert "waiting for its workers" in (tmp_path / "logs" / "msrun.log").read_text()
+
+
 def test_msrun_ends_before_it_has_workers(tmp_path: Path) -> None:
     with _job(tmp_path, 3, "loading", "saves", "saves") as processes:
         _kill(processes[0])

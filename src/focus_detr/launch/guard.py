@@ -13,8 +13,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from io import FileIO
 from typing import TextIO
 
 import psutil
@@ -23,10 +25,30 @@ from focus_detr.launch.workers import Workers, lives
 
 _POLL_SECONDS = 0.5
 _MODULE = "focus_detr.launch.guard"
+_STOPPING = b"s"
+_SILENCE, _CLOSED = None, b""
+
+
+@dataclass(frozen=True)
+class GuardPipe:
+    """The launcher's end of the pipe."""
+
+    number: int  # of the file
+
+    def introduce(self) -> None:
+        """Name the process that calls this as msrun; to be called in it before it becomes msrun.
+
+        So there is no moment at which the launcher could be killed and the guard not know of msrun.
+        """
+        os.write(self.number, f"{os.getpid()}\n".encode())
+
+    def say_stopping(self) -> None:
+        """Say that the workers were asked to save and end: a second signal would end them."""
+        os.write(self.number, _STOPPING)
 
 
 @contextmanager
-def guarded(ranks: range, saving_seconds: float, log: TextIO) -> Iterator[Callable[[], None]]:
+def guarded(ranks: range, saving_seconds: float, log: TextIO) -> Iterator[GuardPipe]:
     """Start a guard for the workers of this machine; leave only when the job has ended.
 
     Args:
@@ -35,8 +57,7 @@ def guarded(ranks: range, saving_seconds: float, log: TextIO) -> Iterator[Callab
         log: gets what the guard says.
 
     Yields:
-        What msrun's process has to call before it becomes msrun: there is no moment at which the
-        launcher could be killed and the guard not know of msrun.
+        What the guard has to be told by.
     """
     reading, writing = os.pipe()
     command = [sys.executable, "-m", _MODULE, str(ranks.start), str(len(ranks))]
@@ -51,7 +72,7 @@ def guarded(ranks: range, saving_seconds: float, log: TextIO) -> Iterator[Callab
         ),
         open(writing, "wb"),  # closed first; then the guard is waited for
     ):
-        yield lambda: _introduce(writing)
+        yield GuardPipe(writing)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -61,35 +82,43 @@ def main(argv: Sequence[str]) -> None:
         argv: first rank, number of workers, seconds for saving.
     """
     first, count, saving_seconds = int(argv[0]), int(argv[1]), float(argv[2])
-    number = sys.stdin.readline()
-    if not number:  # there was nothing to guard yet
-        return
-    workers = Workers(range(first, first + count))
-    with suppress(psutil.NoSuchProcess):
-        msrun = psutil.Process(int(number))
-        while not _launcher_gone():
-            workers.watch(msrun.pid)
-        _end(workers, msrun, saving_seconds)
+    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as pipe:
+        number = pipe.readline()
+        if not number:  # there was nothing to guard yet
+            return
+        workers, stopping = Workers(range(first, first + count)), False
+        with suppress(psutil.NoSuchProcess):
+            msrun = psutil.Process(int(number))
+            while (heard := _hear(pipe)) != _CLOSED:
+                stopping = stopping or heard == _STOPPING
+                workers.watch(msrun.pid)
+            _end(workers, msrun, saving_seconds, stopping)
 
 
-def _introduce(pipe: int) -> None:
-    os.write(pipe, f"{os.getpid()}\n".encode())
+def _hear(pipe: FileIO) -> bytes | None:
+    """What comes through the pipe within a moment."""
+    ready = select.select([pipe], [], [], _POLL_SECONDS)[0]
+    return pipe.read(1) if ready else _SILENCE
 
 
-def _launcher_gone() -> bool:
-    """Whether the pipe's other end is closed; looks for a moment, as nothing is ever sent here."""
-    return bool(select.select([sys.stdin], [], [], _POLL_SECONDS)[0])
+def _end(workers: Workers, msrun: psutil.Process, saving_seconds: float, stopping: bool) -> None:
+    """Let the workers save and end, then end all; nothing when the launcher did so itself.
 
-
-def _end(workers: Workers, msrun: psutil.Process, saving_seconds: float) -> None:
-    """Let the workers save and end, then end all; nothing when the launcher did so itself."""
+    Args:
+        workers: of this machine.
+        msrun: their parent.
+        saving_seconds: what they have.
+        stopping: whether the launcher asked them already.
+    """
     if not (workers.any_lives() or lives(msrun)):
         return
-    print("the launcher is gone: asking its workers to save and end", flush=True)
+    act = "waiting for its workers, which it asked" if stopping else "asking its workers"
+    print(f"the launcher is gone: {act} to save and end", flush=True)
     with suppress(psutil.NoSuchProcess):
         msrun.suspend()  # it may be starting workers
     workers.watch(msrun.pid)
-    workers.stop()
+    if not stopping:
+        workers.stop()
     end = time.monotonic() + saving_seconds
     while workers.any_lives() and time.monotonic() < end:
         time.sleep(_POLL_SECONDS)

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from focus_detr.launch.guard import guarded
+from focus_detr.launch.guard import GuardPipe, guarded
 from focus_detr.launch.job import Job
 from focus_detr.launch.text_follower import TextFollower, last_lines
 from focus_detr.launch.workers import Workers
@@ -29,7 +29,7 @@ _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 1.0  # for msrun, once its workers are gone; its scheduler would wait for longer
 _NODES_GRACE_SECONDS = 5.0  # the scheduler may still serve the workers of other machines
 _PATIENCE_SECONDS = 60.0  # for msrun to say how they ended, if that was not seen
-_SAVING_SECONDS = 30.0  # for the workers, if this process is killed
+_SAVING_SECONDS = 120.0  # for the workers, if this process is killed: several steps on a CPU
 _SHOWN_LINES = 20
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _INTERRUPTED = "msrun process received SIGINT"  # and ended with 0 after killing its workers
@@ -58,11 +58,11 @@ class Supervisor:
         job.logs.mkdir(parents=True, exist_ok=True)
         screen = TextFollower(job.worker_log(job.first_rank), sys.stdout)
         print(f"{counted(job.workers, 'worker')} on {job.device}; logs in {job.logs}", flush=True)
-        with self._signals_noted(), self._launched() as launcher:
+        with self._signals_noted(), self._launched() as (launcher, guard):
             while launcher.poll() is None:
                 screen.forward()
                 self._workers.watch(launcher.pid)
-                self._pass_signals_on()
+                self._pass_signals_on(guard)
                 self._end_if_alone(launcher)
                 time.sleep(_POLL_SECONDS)
             screen.forward()
@@ -84,12 +84,12 @@ class Supervisor:
                 signal.signal(number, handler)
 
     @contextmanager
-    def _launched(self) -> Iterator[subprocess.Popen]:
+    def _launched(self) -> Iterator[tuple[subprocess.Popen, GuardPipe]]:
         """Within it msrun runs; at its end nothing that it started does."""
         job = self._job
         with (
             job.launcher_log.open("w", encoding="utf-8") as log,
-            guarded(job.ranks, _SAVING_SECONDS, log) as introduce,
+            guarded(job.ranks, _SAVING_SECONDS, log) as guard,
         ):
             launcher = subprocess.Popen(
                 job.command(),
@@ -97,10 +97,10 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 env=job.environment(os.environ),
                 start_new_session=True,
-                preexec_fn=introduce,
+                preexec_fn=guard.introduce,
             )
             try:
-                yield launcher
+                yield launcher, guard
             finally:
                 self._workers.watch(launcher.pid)
                 self._workers.kill()
@@ -108,11 +108,12 @@ class Supervisor:
                     os.killpg(launcher.pid, signal.SIGKILL)  # msrun and its scheduler
                 launcher.wait()
 
-    def _pass_signals_on(self) -> None:
+    def _pass_signals_on(self, guard: GuardPipe) -> None:
         if self._passed_on == 0 < self._signals and self._workers.complete:
             self._passed_on = 1
             print("stopping all workers; once more stops at once", file=sys.stderr, flush=True)
             self._workers.stop()
+            guard.say_stopping()
         elif self._signals > 1:
             self._workers.kill()
 
