@@ -21,6 +21,7 @@ from focus_detr.files import sha256_of
 from focus_detr.inference.kept_tokens import KeptTokens
 from focus_detr.inference.postprocess import Detections
 from focus_detr.inference.prediction import Prediction
+from focus_detr.weights.checkpoint import load_checkpoint, model_tensors
 
 PICTURES = [np.zeros((64, 96, 3), np.uint8)]
 FOUND = Detections(
@@ -135,6 +136,27 @@ def test_kept_tokens_are_compared_where_they_are_told(
     assert told[0].endswith("40 of 40 kept tokens")
     graph = read_sidecar(file).graph
     assert (graph.token_grids, graph.batch) == (TOKENS.level_shapes, None)
+
+
+def test_a_wrong_fold_would_be_compared_with_the_norms_of_the_checkpoint(
+    checkpoint: Path, tmp_path: Path, fakes: pytest.MonkeyPatch
+) -> None:
+    def read(cell: nn.Cell) -> dict[str, np.ndarray]:
+        return {name: array for name, array in model_tensors(cell).items() if ".norm." in name}
+
+    used: list[nn.Cell] = []
+
+    class Noting(FakePredictor):
+        def __init__(self, cell: nn.Cell, *others: object) -> None:
+            used.append(cell.model)
+
+    fakes.setattr(session, "Predictor", Noting)
+    exporter = Exporter(checkpoint, ExportOptions(tmp_path / "a.mindir", ((64, 96),)), report=str)
+    exporter.run(PICTURES)
+    stored, found = load_checkpoint(checkpoint).tensors, read(used[0])
+    assert len(found) > 10 and all(np.array_equal(stored[name], found[name]) for name in found)
+    folded = read(exporter.exported.cell.model)
+    assert any(not np.array_equal(stored[name], folded[name]) for name in folded)
 
 
 def test_settings_must_fit_the_checkpoint(checkpoint: Path, tmp_path: Path) -> None:

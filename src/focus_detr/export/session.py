@@ -62,8 +62,9 @@ class Exporter:
         require_packages(options.out)
         self.options = options
         self.report = report
-        # two networks: the one that is compared with samples as predict.py does
-        self.exported, self.reference = (_load(checkpoint, config) for _ in range(2))
+        self.exported = _load(checkpoint, config, fold=True)
+        # another network, that of the checkpoint as it is, so that folding is compared too
+        self.reference = _load(checkpoint, config, fold=False)
         self.attentions = replace_sampling(self.exported.cell, options.msda)
         self.checkpoint_hash = sha256_of(checkpoint)
 
@@ -164,8 +165,8 @@ class Exporter:
         return result
 
 
-def _load(checkpoint: str | Path, config: Config | None) -> LoadedDetector:
-    loaded = load_detector(checkpoint, None if config is None else config.model)
+def _load(checkpoint: str | Path, config: Config | None, *, fold: bool) -> LoadedDetector:
+    loaded = load_detector(checkpoint, None if config is None else config.model, fold=fold)
     return loaded if config is None else replace(loaded, data=config.data)
 
 

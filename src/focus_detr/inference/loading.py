@@ -41,15 +41,18 @@ class LoadedDetector:
     data: DataConfig  # with the test size that the training evaluated at
 
 
-def load_detector(path: str | Path, model: ModelConfig | None = None) -> LoadedDetector:
+def load_detector(
+    path: str | Path, model: ModelConfig | None = None, *, fold: bool = True
+) -> LoadedDetector:
     """Build the detector of a checkpoint, also of a training state, and load its weights.
 
-    It is for inference: what never changes is worked into its weights.
+    It is for inference.
 
     Args:
         path: checkpoint with class names, category ids and model settings.
         model: settings to use instead of the stored ones; differences are warned about, since
             some (such as the position embedding) spoil the weights without an error.
+        fold: work the frozen norms into the kernels before them, which is faster.
 
     Raises:
         FocusDetrError: not a checkpoint of a detector, or it does not fit ``model``.
@@ -62,7 +65,8 @@ def load_detector(path: str | Path, model: ModelConfig | None = None) -> LoadedD
     chosen = model or stored
     detector = build_detector(chosen, chosen.num_classes or len(classes))
     load_into(detector.model, checkpoint)
-    fold_norms(detector.model)
+    if fold:
+        fold_norms(detector.model)
     return LoadedDetector(detector, chosen, classes, _stored_data(path, checkpoint.metadata))
 
 
