@@ -35,7 +35,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--config", help="YAML file with settings; default: those in the checkpoint")
     add("--out", required=True, type=Path, help="NAME.mindir or NAME.onnx")
     add("--size", action="append", type=parse_size, help="HxW; default: all of the settings")
-    add("--batch", type=parse_batch, default=1, help="pictures at once, or any (1)")
+    add("--batch", type=parse_batch, default=1, help="pictures at once (1), or any in ONNX")
     add("--images", choices=("pixels", "normalised"), default="pixels", help="what goes in")
     add("--boxes", choices=("pixels", "unit"), default="pixels", help="what comes out")
     add("--msda", choices=("composition", "custom", "ascend"), default="composition")

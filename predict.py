@@ -39,7 +39,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     source.add_argument("--model", help="what export.py wrote: a file, or the folder of several")
     add("--out", type=Path, default=Path("predictions"), help="output folder")
     add("--threshold", type=score, help="smallest score; default: the model's, 0.3")
-    add("--tokens", action="store_true", help="draw the kept tokens too")
+    tokens = "draw the kept tokens too; for --model, export with --tokens"
+    add("--tokens", action="store_true", help=tokens)
     add("--json", type=Path, help="default: detections.json in the output folder")
     add("--short-side", type=int, help="resize the short side to this; default: as trained")
     add("--max-side", type=int, help="but keep the other side within; default: as trained")

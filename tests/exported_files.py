@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from focus_detr.deploy.runner import ModelFile
-from focus_detr.deploy.sidecar import Graph, Sidecar, Versions, write_sidecar
+from focus_detr.deploy.sidecar import FORMAT_VERSION, Graph, Sidecar, Versions, write_sidecar
 from focus_detr.files import sha256_of
 
 GRAPH = Graph(64, 96, 1, "pixels", "pixels", "composition", "mindspore")
 SIDECAR = Sidecar(
-    format_version=1,
+    format_version=FORMAT_VERSION,
     file_sha256="",
     checkpoint_sha256="c",
     class_names=("cat", "dog"),

@@ -29,6 +29,26 @@ def test_any_number_of_pictures_is_null(tmp_path: Path) -> None:
     assert read_sidecar(model).graph == graph
 
 
+def test_the_first_version_is_read_too(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "a.mindir")
+    plain = json.loads(sidecar_path(model).read_text())
+    assert plain["format_version"] == 2
+    plain["format_version"] = 1
+    del plain["graph"]["token_grids"]
+    sidecar_path(model).write_text(json.dumps(plain))
+    assert read_sidecar(model).graph == SIDECAR.graph
+
+
+@pytest.mark.parametrize("batch", [0, -1])
+def test_no_pictures_at_once_is_not_any_number(tmp_path: Path, batch: int) -> None:
+    model = write_model(tmp_path / "a.mindir")
+    plain = json.loads(sidecar_path(model).read_text())
+    plain["graph"]["batch"] = batch
+    sidecar_path(model).write_text(json.dumps(plain))
+    with pytest.raises(FocusDetrError, match=rf"graph\.batch is {batch}, expected at least 1"):
+        read_sidecar(model)
+
+
 @pytest.mark.parametrize("content", [b"a mode", b"b model", b""], ids=["cut", "other", "empty"])
 def test_another_or_broken_file_is_refused(tmp_path: Path, content: bytes) -> None:
     model = write_model(tmp_path / "a.mindir")
@@ -53,7 +73,7 @@ def test_a_missing_key_is_named(tmp_path: Path, section: str | None, key: str) -
     ("key", "value", "message"),
     [
         ("short_side", "big", "short_side is 'big', expected a whole number"),
-        ("format_version", 9, "format version 9, this program reads 1"),
+        ("format_version", 9, "format version 9, this program reads 1 and 2"),
         ("graph", [], "graph is no mapping"),
         ("extra", 1, "unknown setting extra"),
     ],

@@ -75,7 +75,23 @@ def test_kept_tokens_are_counted_for_each_layer() -> None:
         return KeptTokens(np.array(ranked), np.array([4, 2]), ((2, 3),), (16, 24))
 
     one = kept(0, 1, 2, 3)
-    assert compare_tokens([one], [kept(1, 0, 3, 2)]) == Comparison(tokens=6, same_tokens=6)
-    other = compare_tokens([one, one], [kept(0, 2, 1, 5), None])
-    assert other == Comparison(tokens=6, same_tokens=4)
-    assert not other.within(1.0) and Comparison(tokens=200, same_tokens=198).within(1.0)
+    counts = {"tokens": 6, "tied_tokens": 2}
+    assert compare_tokens([one], [kept(1, 0, 3, 2)]) == Comparison(same_tokens=6, **counts)
+    tied = compare_tokens([one, one], [kept(0, 2, 1, 5), None])  # one of each layer
+    assert tied == Comparison(same_tokens=4, **counts)
+    other = compare_tokens([one], [kept(0, 2, 4, 5)])
+    assert other == Comparison(same_tokens=3, **counts)
+    assert tied.within(1.0) and not other.within(1.0)
+
+
+@pytest.mark.parametrize(("count", "allowed"), [(20, 1), (99, 1), (100, 1), (250, 2), (1000, 10)])
+def test_of_each_list_a_hundredth_and_at_least_one_may_be_others(count: int, allowed: int) -> None:
+    def kept(first: int) -> KeptTokens:
+        ranked = np.arange(first, first + count)
+        return KeptTokens(ranked, np.array([count]), ((40, 30),), (640, 480))
+
+    assert compare_tokens([kept(0)], [kept(allowed)]).within(1.0)
+    assert not compare_tokens([kept(0)], [kept(allowed + 1)]).within(1.0)
+    # a good picture makes up for a bad one as far as its own ties go
+    pictures = [kept(0)] * 2, [kept(0), kept(2 * allowed + 1)]
+    assert not compare_tokens(*pictures).within(1.0)

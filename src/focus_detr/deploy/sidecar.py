@@ -11,7 +11,8 @@ from focus_detr.data.buckets import Size
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import read_json, sha256_of, write_json
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # since 2 any number of pictures, and kept tokens
+_READABLE = (1, FORMAT_VERSION)
 MINDIR, ONNX = ".mindir", ".onnx"
 SUFFIXES = (MINDIR, ONNX)  # of model files
 
@@ -114,14 +115,20 @@ def read_sidecar(model: str | Path) -> Sidecar:
 def _parse(path: Path) -> Sidecar:
     plain = read_json(path)
     _refuse_missing(Sidecar, plain, path, "")
-    for name, section in (("versions", Versions), ("graph", Graph)):
-        _refuse_missing(section, plain[name], path, f"{name}.")
-    if plain["format_version"] != FORMAT_VERSION:
+    if plain["format_version"] not in _READABLE:
         raise FocusDetrError(
             f"{path} has format version {plain['format_version']}, this program reads "
-            f"{FORMAT_VERSION}"
+            f"{' and '.join(map(str, _READABLE))}"
         )
-    return build(Sidecar, parse_section(Sidecar, plain, str(path)))
+    for name, section in (("versions", Versions), ("graph", Graph)):
+        _refuse_missing(section, plain[name], path, f"{name}.")
+    sidecar: Sidecar = build(Sidecar, parse_section(Sidecar, plain, str(path)))
+    if sidecar.graph.batch is not None and sidecar.graph.batch < 1:
+        raise FocusDetrError(
+            f"{path}: graph.batch is {sidecar.graph.batch}, expected at least 1, or null for any "
+            "number"
+        )
+    return sidecar
 
 
 def _refuse_missing(section: Any, plain: object, path: Path, prefix: str) -> None:

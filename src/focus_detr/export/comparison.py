@@ -12,7 +12,7 @@ from focus_detr.inference.kept_tokens import KeptTokens
 from focus_detr.inference.postprocess import Detections
 from focus_detr.wording import counted
 
-SAME_TOKENS = 0.99  # least share that must agree
+TIED_TOKENS = 0.01  # share of a list that may be others, and at least one of them
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Comparison:
     box: float = 0.0  # largest difference of a coordinate, in units of the picture's longer side
     tokens: int = 0  # kept by the encoder's layers
     same_tokens: int = 0  # of them, by both
+    tied_tokens: int = 0  # of them, how many may be others
 
     def __add__(self, other: Comparison) -> Comparison:
         """Over several pictures."""
@@ -35,6 +36,7 @@ class Comparison:
             max(self.box, other.box),
             self.tokens + other.tokens,
             self.same_tokens + other.same_tokens,
+            self.tied_tokens + other.tied_tokens,
         )
 
     def within(self, tolerance: float) -> bool:
@@ -42,7 +44,7 @@ class Comparison:
 
         Of the kept tokens a few may be others, as near ties at the end of the list may be.
         """
-        enough = self.same_tokens >= SAME_TOKENS * self.tokens
+        enough = self.same_tokens + self.tied_tokens >= self.tokens
         return enough and self.matched == self.compared and max(self.score, self.box) <= tolerance
 
     def __str__(self) -> str:
@@ -116,5 +118,7 @@ def compare_tokens(
         for limits in zip(ours.counts, theirs.counts, strict=True):
             lists = (ours.ranked[: limits[0]], theirs.ranked[: limits[1]])
             same = len(np.intersect1d(*lists))
-            result += Comparison(tokens=int(max(limits)), same_tokens=same)
+            kept = int(max(limits))
+            tied = max(1, int(TIED_TOKENS * kept))
+            result += Comparison(tokens=kept, same_tokens=same, tied_tokens=tied)
     return result
