@@ -14,6 +14,7 @@ import focus_detr
 from focus_detr.config.loading import load_config
 from focus_detr.config.schema import Config
 from focus_detr.graph_cache.identity import graph_name, influential, run_identity
+from focus_detr.models.backbones.frozen_conv import FrozenConv
 
 BASE = load_config(None, ["model.num_classes=3"])
 
@@ -98,3 +99,37 @@ def test_a_graph_s_name_follows_cell_and_shapes() -> None:
     }
     assert len(others) == 7
     assert name not in others
+
+
+def _frozen_conv(*, folded: bool = False, lowers: bool = False) -> nn.Cell:
+    conv = FrozenConv(2, 3, 1)
+    if folded:
+        conv.fold()
+    conv.lowers = lowers
+    return nn.SequentialCell(conv, nn.ReLU())
+
+
+def test_a_graph_s_name_follows_mode_and_attributes_of_all_parts() -> None:
+    inputs = (Tensor(np.zeros((1, 2, 4, 4), np.float32)),)
+    name = graph_name(_frozen_conv(), inputs)
+    assert graph_name(_frozen_conv(), inputs) == name
+    inside = _frozen_conv()
+    inside[0].set_train()  # of a part, below a whole that does not train
+    assert not inside.training
+    others = {
+        graph_name(inside, inputs),
+        graph_name(_frozen_conv().set_train(), inputs),
+        graph_name(_frozen_conv(folded=True), inputs),
+        graph_name(_frozen_conv(lowers=True), inputs),
+    }
+    assert len(others) == 4
+    assert name not in others
+
+
+def test_a_graph_s_name_survives_compilations() -> None:
+    inputs = (Tensor(np.zeros((1, 2, 4, 4), np.float32)),)
+    cell = _frozen_conv()
+    name = graph_name(cell, inputs)
+    cell(*inputs)
+    cell(Tensor(np.ones((1, 2, 3, 3), np.float32)))
+    assert graph_name(cell, inputs) == name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
 import json
 import os
@@ -78,13 +79,32 @@ def graph_name(cell: nn.Cell, inputs: tuple[Tensor, ...]) -> str:
     """Names one graph of a run: the cell as it is now and the shapes of its inputs.
 
     Args:
-        cell: the class's name stands in front; its parts, mode and parameters count.
+        cell: the class's name stands in front; its parts with mode and plain attributes, and its
+            parameters count.
         inputs: shapes and types count.
     """
     parameters = [(*_signature(p), p.name, p.requires_grad) for p in cell.get_parameters()]
-    parts = _ADDRESS.sub("", repr(cell))
-    facts = (parts, cell.training, parameters, [_signature(value) for value in inputs])
-    return f"{type(cell).__name__.strip('_')}-{_digest(repr(facts))}"
+    states = [(place, _state(part)) for place, part in cell.cells_and_names()]
+    facts = (repr(cell), states, parameters, [_signature(value) for value in inputs])
+    return f"{type(cell).__name__.strip('_')}-{_digest(_ADDRESS.sub('', repr(facts)))}"
+
+
+def _state(cell: nn.Cell) -> list[tuple[str, Any]]:
+    """Mode and plain attributes of one cell: graphs hold them as constants, repr leaves them out.
+
+    Private ones are MindSpore's, with clocks and counters of the process among them.
+    """
+    own = vars(cell).keys() - _attributes_of_any_cell()
+    plain = [(name, getattr(cell, name)) for name in sorted(own) if not name.startswith("_")]
+    return [
+        ("training", cell.training),
+        *((name, value) for name, value in plain if isinstance(value, bool | int | float | str)),
+    ]
+
+
+@functools.cache
+def _attributes_of_any_cell() -> frozenset[str]:
+    return frozenset(vars(nn.Cell())) | {"current_phase"}  # which a cell gets when it first runs
 
 
 def _signature(value: Tensor) -> tuple[Any, ...]:
