@@ -66,17 +66,66 @@ def test_a_folder_that_cannot_be_written_gives_one_warning(
     assert store.load("Step-1") is None
 
 
+def _identity(number: int) -> str:
+    return f"{number:032x}"
+
+
 def test_the_longest_unused_runs_are_deleted(tmp_path: Path) -> None:
-    for age, identity in enumerate(("newest", "second", "third", "oldest")):
+    newest, second, third, oldest, new = map(_identity, range(5))
+    for age, identity in enumerate((newest, second, third, oldest)):
         GraphStore(tmp_path, identity).save("Step-1", GRAPH)
         os.utime(tmp_path / identity, (1e9 - age, 1e9 - age))
-    assert GraphStore(tmp_path, "third").load("Step-1") == GRAPH  # now it is the latest used
-    GraphStore(tmp_path, "new", keep=3).save("Step-1", GRAPH)
-    assert {path.name for path in tmp_path.iterdir()} == {"new", "third", "newest"}
+    assert GraphStore(tmp_path, third).load("Step-1") == GRAPH  # now it is the latest used
+    GraphStore(tmp_path, new, keep=3).save("Step-1", GRAPH)
+    assert {path.name for path in tmp_path.iterdir()} == {new, third, newest}
 
 
-def test_folders_of_others_stay(tmp_path: Path) -> None:
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "cat.jpg").touch()
-    GraphStore(tmp_path, "run", keep=1)
-    assert (tmp_path / "photos" / "cat.jpg").exists()
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("photos", ["cat.jpg"]),
+        ("photos", ["Step-1-0.graph"]),
+        ("empty", []),
+        (_identity(1), []),
+        (_identity(1), ["Step-1-0.graph", "notes.txt"]),
+        (_identity(1), ["Step-1-0.graph", "other.graph"]),
+        (_identity(1), ["Step-1-0.graph", "download.part"]),
+        (_identity(1), ["Step-1-0.graph/inner.txt"]),
+    ],
+)
+def test_folders_of_others_stay(name: str, files: list[str], tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    for file in files:
+        (tmp_path / name / file).parent.mkdir(exist_ok=True)
+        (tmp_path / name / file).touch()
+    GraphStore(tmp_path, _identity(2), keep=1)
+    assert (tmp_path / name).is_dir()
+    assert all((tmp_path / name / file).exists() for file in files)
+
+
+def test_a_link_to_graphs_elsewhere_stays(tmp_path: Path) -> None:
+    shared, mine = tmp_path / "shared", tmp_path / "mine"
+    GraphStore(shared, _identity(1)).save("Step-1", GRAPH)
+    mine.mkdir()
+    (mine / _identity(1)).symlink_to(shared / _identity(1))
+    GraphStore(mine, _identity(2), keep=1)
+    assert GraphStore(mine, _identity(1)).load("Step-1") == GRAPH
+
+
+def test_old_unfinished_files_are_deleted(tmp_path: Path) -> None:
+    store = GraphStore(tmp_path, _identity(1))
+    store.save("Step-1", GRAPH)
+    (tmp_path / "downloads").mkdir()
+    dead, foreign, living, elsewhere = (
+        store.folder / "Step-2-0.graph.77.part",
+        store.folder / "film.77.part",
+        store.folder / "Step-3-0.graph.78.part",
+        tmp_path / "downloads" / "Step-2-0.graph.77.part",
+    )
+    for path in (dead, foreign, living, elsewhere):
+        path.touch()
+    for path in (dead, foreign, elsewhere):
+        os.utime(path, (1e9, 1e9))
+    GraphStore(tmp_path, _identity(2))
+    assert [p.exists() for p in (dead, foreign, living, elsewhere)] == [False, True, True, True]
+    assert store.load("Step-1") == GRAPH

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import shutil
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +17,9 @@ from focus_detr.files import write_whole
 _DIGEST = hashlib.sha256
 _DIGEST_SIZE = _DIGEST().digest_size
 _SUFFIX = ".graph"
+_IDENTITY = re.compile(r"[0-9a-f]{32}")
+_OURS = re.compile(rf"\w+-\w+-\d+\{_SUFFIX}(\.\d+\.part)?")
+_PART_AGE = 3600.0  # seconds; a file is written in much less
 
 _log = logging.getLogger(__name__)
 
@@ -32,13 +37,16 @@ class GraphStore:
             folder: shared by all runs; created when there is something to write.
             identity: from ``run_identity``.
             worker: each worker of a run has graphs of its own.
-            keep: identities that stay, this one included; those longest unused are deleted.
+            keep: identities that stay, this one included; those longest unused are deleted. Folders
+                that do not look like one stay too.
         """
         self.folder = folder / identity
         self._worker = worker
         self._writable = True
         with suppress(OSError):
             _delete_oldest(folder, identity, keep - 1)
+        with suppress(OSError):
+            _delete_parts(folder)
 
     def load(self, name: str) -> bytes | None:
         """A graph, or None if it is not there or damaged."""
@@ -69,8 +77,23 @@ class GraphStore:
 
 
 def _delete_oldest(folder: Path, identity: str, keep: int) -> None:
-    others = [path for path in folder.iterdir() if path.is_dir() and path.name != identity]
+    others = [path for path in folder.iterdir() if path.name != identity and _is_ours(path)]
     others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     for path in others[keep:]:
-        if all(file.suffix in (_SUFFIX, ".part") for file in path.iterdir()):  # only what is ours
-            shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether nothing but a run's graphs can be in there; the folder may be one of many things."""
+    if not _IDENTITY.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
+        return False
+    files = list(path.iterdir())
+    return bool(files) and all(_OURS.fullmatch(file.name) and file.is_file() for file in files)
+
+
+def _delete_parts(folder: Path) -> None:
+    """Remove what killed runs had not finished writing."""
+    for path in folder.glob(f"*/*{_SUFFIX}.*.part"):
+        old = time.time() - path.stat().st_mtime > _PART_AGE
+        if old and _IDENTITY.fullmatch(path.parent.name) and _OURS.fullmatch(path.name):
+            path.unlink(missing_ok=True)
