@@ -14,6 +14,8 @@ from tiny_training import TinyLoader, TinyRun
 
 from focus_detr.config.schema import ParameterGroup
 from focus_detr.data.batch import Batch
+from focus_detr.graph_cache.identity import graph_name
+from focus_detr.graph_cache.kept_graphs import KeptGraphs
 from focus_detr.graph_cache.store import GraphStore
 from focus_detr.training.accumulation import BatchGroup
 from focus_detr.training.trainer import Trainer
@@ -86,3 +88,25 @@ def test_graphs_from_before_train_the_same_weights_in_any_order(
         assert got.keys() == expected.keys()
         for name, value in expected.items():
             np.testing.assert_array_equal(got[name], value, err_msg=name)
+
+
+class _Doubling(KeptGraphs):
+    def construct(self, values: Tensor) -> Tensor:
+        return values * 2
+
+
+def test_a_graph_that_mindspore_rejects_is_replaced(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    values = Tensor([1.0, 2.0], ms.float32)
+    store = GraphStore(tmp_path, "run")
+    name = graph_name(_Doubling(), (values,))
+    store.save(name, b"of another MindSpore")
+    for _ in range(2):
+        cell = _Doubling()
+        cell.keep_graphs(store)
+        np.testing.assert_array_equal(cell(values).asnumpy(), [2.0, 4.0])
+    assert [record.message for record in caplog.records] == [
+        f"MindSpore rejected the kept graph {name}: it is replaced"
+    ]
+    assert store.load(name) not in (None, b"of another MindSpore")

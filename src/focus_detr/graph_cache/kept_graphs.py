@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from typing import Any
 
 from mindspore import Tensor, nn
@@ -10,6 +11,8 @@ from mindspore import Tensor, nn
 from focus_detr.graph_cache.exchange import compile_with
 from focus_detr.graph_cache.identity import graph_name
 from focus_detr.graph_cache.store import GraphStore
+
+_log = logging.getLogger(__name__)
 
 
 class KeptGraphs(nn.Cell):
@@ -32,6 +35,10 @@ class KeptGraphs(nn.Cell):
             return
         self._met.add(shapes)
         name = graph_name(self, inputs)
-        new = compile_with(compilation, store.load(name))
-        if new is not None:
-            store.save(name, new)
+        kept = store.load(name)
+        new = compile_with(compilation, kept)
+        if new is None:
+            return
+        if kept is not None:
+            _log.warning("MindSpore rejected the kept graph %s: it is replaced", name)
+        store.save(name, new)
