@@ -16,18 +16,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from model_measure import Timing, measure, save
+from model_arguments import SMALLEST_SIDE, check_least
+from model_measure import COCO_CLASSES, Timing, measure, save
 from model_report import table
 from model_training import STEP
 from model_worker import Work
 
 from focus_detr.config.loading import load_config, to_dict
 from focus_detr.config.schema import Config
-from focus_detr.errors import FocusDetrError
 from focus_detr.runtime import command, prepare_runtime
 
-COCO_CLASSES = 80
-SMALLEST_SIDE = 32  # pixels: one cell of the backbone's last map
 _CONFIGS = Path(__file__).resolve().parents[1] / "config"
 MODELS = {
     "small": _CONFIGS / "focus_detr_lite0_small.yaml",
@@ -61,11 +59,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", help="CPU, GPU or Ascend; default: the best that is here")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change settings")
     arguments = parser.parse_intermixed_args(argv)
-    for name, least in (("height", SMALLEST_SIDE), ("width", SMALLEST_SIDE), ("repeat", 1)):
-        if getattr(arguments, name) < least:
-            raise FocusDetrError(
-                f"--{name} is {getattr(arguments, name)}, expected {least} or more"
-            )
+    check_least(arguments, {"height": SMALLEST_SIDE, "width": SMALLEST_SIDE, "repeat": 1})
     return arguments
 
 

@@ -82,7 +82,7 @@ MSDA_INLINE void GradientsOfSamples(const Job &job, int64_t first, int64_t count
     const float in_right = s.top[i] * upper_right + s.bottom[i] * lower_right;
     const float x = weights[i] * (s.has_right[i] * in_right - s.has_left[i] * in_left);
     const float y = weights[i] * (s.has_bottom[i] * in_bottom - s.has_top[i] * in_top);
-    const bool counts = s.has_left[i] + s.has_right[i] > 0.0f;
+    const bool counts = Counts(s, i);
     grad_places[2 * i] = counts ? x * (job.fused ? 1.0f : columns[i]) : 0.0f;
     grad_places[2 * i + 1] = counts ? y * (job.fused ? 1.0f : rows[i]) : 0.0f;
     grad_weights[i] = counts ? s.top[i] * in_top + s.bottom[i] * in_bottom : 0.0f;

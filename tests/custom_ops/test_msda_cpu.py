@@ -61,24 +61,8 @@ def native(msda_library: Path) -> Native:
     points=st.integers(1, 3),
     reference_size=st.sampled_from((2, 4)),
 )
-def test_small_sizes_equal_float64(
-    native: Native,
-    seed: int,
-    shapes: list,
-    heads: int,
-    depth: int,
-    points: int,
-    reference_size: int,
-) -> None:
-    problem = random_problem(
-        seed,
-        tuple(shapes),
-        heads=heads,
-        depth=depth,
-        points=points,
-        reference_size=reference_size,
-    )
-    check_native(native, problem)
+def test_small_sizes_equal_float64(native: Native, seed: int, shapes: list, **sizes: int) -> None:
+    check_native(native, random_problem(seed, tuple(shapes), **sizes))
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -172,7 +172,7 @@ def _shape(graph: Graph) -> Size:
 
 def _without_shape(sidecar: Sidecar) -> Sidecar:
     """What all files of one export have in common."""
-    grids = sidecar.graph.token_grids and ()
+    grids = None if sidecar.graph.token_grids is None else ()
     graph = replace(sidecar.graph, height=0, width=0, token_grids=grids)
     return replace(sidecar, file_sha256="", graph=graph)
 

@@ -113,13 +113,13 @@ class Exporter:
         tokens = self.options.tokens
         cell = ExportedDetector(self.exported.cell, normalisation, tokens=tokens)
         write_graph(cell.set_train(False), graph, draft)
-        write_sidecar(draft, self._sidecar(size, draft))
+        write_sidecar(draft, self._sidecar(graph, draft))
 
     def _graph(self, size: Size) -> Graph:
         grids = level_shapes(*size, self.exported.model.levels) if self.options.tokens else None
         return replace(self.options.graph(size), token_grids=grids)
 
-    def _sidecar(self, size: Size, draft: Path) -> Sidecar:
+    def _sidecar(self, graph: Graph, draft: Path) -> Sidecar:
         model, data = self.exported.model, self.exported.data
         return Sidecar(
             format_version=FORMAT_VERSION,
@@ -133,7 +133,7 @@ class Exporter:
             score_threshold=self.options.threshold,
             overlap_limit=model.overlap_limit,
             versions=Versions(focus_detr.__version__, ms.__version__),
-            graph=self._graph(size),
+            graph=graph,
         )
 
     def _can_run_here(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mindspore as ms
-import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, initializer
 
@@ -77,7 +76,7 @@ class FrozenConv(ProductCell):
         if self.folded:
             return self.weight, self.norm.bias
         scale, shift = self.norm()
-        return self.weight * scale.reshape(-1, 1, 1, 1), shift  # [C_out, 1, 1, 1]
+        return self._scaled_kernel(scale), shift
 
     def fold(self) -> None:
         """Work the norm into the stored kernel and bias, once, instead of at every run.
@@ -86,16 +85,14 @@ class FrozenConv(ProductCell):
         """
         if self.folded:
             return
-        norm = self.norm
-        weight, bias, mean, variance = (
-            parameter.asnumpy().astype(np.float64)
-            for parameter in (norm.weight, norm.bias, norm.running_mean, norm.running_var)
-        )
-        scale = weight / np.sqrt(variance + norm.epsilon)  # [C_out]
-        kernel = self.weight.asnumpy() * scale.reshape(-1, 1, 1, 1)  # [C_out, C_in / groups, k, k]
-        self.weight.set_data(Tensor(kernel, ms.float32))
-        norm.bias.set_data(Tensor(bias - mean * scale, ms.float32))
+        scale, shift = self.norm.construct()  # not by a call, which would compile a graph
+        self.weight.set_data(self._scaled_kernel(scale))
+        self.norm.bias.set_data(shift)
         self.folded = True
+
+    def _scaled_kernel(self, scale: Tensor) -> Tensor:
+        """[C_out] -> [C_out, C_in / groups, k, k]."""
+        return self.weight * scale.reshape(-1, 1, 1, 1)  # [C_out, 1, 1, 1]
 
 
 def fold_norms(network: nn.Cell) -> None:
