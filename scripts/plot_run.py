@@ -2,6 +2,10 @@
 
     python scripts/plot_run.py runs/bccd --out curves.png
     python scripts/plot_run.py runs/plain runs/improved --out both.png
+    python scripts/plot_run.py runs/plain_0,runs/plain_1 runs/improved_0,runs/improved_1
+
+Runs joined by commas, such as the seeds of a recipe, are drawn as their mean with a shade from the
+lowest to the highest.
 
 Expected: a PNG with the loss on the left and AP, AP50 and AP75 of each evaluation on the right.
 """
@@ -14,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from focus_detr.runtime import command
-from focus_detr.training.curves import draw_curves, read_runs
+from focus_detr.training.curves import draw_curves, read_groups
 
 
 @command
@@ -23,10 +27,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's output folder")
+    parser.add_argument(
+        "groups", nargs="+", metavar="RUN[,RUN...]", help="output folders; with commas: one curve"
+    )
     parser.add_argument("--out", type=Path, default=Path("curves.png"), help="PNG file to write")
     arguments = parser.parse_args(argv)
-    draw_curves(read_runs(arguments.runs), arguments.out)
+    groups = [[Path(folder) for folder in group.split(",")] for group in arguments.groups]
+    draw_curves(read_groups(groups), arguments.out)
     print(f"drawn into {arguments.out}")
 
 

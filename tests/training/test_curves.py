@@ -5,13 +5,23 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.training.curves import METRICS, draw_curves, read_curves, read_runs
+from focus_detr.training.curves import (
+    METRICS,
+    RunCurves,
+    draw_curves,
+    group_name,
+    read_curves,
+    read_groups,
+    spread_of,
+)
 
 
 @pytest.fixture
@@ -64,23 +74,46 @@ def test_runs_of_one_name_are_told_apart(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "second" / run.name)
     shutil.copytree(run, tmp_path / "third")
     folders = [run, tmp_path / "second" / run.name, tmp_path / "third"]
-    names = [curves.name for curves in read_runs(folders)]
-    assert names == [str(folders[0]), str(folders[1]), "third"]
+    first, second = read_groups([folders[:2], folders[2:]])
+    assert [curves.name for curves in first] == [str(folders[0]), str(folders[1])]
+    assert [curves.name for curves in second] == ["third"]
+
+
+def test_a_group_has_the_mean_and_the_range_at_its_common_steps() -> None:
+    curves = [[(10, 1.0), (20, 4.0), (30, 9.0)], [(10, 3.0), (20, 5.0)], [(20, 9.0), (10, 2.0)]]
+    assert spread_of(curves) == [(10, 2.0, 1.0, 3.0), (20, 6.0, 4.0, 9.0)]
+    assert spread_of(curves[:1]) == [(10, 1.0, 1.0, 1.0), (20, 4.0, 4.0, 4.0), (30, 9.0, 9.0, 9.0)]
+
+
+def test_a_group_is_called_as_its_first_run() -> None:
+    runs = [RunCurves(name, [], {}) for name in ("plain_0", "plain_1", "plain_2")]
+    assert group_name(runs) == "plain_0, mean of 3"
+    assert group_name(runs[:1]) == "plain_0"
 
 
 def test_runs_are_drawn_into_a_picture(run: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="curves need matplotlib")
     path = tmp_path / "curves.png"
-    draw_curves([read_curves(run), read_curves(run)], path)
+    draw_curves([[read_curves(run)], [read_curves(run), read_curves(run)]], path)
     picture = cv2.imread(str(path))
     assert picture.shape == (400, 1000, 3)
     assert picture.std() > 5
 
 
+def test_a_group_that_varies_is_shaded(run: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="curves need matplotlib")
+    curves = read_curves(run)
+    worse = replace(curves, loss=[(step, loss + 9) for step, loss in curves.loss])
+    draw_curves([[curves, curves]], tmp_path / "same.png")
+    draw_curves([[curves, worse]], tmp_path / "varied.png")
+    inked = [np.mean(cv2.imread(str(tmp_path / name)) < 250) for name in ("same.png", "varied.png")]
+    assert inked[1] > inked[0] + 0.02
+
+
 def test_a_run_without_evaluations_is_drawn(run: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="curves need matplotlib")
     (run / "metrics.jsonl").write_text('{"kind": "message", "text": "starting"}\n')
-    draw_curves([read_curves(run)], tmp_path / "curves.png")
+    draw_curves([[read_curves(run)]], tmp_path / "curves.png")
     assert (tmp_path / "curves.png").is_file()
 
 
@@ -101,4 +134,4 @@ def test_without_matplotlib_one_sentence_tells_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(FocusDetrError, match="pip install matplotlib"):
-        draw_curves([read_curves(run)], tmp_path / "curves.png")
+        draw_curves([[read_curves(run)]], tmp_path / "curves.png")

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,15 @@ class RunCurves:
     metrics: dict[str, list[tuple[int, float]]]  # (step, percent) for each of METRICS
 
 
-def read_runs(folders: Sequence[Path]) -> list[RunCurves]:
+def read_groups(groups: Sequence[Sequence[Path]]) -> list[list[RunCurves]]:
     """Read the logs of runs, see ``read_curves``; those of one name are called by their paths."""
-    runs = [read_curves(folder) for folder in folders]
+    runs = [read_curves(folder) for group in groups for folder in group]
     names = [run.name for run in runs]
-    return [
+    named = (
         replace(run, name=str(folder)) if names.count(run.name) > 1 else run
-        for run, folder in zip(runs, folders, strict=True)
-    ]
+        for run, folder in zip(runs, chain.from_iterable(groups), strict=True)
+    )
+    return [list(islice(named, len(group))) for group in groups]
 
 
 def read_curves(folder: Path) -> RunCurves:
@@ -91,8 +93,29 @@ def _records(path: Path) -> list[dict[str, Any]]:
     return records
 
 
-def draw_curves(runs: Sequence[RunCurves], path: Path) -> None:
-    """Draw loss and AP of the runs beside each other into a PNG file.
+Spread = list[tuple[int, float, float, float]]  # (step, mean, lowest, highest) over the runs
+
+
+def spread_of(curves: Sequence[Sequence[tuple[int, float]]]) -> Spread:
+    """Mean, lowest and highest of several curves at the steps that all of them have."""
+    by_step = [dict(curve) for curve in curves]
+    common = sorted(set.intersection(*(set(points) for points in by_step)))
+    columns = [(step, [points[step] for points in by_step]) for step in common]
+    return [(step, sum(values) / len(values), min(values), max(values)) for step, values in columns]
+
+
+def group_name(runs: Sequence[RunCurves]) -> str:
+    """What a group is called in the legend: as its first run."""
+    return runs[0].name + (f", mean of {len(runs)}" if len(runs) > 1 else "")
+
+
+def draw_curves(groups: Sequence[Sequence[RunCurves]], path: Path) -> None:
+    """Draw loss and AP of runs beside each other into a PNG file.
+
+    Args:
+        groups: the runs of a group, for example one recipe with several seeds, share a line, which
+            is their mean, and a shade from the lowest to the highest.
+        path: the file to write.
 
     Raises:
         FocusDetrError: matplotlib is not installed, or the file cannot be written.
@@ -103,18 +126,26 @@ def draw_curves(runs: Sequence[RunCurves], path: Path) -> None:
         raise FocusDetrError(f"curves need matplotlib: {_INSTALL}") from error
     figure = Figure(figsize=(10, 4), layout="constrained")
     losses, scores = figure.subplots(1, 2)
-    for index, run in enumerate(runs):
-        losses.plot(*zip(*run.loss, strict=True) if run.loss else ([], []), label=run.name)
-        for name, style in zip(METRICS, ("-", "--", ":"), strict=True):
-            points = run.metrics[name]
-            steps, values = zip(*points, strict=True) if points else ((), ())
-            label = f"{name} {run.name}" if len(runs) > 1 else name
-            scores.plot(steps, values, style, marker="o", color=f"C{index}", label=label)
+    for index, runs in enumerate(groups):
+        name, colour = group_name(runs), f"C{index}"
+        _draw_spread(losses, spread_of([run.loss for run in runs]), color=colour, label=name)
+        for metric, style in zip(METRICS, ("-", "--", ":"), strict=True):
+            label = f"{metric} {name}" if len(groups) > 1 else metric
+            spread = spread_of([run.metrics[metric] for run in runs])
+            look = {"linestyle": style, "marker": "o", "color": colour, "label": label}
+            _draw_spread(scores, spread, **look)
     losses.set(xlabel="step", ylabel="loss (mean of the last steps)")
     scores.set(xlabel="step", ylabel="percent", ylim=(0, 100))
     for axes in (losses, scores):
         axes.grid(alpha=0.3)
-        axes.legend()
+        axes.legend(fontsize="small")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     write_whole(path, buffer.getvalue())
+
+
+def _draw_spread(axes: Any, spread: Spread, **look: Any) -> None:
+    steps, means, lowest, highest = zip(*spread, strict=True) if spread else ((), (), (), ())
+    axes.plot(steps, means, **look)
+    if lowest != highest:
+        axes.fill_between(steps, lowest, highest, color=look["color"], alpha=0.2, linewidth=0)
