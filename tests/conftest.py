@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import HealthCheck, settings
 from script_module import load_script
 
 import focus_detr  # noqa: F401  (sets the oneDNN limit before MindSpore loads)
@@ -16,6 +17,12 @@ import mindspore as ms  # isort: skip
 
 GOLDEN_DIR = Path(__file__).parent / "golden"
 BUILD_SCRIPT = Path(__file__).parents[1] / "custom_ops" / "build.py"
+
+# how long an example takes tells how busy the machine is
+settings.register_profile(
+    "any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any_machine")
 
 
 @pytest.fixture(autouse=True, scope="session")

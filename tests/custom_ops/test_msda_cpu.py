@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msda_native import Native, NativeError, from_bfloat16, level_arrays, to_bfloat16
 from msda_twin import (
@@ -52,7 +52,7 @@ def native(msda_library: Path) -> Native:
     return Native(msda_library)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 2**16),
     shapes=st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=1, max_size=3),
@@ -65,7 +65,7 @@ def test_small_sizes_equal_float64(native: Native, seed: int, shapes: list, **si
     check_native(native, random_problem(seed, tuple(shapes), **sizes))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**16),
     shapes=st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=4),

@@ -73,7 +73,6 @@ def test_numbers_of_the_reference(device: EmulatedDevice, case: str) -> None:
 
 @settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(

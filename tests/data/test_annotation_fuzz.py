@@ -28,7 +28,6 @@ TOKENS = (b'"', b"<", b">", b"{", b"]", b"-", b"nan", b"1e999", b"\x00", b"\xff"
 VOC_LIST = "ImageSets/all.txt"
 FUZZ = settings(
     max_examples=100,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

@@ -98,7 +98,7 @@ def test_shapes() -> None:
 BOUNDS = st.tuples(st.integers(-4, 3), st.integers(1, 4), st.integers(1, 2))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(BOUNDS, min_size=1, max_size=3), *[st.integers(0, 7)] * 3)
 def test_strided_slices_are_numpy_slices(
     bounds: list[tuple[int, int, int]], from_first: int, to_last: int, one: int

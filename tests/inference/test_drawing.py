@@ -55,7 +55,7 @@ def test_small_pictures_are_enlarged() -> None:
     assert tuple(drawn[225, 150]) == class_colour(0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     height=st.integers(30, 700),
     width=st.integers(30, 700),

@@ -56,7 +56,7 @@ def test_attention_mask_equals_golden(name: str) -> None:
     np.testing.assert_array_equal(ours.asnumpy(), expected)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.tuples(st.integers(0, 9), st.integers(0, 9)), st.sampled_from([1, 4, 12]))
 def test_layout(counts: tuple[int, int], number: int) -> None:
     """Positives j, then negatives j of every target, as often as the number allows."""

@@ -22,7 +22,7 @@ def _align_corners(values: np.ndarray, size: int) -> np.ndarray:
     return np.interp(np.linspace(0, len(values) - 1, size), np.arange(len(values)), values)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(source=st.integers(1, 9), target=st.integers(1, 17), seed=st.integers(0, 99))
 def test_resizing_keeps_corners(source: int, target: int, seed: int) -> None:
     values = np.random.default_rng(seed).normal(size=source).astype(np.float32)

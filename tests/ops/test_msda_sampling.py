@@ -140,7 +140,7 @@ def test_gradients_equal_the_reference(build: Build, case: str) -> None:
         np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance, err_msg=name)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(
     seed=st.integers(0, 2**16),
     shapes=st.lists(st.tuples(st.integers(1, 4), st.integers(1, 5)), min_size=1, max_size=3),

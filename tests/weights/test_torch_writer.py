@@ -27,7 +27,7 @@ def _values() -> dict[str, np.ndarray]:
     return {"weight": weight, "transposed": weight.T, "count": np.array(3), "alias": weight}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.dictionaries(st.text(min_size=1, max_size=5), ARRAYS, min_size=1))
 def test_round_trip_is_bit_equal(
     tmp_path_factory: pytest.TempPathFactory, tensors: dict[str, np.ndarray]

@@ -77,7 +77,7 @@ def test_sixteen_bit_values_round_only_values_and_result(
         _assert_close(found, golden[f"{key}_f64"], ROUNDING[kind], key)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**16),
     shapes=st.lists(st.tuples(st.integers(1, 4), st.integers(1, 5)), min_size=1, max_size=3),

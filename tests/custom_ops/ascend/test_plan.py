@@ -39,7 +39,7 @@ def test_encoder_tiles_hold_several_queries(
     assert plan.cores == CORES
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     batch=st.integers(1, 4),
     heads=st.integers(1, 16),
