@@ -106,6 +106,15 @@ def test_a_file_that_differs_does_not_stay(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_tolerance_that_leaves_nothing_to_compare_is_told(
+    checkpoint: Path, tmp_path: Path, fakes: pytest.MonkeyPatch
+) -> None:
+    options = ExportOptions(tmp_path / "a.mindir", sizes=((64, 96),), tolerance=0.9)
+    with pytest.raises(FocusDetrError, match=r"no score is more than 0\.9 above the last one"):
+        Exporter(checkpoint, options, report=str).run(PICTURES)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_that_does_not_run_does_not_stay(
     checkpoint: Path, tmp_path: Path, fakes: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor, nn
+from mindspore import Parameter, Tensor, nn
 
 from focus_detr.deploy.engine import open_engine
 from focus_detr.deploy.sidecar import Graph
@@ -38,6 +38,26 @@ def test_an_onnx_file_for_any_number_takes_any(tmp_path: Path, number: int) -> N
     np.testing.assert_array_equal(rows, images.sum((2, 3)))
     np.testing.assert_array_equal(products, sizes * pictures)
     np.testing.assert_array_equal(halves, images / 2)
+
+
+class Weighted(Sums):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = Parameter(Tensor(np.ones(2, np.float32)), name="weight")
+
+    def construct(
+        self, images: Tensor, sizes: Tensor, pictures: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        return images, sizes * self.weight, pictures
+
+
+def test_weights_that_do_not_fit_into_one_file_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mindspore.train.serialization.TOTAL_SAVE", 0)
+    graph = Graph(32, 64, 1, "pixels", "pixels", "composition", "mindspore")
+    with pytest.raises(FocusDetrError, match=r"a\.mindir: MindSpore keeps weights of more than 1"):
+        write_graph(Weighted(), graph, tmp_path / "a.mindir")
 
 
 def test_packages_for_onnx_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -157,7 +157,13 @@ class Exporter:
         result = compare_all(ours, theirs, sides, tolerance)
         result += compare_tokens(*([item.tokens for item in items] for items in (expected, found)))
         self.report(f"{file}: {result}")
-        if not result.compared or not result.within(tolerance):
+        if not result.compared:
+            raise FocusDetrError(
+                f"{file} was not kept: nothing could be compared, as no score is more than "
+                f"{tolerance:g} above the last one; choose other --pictures or a smaller "
+                "--tolerance"
+            )
+        if not result.within(tolerance):
             raise FocusDetrError(
                 f"{file} was not kept: it differs from the checkpoint by more than {tolerance:g} "
                 f"({result})"

@@ -49,6 +49,11 @@ def _write_mindir(cell: nn.Cell, graph: Graph, path: Path) -> None:
     except (RuntimeError, ValueError, TypeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise FocusDetrError(f"MindSpore cannot write this network as MINDIR: {reason}") from error
+    if not path.is_file():
+        raise FocusDetrError(
+            f"{path.name}: MindSpore keeps weights of more than 1 GB in files of their own, which "
+            "are not supported; the network is larger"
+        )
 
 
 def _inputs(graph: Graph) -> tuple[Tensor, ...]:
