@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.inference.inputs import collect_images
+from focus_detr.inference.inputs import collect_images, token_picture
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -27,6 +27,14 @@ def test_results_never_share_a_name(tmp_path: Path) -> None:
     touch(tmp_path, "one/a.png", "two/a.png", "two/a.jpg")
     found = collect_images([tmp_path / "one", tmp_path / "two"], tmp_path / "out")
     assert [str(item.result) for item in found] == ["a.png", "a_2.jpg", "a_3.png"]
+
+
+def test_a_picture_does_not_get_the_name_of_anothers_tokens(tmp_path: Path) -> None:
+    touch(tmp_path, "x.1.png", "x.1_tokens.png")
+    paths = [tmp_path / "x.1.png", tmp_path / "x.1_tokens.png"]
+    for order in (paths, paths[::-1]):
+        results = [item.result for item in collect_images(order, tmp_path / "out")]
+        assert len({*results, *map(token_picture, results)}) == 4
 
 
 def test_a_picture_given_twice_is_taken_once(tmp_path: Path) -> None:

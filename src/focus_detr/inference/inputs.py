@@ -11,6 +11,7 @@ from focus_detr.data.image_io import IMAGE_SUFFIXES
 from focus_detr.errors import FocusDetrError
 
 _KEPT_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+_TOKENS = "_tokens"  # after the name of a picture, for that of its kept tokens
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class ImageInput:
     """One picture to work on."""
 
     path: Path
-    result: Path  # of the drawn picture, relative to the output folder; no two are equal
+    # of the drawn picture, relative to the output folder; no two pictures' results are equal
+    result: Path
     named: bool  # given by name, not found in a folder
 
 
@@ -44,11 +46,17 @@ def collect_images(paths: Sequence[str | Path], out: Path) -> list[ImageInput]:
     inputs = []
     for picture, (relative, named) in found.items():
         result = _result_name(relative, taken)
-        taken.add(result.with_suffix(""))
-        if (out / result).resolve() in found:
+        taken |= _stems(result.with_suffix(""))
+        written = (result, token_picture(result))
+        if any((out / name).resolve() in found for name in written):
             raise FocusDetrError(f"the result would overwrite {picture}; choose another folder")
         inputs.append(ImageInput(picture, result, named))
     return inputs
+
+
+def token_picture(result: Path) -> Path:
+    """Where the picture of the kept tokens lies, beside the drawn one."""
+    return result.with_name(f"{result.stem}{_TOKENS}.png")
 
 
 def _search(path: Path, out: Path) -> Iterator[tuple[Path, Path]]:
@@ -73,8 +81,13 @@ def _result_name(relative: Path, taken: set[Path]) -> Path:
     """The picture's own name, numbered when another picture has it; .png for rare formats."""
     stem = relative.with_suffix("")
     free, number = stem, 1
-    while free in taken:
+    while _stems(free) & taken:
         number += 1
         free = stem.with_name(f"{stem.name}_{number}")
     suffix = relative.suffix.lower() if relative.suffix.lower() in _KEPT_SUFFIXES else ".png"
     return free.with_name(free.name + suffix)
+
+
+def _stems(stem: Path) -> set[Path]:
+    """What the drawn picture and that of its kept tokens are called, without their endings."""
+    return {stem, stem.with_name(stem.name + _TOKENS)}

@@ -16,7 +16,7 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.files import write_json
 from focus_detr.inference.drawing import draw_detections
 from focus_detr.inference.image_writing import write_image
-from focus_detr.inference.inputs import ImageInput
+from focus_detr.inference.inputs import ImageInput, token_picture
 from focus_detr.inference.prediction import Prediction
 from focus_detr.inference.rate import Rate
 from focus_detr.inference.records import detection_records
@@ -139,7 +139,7 @@ def _draw(
         if prediction.tokens is None:
             raise FocusDetrError("this model was exported without --tokens")
         overlay = draw_token_overlay(image, prediction.tokens, item.path.name)
-        write_image(path.with_name(f"{path.stem}_tokens.png"), overlay)
+        write_image(token_picture(path), overlay)
 
 
 def _record(item: ImageInput, image: np.ndarray, prediction: Prediction) -> dict[str, Any]:
