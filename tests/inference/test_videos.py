@@ -72,7 +72,9 @@ def test_a_video_can_be_cut(tmp_path: Path) -> None:
 
 
 class Camera:
-    """Stands in for OpenCV's, whose third picture is interrupted by Ctrl-C."""
+    """Stands in for OpenCV's; Ctrl-C interrupts its third picture."""
+
+    last = 2
 
     def __init__(self, number: int) -> None:
         assert number == 2
@@ -87,7 +89,7 @@ class Camera:
 
     def read(self) -> tuple[bool, np.ndarray]:
         self.read_frames += 1
-        if self.read_frames == 3:
+        if self.read_frames > self.last:
             raise KeyboardInterrupt
         return True, np.zeros((HEIGHT, WIDTH, 3), np.uint8)
 
@@ -111,6 +113,16 @@ def test_a_camera_keeps_what_came_before_ctrl_c(
     assert cameras[0].released
     kept = Frames(VideoInput(tmp_path / "camera_2.mp4"))
     assert len(list(kept)) == 2 and kept.rate == 25.0
+
+
+def test_ctrl_c_before_a_cameras_first_picture_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Camera, "last", 0)
+    monkeypatch.setattr(videos.cv2, "VideoCapture", Camera)
+    with pytest.raises(KeyboardInterrupt):
+        predict_video(ExportedPredictor([fake_file()[0]]), VideoInput(2), options(tmp_path))
+    assert not list(tmp_path.iterdir())
 
 
 def test_ctrl_c_in_a_video_file_leaves_nothing(tmp_path: Path) -> None:
@@ -157,8 +169,12 @@ def test_videos_and_cameras_are_told_from_pictures(tmp_path: Path) -> None:
     assert others == [Path("a.png"), Path("photos")]
     assert [video.source for video in found] == [film, 3]
     assert [video.name for video in found] == ["Film", "camera_3"]
+    (tmp_path / "a.mp4").touch()
+    others, found = split_videos([tmp_path / "*.mp4"])
+    assert not others and [video.name for video in found] == ["a"]
     for paths, message in (
         (["camera:front"], "camera:front is no camera: write camera:0"),
+        (["camera:99999999999"], "camera:99999999999 is no camera"),
         (["none.mp4"], r"there is no file or folder none\.mp4"),
         (["camera:1", "camera:1"], "several videos camera_1"),
     ):

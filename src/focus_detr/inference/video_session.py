@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -37,7 +37,7 @@ def predict_video(
 
     Args:
         predictor: detects.
-        video: a file, or a camera, which ends on Ctrl-C and keeps what was written.
+        video: a file, or a camera, which ends on Ctrl-C and keeps what was written, if any.
         options: where results go, and the smallest score.
         most_frames: to end after; None: at the video's end.
 
@@ -52,7 +52,6 @@ def predict_video(
     drawn = options.folder / f"{video.name}{SUFFIX}"
     if isinstance(video.source, Path) and drawn.resolve() == video.source.resolve():
         raise FocusDetrError(f"the result would overwrite {drawn}; choose another folder")
-    ends_it = (KeyboardInterrupt,) if video.is_camera else ()
     with (
         closing(Frames(video)) as frames,
         whole_video(drawn, frames.rate) as writer,
@@ -60,8 +59,11 @@ def predict_video(
         part.open("w", encoding="utf-8") as lines,
     ):
         run = _Run(predictor, options, writer, lines, frames.rate)
-        with suppress(*ends_it):
+        try:
             run.all(islice(frames, most_frames), most_frames or frames.count or None, video)
+        except KeyboardInterrupt:
+            if not (video.is_camera and run.frames):
+                raise
     return Summary(run.frames, run.detections, 0, run.rate.per_second)
 
 

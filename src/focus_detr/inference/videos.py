@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ from focus_detr.wording import counted
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})
 CAMERA = "camera:"  # and a number
 
+_CAMERA_DIGITS = 4
 _USUAL_RATE = 25.0  # frames per second, where a camera does not tell
 
 _log = logging.getLogger(__name__)
@@ -55,9 +57,7 @@ def split_videos(paths: Sequence[Path]) -> tuple[list[Path], list[VideoInput]]:
         if str(path).startswith(CAMERA):
             videos.append(VideoInput(_camera_number(str(path))))
         elif path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir():
-            if not path.is_file():
-                raise FocusDetrError(f"there is no file or folder {path}")
-            videos.append(VideoInput(path))
+            videos += map(VideoInput, _matching(path))
         else:
             others.append(path)
     names = [video.name for video in videos]
@@ -67,9 +67,17 @@ def split_videos(paths: Sequence[Path]) -> tuple[list[Path], list[VideoInput]]:
     return others, videos
 
 
+def _matching(path: Path) -> list[Path]:
+    """The file, or those that a pattern such as ``films/*.mp4`` finds."""
+    found = [path] if path.is_file() else sorted(map(Path, glob(str(path), recursive=True)))
+    if not found:
+        raise FocusDetrError(f"there is no file or folder {path}")
+    return found
+
+
 def _camera_number(text: str) -> int:
     number = text.removeprefix(CAMERA)
-    if not number.isdecimal():
+    if not number.isdecimal() or len(number) > _CAMERA_DIGITS:
         raise FocusDetrError(f"{text} is no camera: write {CAMERA}0 for the first one")
     return int(number)
 
