@@ -20,6 +20,12 @@ def test_drawn_pictures_are_the_same_every_time() -> None:
         assert left.dtype == np.uint8 and left.std() > 20
 
 
+def test_a_photograph_that_is_too_small_is_named(tmp_path: Path) -> None:
+    write_image(tmp_path / "tiny.png", np.zeros((10, 40, 3), np.uint8))
+    with pytest.raises(FocusDetrError, match=r"tiny\.png: the picture is 40x10 pixels; each side"):
+        comparison_pictures([tmp_path])
+
+
 def test_photographs_come_from_files_and_folders(tmp_path: Path) -> None:
     photo = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
     write_image(tmp_path / "deep" / "a.png", photo)

@@ -11,6 +11,7 @@ import numpy as np
 from focus_detr.data.image_io import read_image
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.inputs import IMAGE_SUFFIXES
+from focus_detr.inference.preparation import check_image
 
 _DRAWN_SIZES = ((480, 640), (640, 427), (90, 120))  # lying, standing, to be enlarged
 _SHAPES = 12  # in a drawn picture
@@ -20,20 +21,29 @@ def comparison_pictures(paths: Sequence[Path]) -> list[np.ndarray]:
     """The photographs at these paths, or drawn pictures if there are none: [H, W, 3] uint8 RGB.
 
     Raises:
-        FocusDetrError: a path does not exist or is no picture.
+        FocusDetrError: a path does not exist, or is no picture or too small a one.
     """
     if not paths:
         return [draw_picture(height, width, seed=height) for height, width in _DRAWN_SIZES]
     files = [file for path in paths for file in _files(path)]
     if not files:
         raise FocusDetrError(f"no pictures in {', '.join(map(str, paths))}")
-    return [read_image(file) for file in files]
+    return [_read(file) for file in files]
 
 
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     return [file for file in sorted(path.rglob("*")) if file.suffix.lower() in IMAGE_SUFFIXES]
+
+
+def _read(file: Path) -> np.ndarray:
+    picture = read_image(file)
+    try:
+        check_image(picture)
+    except FocusDetrError as error:
+        raise FocusDetrError(f"{file}: {error}") from error
+    return picture
 
 
 def draw_picture(height: int, width: int, seed: int) -> np.ndarray:

@@ -57,7 +57,7 @@ class Preparation:
         Raises:
             FocusDetrError: the picture is too small or no such array.
         """
-        _check_image(image)
+        check_image(image)
         height, width = image.shape[:2]
         planned = resized_size(height, width, self.short_side, self.max_side)
         bucket = ShapeBuckets(self.shapes).bucket_for(*planned)
@@ -65,7 +65,12 @@ class Preparation:
         return PreparedPicture(resized, bucket)
 
 
-def _check_image(image: np.ndarray) -> None:
+def check_image(image: np.ndarray) -> None:
+    """Refuse what no network can look at.
+
+    Raises:
+        FocusDetrError: it is no [H, W, 3] uint8 array, or smaller than 30 pixels on a side.
+    """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise FocusDetrError(
             f"a picture must be [H, W, 3] uint8, got {list(image.shape)} {image.dtype}"
