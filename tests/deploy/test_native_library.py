@@ -29,11 +29,22 @@ def functions(path: Path) -> list[str]:
     return [a.s.decode() for node in nodes(read_mindir(path)) for a in node.attribute]
 
 
-def test_a_library_in_its_place_leaves_the_file_alone(tmp_path: Path) -> None:
-    library = tmp_path / "lib.so"
-    library.touch()
-    path = write_mindir(tmp_path / "a.mindir", library)
+def test_a_library_in_its_place_leaves_the_file_alone(tmp_path: Path, msda_library: Path) -> None:
+    path = write_mindir(tmp_path / "a.mindir", msda_library)
     assert relocated(path, "CPU", tmp_path / "none") == path
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_broken_library_in_its_place_is_replaced(
+    tmp_path: Path, msda_library: Path, monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    monkeypatch.setenv("FOCUS_DETR_MSDA_LIBRARY", str(msda_library))
+    content = msda_library.read_bytes()
+    broken = tmp_path / "lib.so"
+    broken.write_bytes(content[: int(share * len(content))])
+    path = write_mindir(tmp_path / "a.mindir", broken)
+    (tmp_path / "copy").mkdir()
+    assert functions(relocated(path, "CPU", tmp_path / "copy")) == [f"{msda_library}:{FUNCTION}"]
 
 
 def test_a_moved_library_is_found(

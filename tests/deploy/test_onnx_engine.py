@@ -16,6 +16,8 @@ from focus_detr.deploy.engine import open_engine
 from focus_detr.deploy.onnx_engine import OnnxEngine
 from focus_detr.errors import FocusDetrError
 
+ONNX_GRAPH = replace(GRAPH, height=1, width=2, images="normalised", boxes="unit", engine="onnx")
+
 
 def write_onnx(path: Path) -> Path:
     """A model: scores = images + 1, labels = image_sizes, boxes = images."""
@@ -27,7 +29,7 @@ def write_onnx(path: Path) -> Path:
     infos = {
         name: helper.make_tensor_value_info(name, kind, shape)
         for names, kind, shape in (
-            (("images", "scores", "boxes"), TensorProto.FLOAT, [2]),
+            (("images", "scores", "boxes"), TensorProto.FLOAT, [1, 3, 1, 2]),
             (("image_sizes", "labels"), TensorProto.INT32, [1, 2]),
         )
         for name in names
@@ -42,9 +44,29 @@ def write_onnx(path: Path) -> Path:
 
 
 def test_inputs_go_by_name_and_outputs_come_in_order(tmp_path: Path) -> None:
-    engine = open_engine(write_onnx(tmp_path / "a.onnx"), replace(GRAPH, engine="onnx"))
-    scores, labels, boxes = engine.run(np.float32([1, 2]), np.int32([[5, 6]]))
-    assert (scores.tolist(), labels.tolist(), boxes.tolist()) == ([2, 3], [[5, 6]], [1, 2])
+    images = np.arange(6, dtype=np.float32).reshape(1, 3, 1, 2)
+    engine = open_engine(write_onnx(tmp_path / "a.onnx"), ONNX_GRAPH)
+    scores, labels, boxes = engine.run(images, np.int32([[5, 6]]))
+    np.testing.assert_array_equal(scores, images + 1)
+    np.testing.assert_array_equal(boxes, images)
+    assert labels.tolist() == [[5, 6]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"height": 32}, r"a\.onnx takes images \[1, 3, 1, 2\].* says images \[1, 3, 32, 2\]"),
+        ({"batch": None}, r"a\.onnx takes .* says images \[None, 3, 1, 2\]"),
+        ({"images": "pixels"}, "a.onnx takes .*float32.* says .*uint8"),
+        ({"boxes": "pixels"}, "a.onnx takes .* says .*picture_sizes"),
+        ({"token_grids": ((1, 1),)}, "a.onnx does not give ranked_tokens, refined_counts"),
+    ],
+)
+def test_another_files_sidecar_is_refused(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(FocusDetrError, match=message):
+        OnnxEngine(write_onnx(tmp_path / "a.onnx"), replace(ONNX_GRAPH, **changes))
 
 
 def test_what_cannot_be_run_is_one_sentence(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_no_pictures_at_once_is_not_any_number(tmp_path: Path, batch: int) -> No
     plain = json.loads(sidecar_path(model).read_text())
     plain["graph"]["batch"] = batch
     sidecar_path(model).write_text(json.dumps(plain))
-    with pytest.raises(FocusDetrError, match=rf"graph\.batch is {batch}, expected at least 1"):
+    with pytest.raises(FocusDetrError, match=rf"graph\.batch is {batch}, which is out of range"):
         read_sidecar(model)
 
 
@@ -76,6 +76,12 @@ def test_a_missing_key_is_named(tmp_path: Path, section: str | None, key: str) -
         ("format_version", 9, "format version 9, this program reads 1 and 2"),
         ("graph", [], "graph is no mapping"),
         ("extra", 1, "unknown setting extra"),
+        ("short_side", 0, "short_side is 0, which is out of range"),
+        ("max_side", -8, "max_side is -8, which is out of range"),
+        ("pixel_std", [1.0, 0.0, 1.0], r"pixel_std is \(1.0, 0.0, 1.0\), which is out of range"),
+        ("score_threshold", 7.0, "score_threshold is 7.0, which is out of range"),
+        ("overlap_limit", -0.5, "overlap_limit is -0.5, which is out of range"),
+        ("class_names", [], r"class_names is \(\), which is out of range"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused(

@@ -9,7 +9,10 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from mindspore.train.mind_ir_pb2 import ModelProto
 
+from focus_detr.deploy.sidecar import INPUTS, Inputs
 from focus_detr.errors import FocusDetrError
+
+_TYPES = {1: "float32", 2: "uint8", 6: "int32"}  # of mind_ir_pb2.TensorProto.DataType
 
 
 def read_mindir(path: str | Path) -> Any:
@@ -24,6 +27,13 @@ def read_mindir(path: str | Path) -> Any:
     except DecodeError as error:
         raise FocusDetrError(f"{path} is no MINDIR file or is cut off") from error
     return model
+
+
+def inputs_of(model: Any) -> Inputs:
+    """Shapes and types of what a detector takes, in the order of ``sidecar.INPUTS``."""
+    protos = (item.tensor[0] for item in model.graph.input)
+    described = [(tuple(proto.dims), _TYPES.get(proto.data_type, "other")) for proto in protos]
+    return dict(zip(INPUTS, described, strict=False))
 
 
 def nodes(model: Any) -> Iterator[Any]:

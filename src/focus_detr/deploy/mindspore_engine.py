@@ -9,10 +9,13 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
-from focus_detr.deploy.native_library import relocated
-from focus_detr.deploy.sidecar import Graph
+from focus_detr.deploy.mindir_file import inputs_of, read_mindir
+from focus_detr.deploy.native_library import LIBRARY_DEVICE, relocated
+from focus_detr.deploy.sidecar import Graph, refuse_other_inputs
 from focus_detr.errors import FocusDetrError
 from focus_detr.runtime import prepare_runtime
+
+_DEVICES = {"ascend": "Ascend", "custom": LIBRARY_DEVICE}  # that a choice of --msda runs on
 
 
 class MindSporeEngine:
@@ -22,12 +25,18 @@ class MindSporeEngine:
         """Load a file.
 
         Raises:
-            FocusDetrError: no such device, the native library that the file needs is not there, or
-                MindSpore refuses the file.
+            FocusDetrError: no such device, the native library that the file needs is not there,
+                the file takes other tensors than its sidecar says, or MindSpore refuses it.
         """
         used = prepare_runtime(device)
-        if graph.msda == "ascend" and used != "Ascend":
-            raise FocusDetrError(f"{path} was exported for Ascend, and the device here is {used}")
+        needed = _DEVICES.get(graph.msda, used)
+        if used != needed:
+            raise FocusDetrError(
+                f"{path} was exported for {needed}, and the device here is {used}: choose another "
+                "with --device, or export again with --msda composition"
+            )
+        # MindSpore would compile the graph for whatever shapes it gets
+        refuse_other_inputs(path, graph, inputs_of(read_mindir(path)))
         if graph.msda == "custom":
             with tempfile.TemporaryDirectory() as folder:
                 self._cell = _load(relocated(path, used, Path(folder)))

@@ -12,13 +12,20 @@ from typing import Any
 
 from focus_detr.deploy.mindir_file import nodes, read_mindir
 from focus_detr.errors import FocusDetrError
-from focus_detr.ops.msda_library import BUILD_COMMANDS, LibraryError, find_library
+from focus_detr.ops.msda_library import (
+    BUILD_COMMANDS,
+    LibraryError,
+    check_library,
+    find_library,
+)
+
+LIBRARY_DEVICE = "CPU"  # whose native library a file with --msda custom calls
 
 _FUNCTION = "func_name"  # attribute of a node: library, colon, function
 
 
 def relocated(path: Path, device: str, folder: Path) -> Path:
-    """A file that names a library which is there: ``path`` itself or a copy.
+    """A file that names a library which can be used: ``path`` itself or a copy.
 
     Args:
         path: a MINDIR file.
@@ -26,20 +33,22 @@ def relocated(path: Path, device: str, folder: Path) -> Path:
         folder: where to put the copy.
 
     Raises:
-        FocusDetrError: the file is broken, or the library is neither where the file says nor where
-            it is looked for.
+        FocusDetrError: the file is broken, or there is no usable library either where the file
+            says or where it is looked for.
     """
     model = read_mindir(path)
-    moved = [attribute for attribute in _functions(model) if not _library(attribute).is_file()]
+    named = {_library(attribute) for attribute in _functions(model)}
+    unusable = {library for library in named if not _is_usable(library)}
+    moved = [attribute for attribute in _functions(model) if _library(attribute) in unusable]
     if not moved:
         return path
     try:
         library = find_library(device)
     except LibraryError as error:
         raise FocusDetrError(
-            f"{path} calls the native operator in {_library(moved[0])}, which is not there, and "
-            f"{error}; build it with `{BUILD_COMMANDS[device]}` in the repository, or export with "
-            "--msda composition"
+            f"{path} calls the native operator in {_library(moved[0])}, which is not there or not "
+            f"usable, and {error}; build it with `{BUILD_COMMANDS[device]}` in the repository, or "
+            "export with --msda composition"
         ) from error
     for attribute in moved:
         function = attribute.s.rpartition(b":")[2]
@@ -54,6 +63,14 @@ def _functions(model: Any) -> Iterator[Any]:
         for attribute in node.attribute:
             if attribute.name == _FUNCTION and b".so:" in attribute.s:
                 yield attribute
+
+
+def _is_usable(library: Path) -> bool:
+    try:
+        check_library(library)
+    except LibraryError:
+        return False
+    return True
 
 
 def _library(attribute: Any) -> Path:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +22,8 @@ SUFFIXES = (MINDIR, ONNX)  # of model files
 INPUTS = ("images", "image_sizes", "picture_sizes")
 OUTPUTS = ("scores", "labels", "boxes")
 TOKEN_OUTPUTS = ("ranked_tokens", "refined_counts")  # after these, where they were wanted
+
+Inputs = Mapping[str, tuple[tuple[int | None, ...], str]]  # shapes (None: any size) and types
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,17 @@ class Graph:
     msda: Literal["composition", "custom", "ascend"]
     engine: Literal["mindspore", "onnx", "lite"]  # what runs the file
     token_grids: tuple[Size, ...] | None = None  # (rows, columns) of each feature level
+
+    @property
+    def inputs(self) -> Inputs:
+        """Shape and type of each input, by name and in order; None: any number of pictures."""
+        if self.images == "pixels":
+            images = (self.batch, self.height, self.width, 3), "uint8"
+        else:
+            images = (self.batch, 3, self.height, self.width), "float32"
+        sizes = (self.batch, 2), "int32"
+        names = INPUTS if self.boxes == "pixels" else INPUTS[:-1]
+        return dict(zip(names, (images, sizes, sizes), strict=False))
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -112,6 +127,22 @@ def read_sidecar(model: str | Path) -> Sidecar:
     return sidecar
 
 
+def refuse_other_inputs(model: str | Path, graph: Graph, taken: Inputs) -> None:
+    """Compare what a model file takes with what its sidecar says.
+
+    Raises:
+        FocusDetrError: they differ.
+    """
+    if taken != graph.inputs:
+        raise FocusDetrError(
+            f"{model} takes {_in_words(taken)}, its sidecar says {_in_words(graph.inputs)}"
+        )
+
+
+def _in_words(inputs: Inputs) -> str:
+    return ", ".join(f"{name} {list(shape)} {kind}" for name, (shape, kind) in inputs.items())
+
+
 def _parse(path: Path) -> Sidecar:
     plain = read_json(path)
     _refuse_missing(Sidecar, plain, path, "")
@@ -123,12 +154,28 @@ def _parse(path: Path) -> Sidecar:
     for name, section in (("versions", Versions), ("graph", Graph)):
         _refuse_missing(section, plain[name], path, f"{name}.")
     sidecar: Sidecar = build(Sidecar, parse_section(Sidecar, plain, str(path)))
-    if sidecar.graph.batch is not None and sidecar.graph.batch < 1:
-        raise FocusDetrError(
-            f"{path}: graph.batch is {sidecar.graph.batch}, expected at least 1, or null for any "
-            "number"
-        )
+    _refuse_out_of_range(sidecar, path)
     return sidecar
+
+
+def _refuse_out_of_range(sidecar: Sidecar, path: Path) -> None:
+    """Refuse values that no export writes."""
+    graph, limit = sidecar.graph, sidecar.overlap_limit
+    fitting = {
+        "class_names": bool(sidecar.class_names),
+        "pixel_std": min(sidecar.pixel_std) > 0,
+        "short_side": sidecar.short_side >= 1,
+        "max_side": sidecar.max_side >= 1,
+        "score_threshold": 0 <= sidecar.score_threshold <= 1,
+        "overlap_limit": limit is None or 0 <= limit <= 1,
+        "graph.height": graph.height >= 1,
+        "graph.width": graph.width >= 1,
+        "graph.batch": graph.batch is None or graph.batch >= 1,
+    }
+    for name, fits in fitting.items():
+        if not fits:
+            value = attrgetter(name)(sidecar)
+            raise FocusDetrError(f"{path}: {name} is {value}, which is out of range")
 
 
 def _refuse_missing(section: Any, plain: object, path: Path, prefix: str) -> None:

@@ -9,6 +9,7 @@ from mindspore import nn, ops
 from mindspore.ops import CustomRegOp, DataType
 
 from focus_detr.deploy.mindir_file import nodes, read_mindir
+from focus_detr.deploy.native_library import LIBRARY_DEVICE
 from focus_detr.errors import FocusDetrError
 from focus_detr.ops.msda import MSDeformableAttention
 from focus_detr.ops.msda_ascend import output_shape
@@ -17,8 +18,6 @@ from focus_detr.ops.msda_composition import ComposedSampling, PlacedSampling
 from focus_detr.ops.msda_custom import FusedSampling
 from focus_detr.ops.msda_library import BUILD_COMMANDS, LibraryError, find_library
 from focus_detr.wording import counted
-
-LIBRARY_DEVICE = "CPU"  # whose native library a file with --msda custom calls
 
 # CANN's operator as its definition names it; MindSpore calls it by aclnn and the name
 ASCEND_OPERATOR = "MultiScaleDeformableAttnFunction"

@@ -54,7 +54,7 @@ def find_library(device: str) -> Path:
     if device not in FILES:
         raise LibraryError(f"there is no native kernel for {device}")
     path = _locate(FILES[device])
-    _check(path)
+    check_library(path)
     return path
 
 
@@ -83,8 +83,12 @@ def _refuse_if_cut_off(path: Path) -> None:
         raise LibraryError(f"{path} is cut off")
 
 
-def _check(path: Path) -> None:
-    """Load; MindSpore itself would find a bad library only in the middle of a run."""
+def check_library(path: Path) -> None:
+    """Load a library; MindSpore itself would find a bad one only in the middle of a run.
+
+    Raises:
+        LibraryError: it is not there or cannot be used.
+    """
     try:
         _refuse_if_cut_off(path)
         library = ctypes.CDLL(str(path))
