@@ -21,6 +21,7 @@ from collections.abc import Sequence
 
 from focus_detr.config.loading import load_config
 from focus_detr.runtime import EXIT_INTERRUPTED, command, prepare_runtime
+from focus_detr.screen import tell
 from focus_detr.training.stop_signal import TrainingStopped
 
 
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None) -> int:
     try:
         trainer.run()
     except TrainingStopped as stopped:
-        print(stopped, file=sys.stderr)
+        tell(str(stopped))
         return EXIT_INTERRUPTED
     finally:
         trainer.parts.log.close()

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.interrupts import quiet_interrupts
+from focus_detr.screen import tell, write_nowhere
 
 DEVICE_VARIABLE = "FOCUS_DETR_DEVICE"
 THREADS_VARIABLE = "OMP_NUM_THREADS"  # followed by oneDNN, and by MindSpore if we tell it
@@ -91,19 +92,19 @@ def command(main: Main) -> Command:
         except FocusDetrError as error:
             return _refuse(str(error))
         except BrokenPipeError:  # the reader, `head` for example, has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            write_nowhere(sys.stdout)
             return 0
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
             return _refuse(f"no space left on the disk to write {error.filename or 'a file'}")
         except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
+            tell("interrupted")
             return EXIT_INTERRUPTED
 
     return _run
 
 
 def _refuse(sentence: str) -> int:
-    print(f"error: {sentence}", file=sys.stderr)
+    tell(f"error: {sentence}")
     return EXIT_BAD_INPUT

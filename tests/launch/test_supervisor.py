@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+from gone_reader import unread_stream
 
 from focus_detr.launch import supervisor
 from focus_detr.launch.job import Job
@@ -24,7 +29,7 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "_PATIENCE_SECONDS", PATIENCE)
 
 
-def _run(monkeypatch: pytest.MonkeyPatch, folder: Path, manner: str, codes: list[int]) -> int:
+def _run(monkeypatch: pytest.MonkeyPatch, folder: Path, manner: str, codes: list[Any]) -> int:
     words = [sys.executable, str(STAND_IN), manner, *map(str, codes)]
     monkeypatch.setattr(Job, "command", lambda job: words)
     job = Job(("train.py",), "CPU", len(codes), folder, 9000)
@@ -84,3 +89,23 @@ def test_a_late_msrun_that_told_of_a_failure_is_not_waited_for(
     monkeypatch.setattr(supervisor, "_PATIENCE_SECONDS", 1000.0)
     monkeypatch.setattr(Workers, "ends_known", lambda workers: False)
     assert _run(monkeypatch, tmp_path, "late", [0, 5]) == 5
+
+
+def _stop_once_ready(folder: Path) -> None:
+    while len(list(folder.glob("ready_*"))) < 2:
+        time.sleep(0.05)
+    time.sleep(1.0)  # the supervisor has to see them too
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_workers_save_when_the_stop_took_the_reader_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stopper = threading.Thread(target=_stop_once_ready, args=(tmp_path,), daemon=True)
+    with unread_stream() as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        monkeypatch.setattr(sys, "stderr", stream)
+        stopper.start()
+        assert _run(monkeypatch, tmp_path / "logs", "prompt", ["saves", "saves"]) == 130
+    assert len(list(tmp_path.glob("saved_*"))) == 2

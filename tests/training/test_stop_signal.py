@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
+from gone_reader import unread_stream
 
 from focus_detr.training.stop_signal import StopSignal
 
@@ -29,6 +31,15 @@ def test_the_first_signal_is_only_noted(
         assert stop.requested
     expected = "stopping after this step or evaluation; once more stops at once\n"
     assert capsys.readouterr().err == expected
+
+
+def test_a_signal_that_took_the_reader_of_the_screen_too_is_noted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with unread_stream() as stream, StopSignal() as stop:
+        monkeypatch.setattr(sys, "stderr", stream)
+        os.kill(os.getpid(), signal.SIGINT)
+    assert stop.requested
 
 
 def test_the_second_interrupt_interrupts() -> None:

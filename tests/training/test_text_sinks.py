@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from gone_reader import unread_stream
 from step_reports import step_report
 
 from focus_detr.training.run_log import RunLog
@@ -39,6 +40,16 @@ def test_the_bar_appears_only_when_asked_for() -> None:
         log.step(step_report(50))
         log.close()
         assert ("50/100 [" in stream.getvalue()) is bars
+
+
+def test_without_a_reader_the_other_sinks_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "log.txt"
+    with unread_stream() as stream:
+        log = RunLog([ConsoleSink(stream, progress=True), LogFileSink(path)], log_every=1)
+        for step in (1, 2):
+            log.step(step_report(step))
+        log.close()
+    assert len(path.read_text().splitlines()) == 2
 
 
 def test_the_file_has_the_lines_of_the_terminal_with_their_time(tmp_path: Path) -> None:

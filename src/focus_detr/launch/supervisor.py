@@ -23,6 +23,7 @@ from focus_detr.launch.job import Job
 from focus_detr.launch.text_follower import TextFollower, last_lines
 from focus_detr.launch.workers import Workers
 from focus_detr.runtime import EXIT_INTERRUPTED
+from focus_detr.screen import reader_may_go, tell
 from focus_detr.wording import counted
 
 _POLL_SECONDS = 0.2
@@ -57,7 +58,9 @@ class Supervisor:
         job = self._job
         job.logs.mkdir(parents=True, exist_ok=True)
         screen = TextFollower(job.worker_log(job.first_rank), sys.stdout)
-        print(f"{counted(job.workers, 'worker')} on {job.device}; logs in {job.logs}", flush=True)
+        started = f"{counted(job.workers, 'worker')} on {job.device}; logs in {job.logs}"
+        with reader_may_go(sys.stdout):
+            print(started, flush=True)
         with self._signals_noted(), self._launched() as (launcher, guard):
             while launcher.poll() is None:
                 screen.forward()
@@ -111,7 +114,7 @@ class Supervisor:
     def _pass_signals_on(self, guard: GuardPipe) -> None:
         if self._passed_on == 0 < self._signals and self._workers.complete:
             self._passed_on = 1
-            print("stopping all workers; once more stops at once", file=sys.stderr, flush=True)
+            tell("stopping all workers; once more stops at once")
             self._workers.stop()
             guard.say_stopping()
         elif self._signals > 1:
@@ -171,4 +174,4 @@ class Supervisor:
 
 
 def _tell(sentence: str, log: Path) -> None:
-    print(f"error: {sentence}", *last_lines(log, _SHOWN_LINES), sep="\n    ", file=sys.stderr)
+    tell(f"error: {sentence}", *last_lines(log, _SHOWN_LINES))

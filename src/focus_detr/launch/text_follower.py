@@ -6,6 +6,8 @@ import codecs
 from pathlib import Path
 from typing import TextIO
 
+from focus_detr.screen import reader_may_go
+
 
 class TextFollower:
     """Copies to a stream what a file gains."""
@@ -27,8 +29,9 @@ class TextFollower:
             return
         if new:
             self._position += len(new)
-            self._stream.write(self._decoder.decode(new))
-            self._stream.flush()
+            with reader_may_go(self._stream):
+                self._stream.write(self._decoder.decode(new))
+                self._stream.flush()
 
 
 def last_lines(path: Path, count: int) -> list[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
-import sys
 from types import FrameType, TracebackType
 from typing import Any
 
 from focus_detr.interrupts import STOP_SIGNALS
+from focus_detr.screen import tell
 
 
 class TrainingStopped(Exception):
@@ -42,7 +42,7 @@ class StopSignal:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
         self._restore()
-        print("stopping after this step or evaluation; once more stops at once", file=sys.stderr)
+        tell("stopping after this step or evaluation; once more stops at once")
 
     def _restore(self) -> None:
         for number, handler in self._outer.items():

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 import numpy as np
 from tqdm import tqdm
 
+from focus_detr.screen import reader_may_go
 from focus_detr.training.line_file import LineFile
 from focus_detr.training.run_log import Smoothed, StepReport
 
@@ -46,19 +47,22 @@ class ConsoleSink:
 
     def message(self, text: str) -> None:
         """Write a line without tearing the bar."""
-        tqdm.write(text, file=self._stream)
-        self._stream.flush()
+        with reader_may_go(self._stream):
+            tqdm.write(text, file=self._stream)
+            self._stream.flush()
 
     def close(self) -> None:
         """Finish the bar."""
         if self._bar is not None:
-            self._bar.close()
+            with reader_may_go(self._stream):
+                self._bar.close()
 
     def _move_bar(self, report: StepReport, smoothed: Smoothed) -> None:
-        if self._bar is None:
-            self._bar = tqdm(total=report.total_steps, unit="step", file=self._stream)
-        self._bar.update(report.step - self._bar.n)
-        self._bar.set_postfix(loss=f"{smoothed.total:.3f}", refresh=False)
+        with reader_may_go(self._stream):
+            if self._bar is None:
+                self._bar = tqdm(total=report.total_steps, unit="step", file=self._stream)
+            self._bar.update(report.step - self._bar.n)
+            self._bar.set_postfix(loss=f"{smoothed.total:.3f}", refresh=False)
 
 
 class LogFileSink:
