@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from tiny_training import DESCRIPTION, TinyRun
 
 from focus_detr.errors import FocusDetrError
+from focus_detr.files import write_whole
 from focus_detr.training.state import (
     RunFolder,
     TrainingState,
@@ -82,6 +84,16 @@ def test_the_latest_state_is_kept_though_an_abandoned_one_has_a_higher_number(
         folder.last.unlink()  # as when it is replaced: a new file
     kept = {path.name: path.read_text() for path in folder.kept.iterdir()}
     assert kept == {"step_00000101.safetensors": "101", "step_00000102.safetensors": "102"}
+
+
+def test_going_on_from_an_earlier_state_leaves_the_later_one(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for step in (100, 200):
+        write_whole(folder.last, str(step).encode())
+        keep_last(folder, step, 2)
+    first, second = sorted(folder.kept.iterdir())
+    shutil.copyfile(first, folder.last)  # what `cp` does
+    assert [path.read_text() for path in (first, second, folder.last)] == ["100", "200", "100"]
 
 
 def test_a_run_is_recognised_by_its_files(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ so does ``averaged.safetensors``: the moving average of the weights, if there is
 
 from __future__ import annotations
 
-import os
 import shutil
 import zlib
 from collections.abc import Mapping
@@ -128,11 +127,9 @@ def keep_last(folder: RunFolder, step: int, count: int) -> None:
     """
     path = folder.kept / f"step_{step:08d}.safetensors"
     with whole_file(path) as part:
-        part.unlink()
-        try:
-            os.link(folder.last, part)  # later saves replace the name, not the file
-        except OSError:  # a file system without links
-            shutil.copyfile(folder.last, part)
+        # no link: going on from an earlier state copies that over the last one, as `cp` does it
+        # into the same file
+        shutil.copy2(folder.last, part)
     # by time: a run that went on from an earlier state has higher numbers left of before
     kept = sorted(folder.kept.glob("step_*.safetensors"), key=_age)
     for old in kept[:-count]:
