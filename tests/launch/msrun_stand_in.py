@@ -3,9 +3,9 @@
     python msrun_stand_in.py MANNER END...
 
 Workers end with a status after a second, or by a signal where the number is negative. One that
-"saves" runs until SIGTERM and then leaves a file in the working directory; one that saves "slowly"
-needs a moment for it, in which a second SIGTERM ends it; one that "hangs" hears nothing. All three
-leave a file there when they are ready.
+"saves" runs until SIGTERM and then leaves a file in the working directory; one that "fails" cannot;
+one that saves "slowly" needs a moment for it, in which a second SIGTERM ends it; one that "hangs"
+hears nothing. All four leave a file there when they are ready.
 """
 
 from __future__ import annotations
@@ -28,10 +28,12 @@ def save(number, frame):
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         note("asked_")
         time.sleep(0.6)
+    if end == "fails":
+        sys.exit(2)
     note("saved_")
     sys.exit(130)
 
-if end in ("saves", "slowly", "hangs"):
+if end in ("saves", "fails", "slowly", "hangs"):
     signal.signal(signal.SIGTERM, signal.SIG_IGN if end == "hangs" else save)
     note("ready_")
     time.sleep({SLOW})

@@ -7,6 +7,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,21 +93,37 @@ def test_a_late_msrun_that_told_of_a_failure_is_not_waited_for(
     assert _run(monkeypatch, tmp_path, "late", [0, 5]) == 5
 
 
-def _stop_once_ready(folder: Path) -> None:
-    while len(list(folder.glob("ready_*"))) < 2:
-        time.sleep(0.05)
-    time.sleep(1.0)  # the supervisor has to see them too
-    os.kill(os.getpid(), signal.SIGTERM)
+@contextmanager
+def _stopped_once_ready(folder: Path) -> Iterator[None]:
+    """Within it this process gets SIGTERM, soon after two workers are ready."""
+
+    def stop() -> None:
+        while len(list(folder.glob("ready_*"))) < 2:
+            time.sleep(0.05)
+        time.sleep(1.0)  # the supervisor has to see them too
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=stop, daemon=True)
+    thread.start()
+    yield
+    thread.join()
 
 
 def test_workers_save_when_the_stop_took_the_reader_too(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    stopper = threading.Thread(target=_stop_once_ready, args=(tmp_path,), daemon=True)
-    with unread_stream() as stream:
+    with unread_stream() as stream, _stopped_once_ready(tmp_path):
         monkeypatch.setattr(sys, "stdout", stream)
         monkeypatch.setattr(sys, "stderr", stream)
-        stopper.start()
         assert _run(monkeypatch, tmp_path / "logs", "prompt", ["saves", "saves"]) == 130
     assert len(list(tmp_path.glob("saved_*"))) == 2
+
+
+def test_a_stop_that_could_not_save_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with _stopped_once_ready(tmp_path):
+        assert _run(monkeypatch, tmp_path / "logs", "prompt", ["fails", "saves"]) == 2
+    assert "worker 0 ended with status 2" in capsys.readouterr().err

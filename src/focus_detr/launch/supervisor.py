@@ -22,7 +22,7 @@ from focus_detr.launch.guard import GuardPipe, guarded
 from focus_detr.launch.job import Job
 from focus_detr.launch.text_follower import TextFollower, last_lines
 from focus_detr.launch.workers import Workers
-from focus_detr.runtime import EXIT_INTERRUPTED
+from focus_detr.runtime import EXIT_BAD_INPUT, EXIT_INTERRUPTED
 from focus_detr.screen import reader_may_go, tell
 from focus_detr.wording import counted
 
@@ -52,8 +52,8 @@ class Supervisor:
         """Start the job and wait for it.
 
         Returns:
-            0; 130 after a stop on request; otherwise the status of the worker that failed first, or
-            1 if a signal killed it.
+            0; 130 after a stop on request, unless the state could not be saved; otherwise the
+            status of the worker that failed first, or 1 if a signal killed it.
         """
         job = self._job
         job.logs.mkdir(parents=True, exist_ok=True)
@@ -141,7 +141,7 @@ class Supervisor:
         It is 0 only by msrun's word or if every worker was seen to end with 0.
         """
         failure = self._failure()
-        if self._signals > 0 or _INTERRUPTED in self._said():
+        if self._was_stopped(failure):
             return EXIT_INTERRUPTED
         if failure is None:
             return self._launcher_verdict(status)
@@ -154,6 +154,13 @@ class Supervisor:
         log = self._job.worker_log(rank)
         _tell(f"worker {rank} {cause}, so the others were ended; the last lines of {log}:", log)
         return code if code > 0 else 1
+
+    def _was_stopped(self, failure: tuple[int, int] | None) -> bool:
+        """Whether it ended as it was asked to; one that could not save has a reason to tell."""
+        unsaved = failure is not None and failure[1] == EXIT_BAD_INPUT
+        if self._signals == 1 and unsaved:
+            return False
+        return self._signals > 0 or _INTERRUPTED in self._said()
 
     def _failure(self) -> tuple[int, int] | None:
         """Rank and code of the worker that failed first: msrun kills the others."""
