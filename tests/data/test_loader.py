@@ -169,6 +169,18 @@ def test_mostly_broken_sets_are_refused(dataset: DetectionDataset) -> None:
         list(loader.epoch(0))
 
 
+def test_an_epoch_that_is_gone_on_with_may_end_with_broken_images(
+    dataset: DetectionDataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    loader = dataclasses.replace(train_loader(dataset), skip_broken=True)
+    batches = list(loader.epoch(0))
+    for image_id in batches[-1].image_ids:
+        dataset.records[image_id - 1].path.write_bytes(b"no image")
+    rest = list(loader.epoch(0, len(batches) - 1))
+    assert [batch.image_ids for batch in rest] == [(-1, -1)]
+    assert "left out 2 broken images" in caplog.text
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("skip_broken", [False, True])
 def test_a_worker_without_memory_ends_the_epoch_with_a_sentence(
