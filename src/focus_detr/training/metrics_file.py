@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,7 +31,9 @@ class JsonLinesSink:
         """Write one line of kind ``train``."""
         numbers = {"loss": report.total, "loss_smoothed": smoothed.total, "lr": report.lr}
         place = {"epoch": report.epoch + 1, "step": report.step}
-        norm = {"gradient_norm": report.gradient_norm, **report.scaling()}
+        # JSON has no infinity; half precision may have such a gradient
+        length = report.gradient_norm if math.isfinite(report.gradient_norm) else None
+        norm = {"gradient_norm": length, **report.scaling()}
         parts = {"parts": dict(report.parts)}
         self._write({"kind": "train", **place, **numbers, **norm, **smoothed.times(), **parts})
 
