@@ -117,7 +117,14 @@ def test_a_run_without_evaluations_is_drawn(run: Path, tmp_path: Path) -> None:
     assert (tmp_path / "curves.png").is_file()
 
 
-@pytest.mark.parametrize("text", ["not json\n", "[]\n", "{}\n", "3\n"])
+INCOMPLETE = (
+    '{"kind": "train"}\n',
+    '{"kind": "evaluation", "step": 1, "metrics": {"AP": 0.5}}\n',
+    '{"kind": "evaluation", "step": 1, "metrics": 5}\n',
+)
+
+
+@pytest.mark.parametrize("text", ["not json\n", "[]\n", "{}\n", "3\n", "\ufffd\n", *INCOMPLETE])
 def test_another_file_is_refused(run: Path, text: str) -> None:
     (run / "metrics.jsonl").write_text(text)
     with pytest.raises(FocusDetrError, match=r"metrics\.jsonl is not the log of a run"):

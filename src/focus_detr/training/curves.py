@@ -54,12 +54,15 @@ def read_curves(folder: Path) -> RunCurves:
     path = folder / METRICS_NAME
     loss: list[tuple[int, float]] = []
     metrics: dict[str, list[tuple[int, float]]] = {name: [] for name in METRICS}
-    for record in _without_undone(_records(path)):
-        if record["kind"] == _TRAIN:
-            loss.append((record["step"], record["loss_smoothed"]))
-        else:
-            for name in METRICS:
-                metrics[name].append((record["step"], 100 * record["metrics"][name]))
+    try:
+        for record in _without_undone(_records(path)):
+            if record["kind"] == _TRAIN:
+                loss.append((record["step"], record["loss_smoothed"]))
+            else:
+                for name in METRICS:
+                    metrics[name].append((record["step"], 100 * record["metrics"][name]))
+    except (KeyError, TypeError) as error:
+        raise FocusDetrError(f"{path} is not the log of a run: bad record ({error})") from error
     return RunCurves(folder.resolve().name, loss, metrics)
 
 
@@ -80,7 +83,7 @@ def _place(record: dict[str, Any]) -> tuple[int, bool]:
 
 def _records(path: Path) -> list[dict[str, Any]]:
     try:
-        lines = path.read_text().splitlines(keepends=True)
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     except OSError as error:
         raise FocusDetrError(f"{path} cannot be read: {error.strerror}") from error
     try:
