@@ -274,6 +274,21 @@ def test_the_averages_are_evaluated_and_saved_but_not_trained(
         np.testing.assert_array_equal(seen[-1][name], averaged[name])
 
 
+def test_a_run_that_ends_before_it_saved_its_averages_is_not_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("power cut")
+
+    run = TinyRun(tmp_path, epochs=1, ema_decay=0.9, evaluate=lambda: {"AP": 0.5})
+    trainer = run.trainer(TrainingState(0, 3, batch=3))  # only the evaluation is left
+    monkeypatch.setattr(trainer, "_save_averaged", fail)
+    with pytest.raises(RuntimeError, match="power cut"):
+        trainer.run()
+    _resumed(run).run()
+    assert trainer.parts.folder.averaged.is_file()
+
+
 def test_so_many_states_are_kept(tmp_path: Path) -> None:
     run = TinyRun(tmp_path, epochs=3, checkpoint_every=2, keep_checkpoints=2)
     trainer = run.trainer()

@@ -207,8 +207,8 @@ class Trainer:
             with self.parts.step.update.averaged():
                 self._evaluate(self.parts.evaluate)
         self.state = replace(self.state, epoch=epoch + 1, batch=0)
+        self._save_averaged()  # before the state says that the epoch is over
         self._save()
-        self._save_averaged()
 
     def _evaluate(self, evaluate: Callable[[], Mapping[str, float]]) -> None:
         metrics = evaluate()
