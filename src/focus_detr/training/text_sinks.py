@@ -60,7 +60,9 @@ class ConsoleSink:
     def _move_bar(self, report: StepReport, smoothed: Smoothed) -> None:
         with reader_may_go(self._stream):
             if self._bar is None:
-                self._bar = tqdm(total=report.total_steps, unit="step", file=self._stream)
+                # what an earlier part of the run did took none of this one's time
+                total, before = report.total_steps, report.step
+                self._bar = tqdm(total=total, initial=before, unit="step", file=self._stream)
             self._bar.update(report.step - self._bar.n)
             self._bar.set_postfix(loss=f"{smoothed.total:.3f}", refresh=False)
 
