@@ -57,6 +57,9 @@ def test_training_on_several_machines(settings: str) -> None:
 
 def test_evaluation(settings: str, tmp_path: Path) -> None:
     checkpoint = str(tmp_path / "best.safetensors")
+    with pytest.raises(FocusDetrError, match=r"there is no checkpoint .*best\.safetensors"):
+        _job("eval", "3", settings, checkpoint)
+    Path(checkpoint).touch()
     job = _job("eval", "3", settings, checkpoint, "data.workers=0", "--json", "metrics.json")
     assert job.script[1:] == (
         *("--config", settings, "--device", "CPU", "--checkpoint", checkpoint),

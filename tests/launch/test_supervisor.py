@@ -16,6 +16,7 @@ import psutil
 import pytest
 from gone_reader import unread_stream
 
+from focus_detr.errors import FocusDetrError
 from focus_detr.launch import supervisor
 from focus_detr.launch.job import Job
 from focus_detr.launch.supervisor import Supervisor
@@ -127,3 +128,10 @@ def test_a_stop_that_could_not_save_is_told(
     with _stopped_once_ready(tmp_path):
         assert _run(monkeypatch, tmp_path / "logs", "prompt", ["fails", "saves"]) == 2
     assert "worker 0 ended with status 2" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    job = Job(("train.py",), "CPU", 2, tmp_path / "file" / "logs", 9000)
+    with pytest.raises(FocusDetrError, match=r"cannot write .*logs: Not a directory"):
+        Supervisor(job).run()

@@ -68,7 +68,7 @@ def build_job(arguments: argparse.Namespace) -> Job:
     node = arguments.node_rank or 0
     folder = Path(config.train.output_dir)
     if arguments.kind == "eval":
-        folder = Path(arguments.checkpoint).parent
+        folder = _checkpoint(arguments).parent
     return Job(
         script=(arguments.script, *_script_arguments(arguments, device)),
         device=device,
@@ -102,6 +102,13 @@ def _check_nodes(arguments: argparse.Namespace) -> None:
             f"--node-rank must be 0 to {arguments.nodes - 1} for --nodes {arguments.nodes}, "
             f"got {arguments.node_rank}"
         )
+
+
+def _checkpoint(arguments: argparse.Namespace) -> Path:
+    path = Path(arguments.checkpoint)
+    if not path.exists():
+        raise FocusDetrError(f"there is no checkpoint {path}")
+    return path
 
 
 def _port(arguments: argparse.Namespace, node: int) -> int:

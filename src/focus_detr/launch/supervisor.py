@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+from focus_detr.files import writing
 from focus_detr.launch.guard import GuardPipe, guarded
 from focus_detr.launch.job import Job
 from focus_detr.launch.text_follower import TextFollower, last_lines
@@ -54,9 +55,13 @@ class Supervisor:
         Returns:
             0; 130 after a stop on request, unless the state could not be saved; otherwise the
             status of the worker that failed first, or 1 if a signal killed it.
+
+        Raises:
+            FocusDetrError: the folder for the logs cannot be made.
         """
         job = self._job
-        job.logs.mkdir(parents=True, exist_ok=True)
+        with writing(job.logs):
+            job.logs.mkdir(parents=True, exist_ok=True)
         screen = TextFollower(job.worker_log(job.first_rank), sys.stdout)
         started = f"{counted(job.workers, 'worker')} on {job.device}; logs in {job.logs}"
         with reader_may_go(sys.stdout):
