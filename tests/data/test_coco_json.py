@@ -59,6 +59,10 @@ def _clear(key: str) -> Edit:
     return lambda content: content[key].clear()
 
 
+def _add_image(image_id: int) -> Edit:
+    return lambda content: content["images"].append({**content["images"][0], "id": image_id})
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
@@ -78,6 +82,7 @@ def _clear(key: str) -> Edit:
         (_repeat("images"), "'images' has two entries with id 1"),
         (_repeat("categories"), "'categories' has two entries with id 7"),
         (_set("images", 0, "height", 0), "image 1: 'height' and 'width' must be positive"),
+        (_add_image(-1), "image -1: 'id' must not be negative"),
         (_set("images", 0, "width", "30"), "image 1: 'width' must be an integer"),
         (_set("images", 0, "file_name", None), "image 1: 'file_name' must be a text"),
         (_set("categories", 0, "name", 5), "category 7: 'name' must be a text"),

@@ -136,6 +136,8 @@ def _box(entry: Entry, image_id: int, category: int, where: str) -> BoxEntry:
 def _image(entry: Entry, folder: Path, path: Path) -> ImageEntry:
     where = f"{path}: image {entry['id']}"
     height, width = (_field(entry, key, int, where) for key in ("height", "width"))
+    if entry["id"] < 0:  # -1 marks a place in a batch that is left free
+        raise FocusDetrError(f"{where}: 'id' must not be negative")
     if height < 1 or width < 1:
         raise FocusDetrError(f"{where}: 'height' and 'width' must be positive")
     if max(height, width) > MAX_SIDE:
