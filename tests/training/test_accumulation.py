@@ -90,8 +90,19 @@ def _arguments(batch: Batch, draws: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return (*map(Tensor, arrays), *(draw[first : first + count] for draw in draws))
 
 
-@pytest.mark.parametrize(("counts", "mean"), [((3, 1), 2.0), ((0, 1), 0.5), ((0, 0), 0.5)])
-def test_the_boxes_of_the_group_are_counted(counts: tuple[int, int], mean: float) -> None:
+@pytest.mark.parametrize(
+    ("counts", "shared", "mean"),
+    [
+        ((3, 1), False, 2.0),
+        ((0, 1), False, 0.5),
+        ((0, 0), False, 0.5),
+        ((3, 1), True, 2.0),
+        ((0, 0), True, 0.0),
+    ],
+)
+def test_the_boxes_of_the_group_are_counted(
+    counts: tuple[int, int], shared: bool, mean: float
+) -> None:
     group = BatchGroup(tuple(_image(_batch(counts), index) for index in range(2)))
     steps = []
 
@@ -99,7 +110,7 @@ def test_the_boxes_of_the_group_are_counted(counts: tuple[int, int], mean: float
         steps.append((step, batch.image_ids))
         return (Tensor(batch.labels),)
 
-    made = grouped_inputs(inputs, 2)(group, 7)
+    made = grouped_inputs(inputs, 2, shared=shared)(group, 7)
     assert steps == [(14, (0,)), (15, (1,))]
     assert [float(arguments[0]) for arguments in made] == [mean, mean]
 

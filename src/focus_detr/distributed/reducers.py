@@ -36,17 +36,23 @@ class GradientMean(nn.Cell):
 
 
 class BoxesPerWorker(nn.Cell):
-    """The number of boxes of all workers (at least 1) divided by the number of workers."""
+    """The number of boxes of all workers (at least 1) divided by the number of workers.
 
-    def __init__(self, workers: int) -> None:
+    Args:
+        workers: that share a step.
+        batches: of a worker in a step; the numbers, given and returned, are means over them.
+    """
+
+    def __init__(self, workers: int, batches: int = 1) -> None:
         super().__init__()
         self.workers = workers
+        self.least = 1.0 / batches
         self.sum = ops.AllReduce(ops.ReduceOp.SUM)
 
     def construct(self, count: Tensor) -> Tensor:
         """This worker's count [] float32 -> [] float32."""
         total = self.sum(ops.stop_gradient(count).reshape(1))  # [1]
-        return (ops.clamp(total, min=1.0) / self.workers).reshape(())  # []
+        return (ops.clamp(total, min=self.least) / self.workers).reshape(())  # []
 
 
 class LargestOfWorkers(nn.Cell):

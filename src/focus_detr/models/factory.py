@@ -195,7 +195,7 @@ def build_training_loss(config: Config, num_classes: int, *, world: World = SING
     model = build_model(config.model, num_classes, seed=config.train.seed)
     lower_products(model, config.train.precision)
     recompute(model, config.train.recompute)
-    reduce_count = BoxesPerWorker(world.size) if shared else None
+    reduce_count = BoxesPerWorker(world.size, config.train.accumulate) if shared else None
     criterion = build_criterion(config, reduce_count=reduce_count)
     loss = TrainingLoss(model, criterion, denoising)
     return loss.set_train(True)

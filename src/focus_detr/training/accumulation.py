@@ -92,7 +92,7 @@ def grouped(loader: BatchLoader, count: int) -> BatchLoader | GroupLoader:
 
 
 def grouped_inputs(
-    inputs: Callable[[Batch, int], tuple[Tensor, ...]], count: int
+    inputs: Callable[[Batch, int], tuple[Tensor, ...]], count: int, *, shared: bool = False
 ) -> Callable[[Any, int], tuple[Any, ...]]:
     """Arguments of ``build_step``'s step from those of the loss.
 
@@ -101,6 +101,7 @@ def grouped_inputs(
     Args:
         inputs: of the loss, from a batch and the number of its step.
         count: batches per update.
+        shared: whether the boxes of other workers are added (``BoxesPerWorker``).
 
     Returns:
         The step's arguments from a batch and the number of the update, or, with several batches per
@@ -111,8 +112,8 @@ def grouped_inputs(
 
     def _for_group(group: BatchGroup, step: int) -> GroupInputs:
         boxes = sum(float(batch.box_valid.sum()) for batch in group.batches)
-        # at least one box in the group, as there is at least one in a large batch
-        mean = Tensor(max(boxes, 1.0) / count, ms.float32)
+        # at least one box in the group, as in a large batch; in those of all workers, if shared
+        mean = Tensor(max(boxes, 0.0 if shared else 1.0) / count, ms.float32)
         return tuple(
             (mean, *inputs(batch, step * count + index))
             for index, batch in enumerate(group.batches)

@@ -88,7 +88,7 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
         step=_step(config, loss, update, world, graphs),
         loss_names=loss.loss_names,
         loader=batches,
-        inputs=grouped_inputs(inputs, config.train.accumulate),
+        inputs=grouped_inputs(inputs, config.train.accumulate, shared=world.size > 1),
         evaluate=evaluate,
         log=log,
         folder=folder,
