@@ -60,10 +60,13 @@ def test_evaluation(settings: str, tmp_path: Path) -> None:
     with pytest.raises(FocusDetrError, match=r"there is no checkpoint .*best\.safetensors"):
         _job("eval", "3", settings, checkpoint)
     Path(checkpoint).touch()
-    job = _job("eval", "3", settings, checkpoint, "data.workers=0", "--json", "metrics.json")
+    with pytest.raises(SystemExit):
+        _job("eval", "3", settings, checkpoint, "--batch-size", "four")
+    words = ("data.workers=0", "--json", "metrics.json", "--batch-size", "4")
+    job = _job("eval", "3", settings, checkpoint, *words)
     assert job.script[1:] == (
         *("--config", settings, "--device", "CPU", "--checkpoint", checkpoint),
-        *("--json", "metrics.json", "data.workers=0"),
+        *("--batch-size", "4", "--json", "metrics.json", "data.workers=0"),
     )
     assert job.logs.parent == tmp_path / "logs"
 

@@ -34,7 +34,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     _add_common(parser)
     if kind == "eval":
         parser.add_argument("checkpoint", metavar="CHECKPOINT", help="weights to evaluate")
-        parser.add_argument("--batch-size", help="of a worker; default: eval.batch_size")
+        parser.add_argument("--batch-size", type=int, help="of a worker; default: eval.batch_size")
         parser.add_argument("--results-out", help="save the detections here (COCO results)")
         parser.add_argument("--json", help="save the metrics here")
     else:
@@ -127,7 +127,7 @@ def _script_arguments(arguments: argparse.Namespace, device: str) -> list[str]:
         words += ["--checkpoint", arguments.checkpoint]
         for name in ("batch_size", "results_out", "json"):
             value = getattr(arguments, name)
-            words += [] if value is None else [f"--{name.replace('_', '-')}", value]
+            words += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
     return [*words, *arguments.overrides]
 
 
