@@ -42,6 +42,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--waiting", type=int, default=32, help="requests under way at once (32)")
     add("--short-side", type=int, help="resize the short side to this; default: as trained")
     add("--max-side", type=int, help="but keep the other side within; default: as trained")
+    add("--graphs", metavar="FOLDER", help="keep compiled graphs here: later starts take seconds")
     add("--device", help="CPU, GPU or Ascend; default: the best that is here")
     return parser.parse_args(argv)
 
@@ -56,8 +57,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         per_minute=arguments.per_minute,
         waiting=arguments.waiting,
     )
-    short, longest, device = arguments.short_side, arguments.max_side, arguments.device
-    source = Source(arguments.checkpoint, arguments.model, short, longest, device=device)
+    source = Source(
+        arguments.checkpoint,
+        arguments.model,
+        arguments.short_side,
+        arguments.max_side,
+        device=arguments.device,
+        graphs=arguments.graphs,
+    )
     require_extra()
     # here, since these need the extra
     from focus_detr.demo.app import build_app

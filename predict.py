@@ -45,6 +45,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--short-side", type=int, help="resize the short side to this; default: as trained")
     add("--max-side", type=int, help="but keep the other side within; default: as trained")
     add("--frames", type=int, help="of a video or camera: end after so many")
+    add("--graphs", metavar="FOLDER", help="keep compiled graphs here: later starts take seconds")
     add("--device", help="CPU, GPU or Ascend; default: the best that is here")
     return parser.parse_args(argv)
 
@@ -54,7 +55,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     given = parse_arguments(argv)
     source = Source(
-        given.checkpoint, given.model, given.short_side, given.max_side, given.tokens, given.device
+        given.checkpoint,
+        given.model,
+        given.short_side,
+        given.max_side,
+        given.tokens,
+        given.device,
+        given.graphs,
     )
     paths, videos = split_videos(given.inputs)
     images = collect_images(paths, given.out) if paths else []

@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 source scripts/environment.sh
 
 config=config/sample.yaml
+graphs=runs/graphs # as the settings have it
 run=runs/sample
 sample=data/sample
 backbone=$sample/efficientnet_lite0.safetensors
@@ -50,7 +51,8 @@ step "4 of 5: evaluation on the photograph that training never saw"
 python eval.py --config $config --checkpoint $run/best.safetensors --json $run/metrics.json "$@"
 
 step "5 of 5: pictures"
-python predict.py --checkpoint $run/best.safetensors --out $run/pictures --tokens "${pictures[@]}"
+python predict.py --checkpoint $run/best.safetensors --graphs $graphs --out $run/pictures --tokens \
+    "${pictures[@]}"
 
 ap50=$(percent AP50)
 ap=$(percent AP)
@@ -63,7 +65,8 @@ Weights        $run/best.safetensors
 Training log   $run/log.txt, $run/metrics.jsonl, $run/tensorboard
 
 What next (first: source .venv/bin/activate)
-  your photos  python predict.py --checkpoint $run/best.safetensors --out drawn PHOTO_OR_FOLDER
+  your photos  python predict.py --checkpoint $run/best.safetensors --graphs $graphs \\
+               --out drawn PHOTO_OR_FOLDER
   your data    write config/mine.yaml as docs/data.md shows, then
                python train.py --config config/mine.yaml
   COCO         python train.py --config config/focus_detr_r50.yaml  (docs/training.md)

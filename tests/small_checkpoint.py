@@ -20,10 +20,10 @@ NETWORK = small_config(
 TEST_SIZE = DataConfig(test_short_side=64, test_max_side=96)
 
 
-def write_small_checkpoint(path: Path) -> Path:
+def write_small_checkpoint(path: Path, seed: int = 0) -> Path:
     """Write drawn weights of the network, as training does."""
     config = Config(model=NETWORK, data=TEST_SIZE)
     network = build_model(config.model, len(CLASSES))
-    scatter_weights(network)
+    scatter_weights(network, seed)
     save_checkpoint(path, model_tensors(network), describe(config, CLASSES))
     return path

@@ -61,7 +61,8 @@ def started(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[st
 @pytest.fixture(scope="module")
 def program(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Client]]:
     """The command with the checkpoint."""
-    with started(folder, "--checkpoint=small.safetensors", "--pictures=.") as running:
+    arguments = ("--checkpoint=small.safetensors", "--pictures=.", "--graphs=kept")
+    with started(folder, *arguments) as running:
         yield running
 
 
@@ -89,6 +90,7 @@ def test_the_endpoint_detects_and_tells_the_tokens(
     fewer = client.detect(data, f"?threshold={middle}").json["detections"]
     assert fewer == answer["detections"][:3]
     assert client.ask("/api/model").json["pictures"][0]["name"] == "photo.png"
+    assert list(folder.glob("kept/*/Detector-*.graph"))
 
 
 @pytest.mark.browser

@@ -20,7 +20,9 @@ from script_module import load_script
 from small_checkpoint import CLASSES, NETWORK, TEST_SIZE, write_small_checkpoint
 
 from focus_detr.config.loading import dump_yaml
-from focus_detr.config.schema import Config
+from focus_detr.config.schema import Config, TrainConfig
+from focus_detr.inference.prediction import Prediction
+from focus_detr.inference.predictor import Predictor
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = [(64, 96), (128, 160)]
@@ -40,8 +42,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = write_coco(folder / "photos", SIZES, boxes)
     images = str(folder / "photos")
     data = replace(TEST_SIZE, val_annotations=str(path), val_images=images, workers=0)
-    (folder / "settings.yaml").write_text(dump_yaml(Config(model=NETWORK, data=data)))
+    train = TrainConfig(compile_cache=str(folder / "graphs"))
+    (folder / "settings.yaml").write_text(dump_yaml(Config(model=NETWORK, data=data, train=train)))
     return folder
+
+
+def _graphs(folder: Path) -> dict[Path, int]:
+    """The kept graphs and when they were written."""
+    return {path: path.stat().st_mtime_ns for path in folder.glob("graphs/*/*")}
 
 
 def _eval_arguments(folder: Path) -> list[str]:
@@ -56,6 +64,7 @@ class _Evaluated:
     results: list[dict[str, Any]]
     report: dict[str, Any]
     printed: str
+    graphs: dict[Path, int]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +75,10 @@ def evaluated(folder: Path) -> _Evaluated:
     with redirect_stdout(StringIO()) as printed:
         assert _command("eval").main([*_eval_arguments(folder), *outputs]) == 0
     return _Evaluated(
-        json.loads(results.read_text()), json.loads(metrics.read_text()), printed.getvalue()
+        json.loads(results.read_text()),
+        json.loads(metrics.read_text()),
+        printed.getvalue(),
+        _graphs(folder),
     )
 
 
@@ -75,9 +87,12 @@ def test_evaluation_tells_metrics_and_classes(evaluated: _Evaluated) -> None:
     assert "dog" in evaluated.printed
 
 
-def test_both_commands_find_the_same(folder: Path, evaluated: _Evaluated) -> None:
+def test_both_commands_find_the_same_with_the_same_graphs(
+    folder: Path, evaluated: _Evaluated
+) -> None:
     drawn = folder / "drawn"
     arguments = ["--checkpoint", str(folder / "best.safetensors"), "--device=CPU", "--tokens"]
+    arguments.append(f"--graphs={folder / 'graphs'}")
     pictures = [str(folder / "photos" / f"{number}.png") for number in (1, 2)]
     assert _command("predict").main([*arguments, "--threshold=0", f"--out={drawn}", *pictures]) == 0
     predicted = json.loads((drawn / "detections.json").read_text())
@@ -88,6 +103,31 @@ def test_both_commands_find_the_same(folder: Path, evaluated: _Evaluated) -> Non
         height, width, _ = cv2.imread(str(drawn / f"{number}.png")).shape  # enlarged
         assert height * SIZES[number - 1][1] == width * SIZES[number - 1][0]
         assert (drawn / f"{number}_tokens.png").stat().st_size > 0
+    assert len(evaluated.graphs) == 1  # the pictures get one shape
+    assert _graphs(folder) == evaluated.graphs
+
+
+def _first_picture(checkpoint: Path, graphs: Path | None) -> Prediction:
+    image = cv2.imread(str(checkpoint.parent / "photos" / "1.png"))
+    kept = None if graphs is None else str(graphs)
+    return Predictor.from_checkpoint(checkpoint, graphs=kept).predict(image)
+
+
+def test_kept_graphs_run_on_the_weights_of_each_checkpoint(
+    folder: Path, evaluated: _Evaluated
+) -> None:
+    first, other = folder / "best.safetensors", folder / "other.safetensors"
+    write_small_checkpoint(other, seed=1)
+    compiled, kept = _first_picture(other, None), _first_picture(other, folder / "graphs")
+    for left, right in (
+        (kept.detections.scores, compiled.detections.scores),
+        (kept.detections.boxes, compiled.detections.boxes),
+        (kept.tokens.ranked, compiled.tokens.ranked),
+    ):
+        np.testing.assert_array_equal(left, right)
+    scores = _first_picture(first, folder / "graphs").detections.scores
+    assert not np.array_equal(scores, kept.detections.scores)
+    assert _graphs(folder) == evaluated.graphs
 
 
 @pytest.mark.parametrize("kind", ["voc", "yolo"])

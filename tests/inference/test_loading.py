@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from small_checkpoint import CLASSES, NETWORK, TEST_SIZE, write_small_checkpoint
 
-from focus_detr.config.schema import PaddingConfig, PositionConfig
+from focus_detr.config.schema import ModelConfig, PaddingConfig, PositionConfig
 from focus_detr.errors import FocusDetrError
+from focus_detr.graph_cache.store import GraphStore
 from focus_detr.inference.loading import load_detector
 from focus_detr.models.backbones.frozen_conv import FrozenConv, fold_norms
 from focus_detr.models.factory import build_model
@@ -65,6 +66,23 @@ def test_other_settings_are_used_with_a_warning_for_each(
         f"{trained}position.offset=-0.5, but the settings have 0.0",
         f"{trained}padding.evaluation=full, but the settings have none",
     ]
+
+
+def test_graphs_are_kept_by_network_settings_however_the_class_count_is_told(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    def store(model: ModelConfig | None, folder: str | None = str(tmp_path)) -> GraphStore | None:
+        loaded = load_detector(checkpoint, model)
+        loaded.keep_graphs(folder)
+        return loaded.cell.graph_store
+
+    kept, told = store(None), store(replace(NETWORK, num_classes=2))
+    other = store(replace(NETWORK, max_detections=3))
+    assert kept is not None and told is not None and other is not None
+    assert kept.folder.parent == tmp_path
+    assert told.folder == kept.folder != other.folder
+    assert store(None, None) is None
+    assert not list(tmp_path.iterdir())  # until there is a graph
 
 
 def test_another_class_count_is_refused(checkpoint: Path) -> None:

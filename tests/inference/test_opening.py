@@ -1,4 +1,4 @@
-"""What is wanted of a model is asked of its sidecar before anything is loaded."""
+"""What an exported model cannot do is refused before it is loaded."""
 
 from __future__ import annotations
 
@@ -15,3 +15,8 @@ def test_tokens_of_a_model_that_does_not_tell_them_are_refused(tmp_path: Path) -
     model = write_model(tmp_path / "a.mindir")
     with pytest.raises(FocusDetrError, match=r"a\.mindir does not tell which tokens it kept: use "):
         Source(None, str(model), tokens=True).open()
+
+
+def test_an_exported_model_needs_no_kept_graphs() -> None:
+    with pytest.raises(FocusDetrError, match="--graphs is for --checkpoint"):
+        Source(None, "a.mindir", graphs="kept")

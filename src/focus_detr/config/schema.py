@@ -44,10 +44,10 @@ class ForegroundSelectorConfig:
     # after_norm: scales what that LayerNorm puts out, so the modulation takes effect (equation 2)
     modulation_place: Literal["before_norm", "after_norm"] = "before_norm"
     label_intervals: tuple[tuple[float, float], ...] = (
-        (-1, 64),
-        (64, 128),
-        (128, 256),
-        (256, 999999),
+        (-1.0, 64.0),
+        (64.0, 128.0),
+        (128.0, 256.0),
+        (256.0, 999999.0),
     )  # pixels per level; the paper's method: (-1,64),(64,256),(128,512),(256,inf)
     label_distance: Literal["sides", "centre"] = (
         "sides"  # centre: the paper's checkerboard distance
@@ -222,7 +222,7 @@ class TrainConfig:
     pictures: int = 2  # images drawn for TensorBoard after each evaluation; 0: none
     checkpoint_every: int = 0  # steps; 0: at the end of each epoch only
     keep_checkpoints: int = 0  # of the states saved, so many of the latest stay besides the last
-    # folder for compiled graphs, which later runs with these settings start with (CPU only)
+    # folder for compiled graphs, which later runs and evaluations start with (CPU only)
     compile_cache: str | None = None
     spike_factor: float = 5.0  # a loss so many times the usual one is logged with its images; 0: no
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

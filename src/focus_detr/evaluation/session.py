@@ -29,6 +29,7 @@ def open_evaluation(config: Config, checkpoint: str | Path, batch_size: int) -> 
         raise FocusDetrError(f"the batch size must be at least 1, got {batch_size}")
     world = join_world()
     loaded = load_detector(checkpoint, config.model)
+    loaded.keep_graphs(config.train.compile_cache, world)
     loader = build_eval_loader(
         config,
         batch_size=batch_size,

@@ -1,4 +1,4 @@
-"""The store of a training run."""
+"""The store of a run, or of a detector."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from focus_detr.graph_cache.store import GraphStore
 _log = logging.getLogger(__name__)
 
 
-def open_graphs(config: Config, world: World) -> GraphStore | None:
-    """Where this run's compiled graphs are kept; None if they are not.
+def open_graphs(folder: str | None, config: Config, world: World) -> GraphStore | None:
+    """Where compiled graphs are kept; None if they are not.
 
     Args:
-        config: with the number of classes filled in.
+        folder: of all graphs; None: keep none.
+        config: what they depend on, with the number of classes filled in.
         world: this worker among the others.
     """
-    folder = config.train.compile_cache
     if folder is None:
         return None
     device = ms.get_context("device_target")
     if device != "CPU":
-        _log.warning("train.compile_cache is proven on a CPU only and not used on %s", device)
+        _log.warning("kept graphs are proven on a CPU only: on %s, %s is not used", device, folder)
         return None
     identity = run_identity(config, world.size)
     return GraphStore(Path(folder).expanduser(), identity, worker=world.rank)

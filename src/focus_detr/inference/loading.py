@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mindspore import nn
-
 from focus_detr.config.loading import config_from_dict
-from focus_detr.config.schema import DataConfig, ModelConfig
+from focus_detr.config.schema import Config, DataConfig, ModelConfig
 from focus_detr.data.classes import ClassMap
+from focus_detr.distributed.world import SINGLE, World
 from focus_detr.errors import FocusDetrError
+from focus_detr.graph_cache.opening import open_graphs
 from focus_detr.models.backbones.frozen_conv import fold_norms
+from focus_detr.models.detector import Detector
 from focus_detr.models.factory import build_detector
 from focus_detr.weights.checkpoint import load_checkpoint, load_into
 from focus_detr.weights.stored_settings import differences, stored_model
@@ -35,10 +36,23 @@ _FREE = {
 class LoadedDetector:
     """A detector with its weights, and what its labels mean."""
 
-    cell: nn.Cell
+    cell: Detector
     model: ModelConfig
     classes: ClassMap
     data: DataConfig  # with the test size that the training evaluated at
+
+    def keep_graphs(self, folder: str | None, world: World = SINGLE) -> None:
+        """Start with graphs that an earlier process compiled, and leave new ones to later ones.
+
+        They depend on the network's settings alone, so that evaluation, prediction and demo share
+        them.
+
+        Args:
+            folder: of compiled graphs; None: compile at every start.
+            world: the workers that share the images.
+        """
+        model = replace(self.model, num_classes=self.model.num_classes or len(self.classes))
+        self.cell.keep_graphs(open_graphs(folder, Config(model=model), world))
 
 
 def load_detector(

@@ -23,6 +23,7 @@ class Source:
     max_side: int | None = None
     tokens: bool = False  # whether the kept tokens are wanted
     device: str | None = None  # None: the best that is here
+    graphs: str | None = None  # folder of compiled graphs; None: compile
 
     def __post_init__(self) -> None:
         """Refuse what does not go together.
@@ -42,6 +43,8 @@ class Source:
                 "the sizes of an exported model are fixed: leave --short-side and --max-side out, "
                 "or export with other ones"
             )
+        if self.model is not None and self.graphs is not None:
+            raise FocusDetrError("--graphs is for --checkpoint: an exported model holds its graph")
 
     def open(self) -> tuple[PicturePredictor, float]:
         """Load it.
@@ -70,7 +73,10 @@ class Source:
         from focus_detr.inference.predictor import Predictor
 
         predictor = Predictor.from_checkpoint(
-            self.checkpoint or "", short_side=self.short_side, max_side=self.max_side
+            self.checkpoint or "",
+            short_side=self.short_side,
+            max_side=self.max_side,
+            graphs=self.graphs,
         )
         return predictor, USUAL_THRESHOLD
 

@@ -50,7 +50,12 @@ class Predictor:
 
     @classmethod
     def from_checkpoint(
-        cls, path: str | Path, *, short_side: int | None = None, max_side: int | None = None
+        cls,
+        path: str | Path,
+        *,
+        short_side: int | None = None,
+        max_side: int | None = None,
+        graphs: str | None = None,
     ) -> Predictor:
         """Load a checkpoint.
 
@@ -59,11 +64,13 @@ class Predictor:
             short_side: pixels that the short side is resized to, unless the long one would exceed
                 ``max_side``; None: as the checkpoint remembers, but at most ``max_side``.
             max_side: None: as the checkpoint remembers, but at least ``short_side``.
+            graphs: folder of compiled graphs to start with and to leave new ones in.
 
         Raises:
             FocusDetrError: not a checkpoint of a detector.
         """
         loaded = load_detector(path)
+        loaded.keep_graphs(graphs)
         data = with_test_size(loaded.data, short_side, max_side)
         return cls(loaded.cell, loaded.classes.names, loaded.model, data)
 

@@ -66,7 +66,7 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
     num_classes = config.model.num_classes or len(classes)
     config = replace(config, model=replace(config.model, num_classes=num_classes))
     loss = build_training_loss(config, num_classes, world=world)
-    graphs = open_graphs(config, world)
+    graphs = open_graphs(config.train.compile_cache, config, world)
     gallery = Gallery(config.train.pictures if world.first else 0, classes.names, config.model)
     evaluate = _evaluation(config, loss.model, classes, progress, world, gallery, graphs)
     update = build_update(loss.model, config.train)
