@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from small_checkpoint import CLASSES, NETWORK, TEST_SIZE, write_small_checkpoint
 
-from focus_detr.config.schema import ModelConfig, PaddingConfig, PositionConfig
+from focus_detr.config.schema import PaddingConfig, PositionConfig
 from focus_detr.errors import FocusDetrError
 from focus_detr.graph_cache.store import GraphStore
 from focus_detr.inference.loading import load_detector
@@ -71,17 +72,17 @@ def test_other_settings_are_used_with_a_warning_for_each(
 def test_graphs_are_kept_by_network_settings_however_the_class_count_is_told(
     checkpoint: Path, tmp_path: Path
 ) -> None:
-    def store(model: ModelConfig | None, folder: str | None = str(tmp_path)) -> GraphStore | None:
-        loaded = load_detector(checkpoint, model)
-        loaded.keep_graphs(folder)
+    loaded = load_detector(checkpoint)
+
+    def store(folder: str | None = str(tmp_path), **changes: Any) -> GraphStore | None:
+        replace(loaded, model=replace(loaded.model, **changes)).keep_graphs(folder)
         return loaded.cell.graph_store
 
-    kept, told = store(None), store(replace(NETWORK, num_classes=2))
-    other = store(replace(NETWORK, max_detections=3))
+    kept, told, other = store(), store(num_classes=2), store(max_detections=3)
     assert kept is not None and told is not None and other is not None
     assert kept.folder.parent == tmp_path
     assert told.folder == kept.folder != other.folder
-    assert store(None, None) is None
+    assert store(None) is None
     assert not list(tmp_path.iterdir())  # until there is a graph
 
 
