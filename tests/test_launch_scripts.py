@@ -9,20 +9,30 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 from safetensors.numpy import load_file
-from worker_runs import SCRIPTS, SIZES, busy_port, environment, run, started, write_settings
+from worker_runs import (
+    GRAPHS,
+    SCRIPTS,
+    SIZES,
+    busy_port,
+    environment,
+    run,
+    started,
+    write_settings,
+)
 
 from focus_detr.launch.checks import free_port
 from focus_detr.training.state import TrainingState
 from focus_detr.weights.checkpoint import load_checkpoint
 
-LEAST_STEPS = 6
-EVALUATED = 4  # epoch after which both runs evaluate
+LEAST_STEPS = 6  # among them an evaluation
+GIVEN_TO_SAVE = 120  # seconds, to the workers of a launcher that was killed
 # in front of a norm over one channel: no gradient, and Adam makes steps of its rounding
 WITHOUT_GRADIENT = tuple(f"neck.lateral.{level}.conv.bias" for level in range(3))
 
@@ -34,33 +44,62 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@dataclass(frozen=True)
+class _Killed:
+    """What a killed launcher left."""
+
+    seconds: float  # that its processes had to themselves
+    survivors: list[psutil.Process]
+    step: int  # of the checkpoint
+    graphs: dict[str, int]
+
+
 @pytest.fixture(scope="module")
-def two(folder: Path) -> Path:
-    """A run of two workers with a batch of one, ended by Ctrl-C."""
+def killed(folder: Path) -> _Killed:
+    """Two workers with a batch of one compile, train and evaluate; kill -9 ends their launcher."""
     output = folder / "two"
     with started("run_distribute_train.sh", *_endless(output)) as process:
         _until(lambda: (output / "last.safetensors").exists(), process)
-        _until(lambda: _step(output) >= LEAST_STEPS, process)
+        _until(lambda: _logged_step(output) >= LEAST_STEPS, process)
         below = psutil.Process(process.pid).children(recursive=True)
         assert len(below) >= 5  # a guard, msrun, its scheduler, two workers
+        process.kill()
+        start = time.monotonic()
+        survivors = _survivors(below, GIVEN_TO_SAVE)
+        seconds = time.monotonic() - start
+    return _Killed(seconds, survivors, _step(output), _graphs(folder))
+
+
+@pytest.fixture(scope="module")
+def two(folder: Path, killed: _Killed) -> Path:
+    """The same run gone on with, by graphs from before and beyond an evaluation; Ctrl-C ends it."""
+    output = folder / "two"
+    evaluated = len(_records(output, "evaluation"))
+    with started("run_distribute_train.sh", *_endless(output, "--resume")) as process:
+        _until(lambda: len(_records(output, "evaluation")) > evaluated, process)
+        below = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
         out, error = process.communicate(timeout=60)
     assert process.returncode == 130, out + error
     assert "stopping all workers" in error
     assert "on request after step" in out
-    assert f"step {LEAST_STEPS}/" in out  # the first worker's log is on the screen
-    assert _none_lives(below)
+    assert f"step {killed.step + 1}/" in out  # the first worker's log is on the screen
+    assert not _survivors(below)
     return output
 
 
 @pytest.fixture(scope="module")
 def one(two: Path) -> Path:
-    """A run of one worker with a batch of two, of as many steps: an epoch has one."""
+    """One worker with a batch of two and as many steps (an epoch has one), never interrupted.
+
+    It neither keeps graphs nor has any from before.
+    """
     output = two.parent / "one"
     steps = _step(two)
     done = run(
         *("run_standalone_train.sh", two.parent / "settings.yaml", "train.batch_size=2"),
         *(f"train.output_dir={output}", f"train.schedule.epochs={steps}"),
+        "train.compile_cache=null",
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return output
@@ -73,8 +112,10 @@ def _endless(output: Path, *more: str) -> tuple[object, ...]:
 
 
 def _records(folder: Path, kind: str) -> list[dict]:
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
-    return [record for record in map(json.loads, lines) if record["kind"] == kind]
+    text = (folder / "metrics.jsonl").read_text()
+    whole = text[: text.rfind("\n") + 1]  # of a run that is writing
+    records = map(json.loads, whole.splitlines())
+    return [record for record in records if record["kind"] == kind]
 
 
 def _until(condition: Callable[[], bool], process: subprocess.Popen, seconds: float = 120) -> None:
@@ -85,13 +126,43 @@ def _until(condition: Callable[[], bool], process: subprocess.Popen, seconds: fl
         time.sleep(0.1)
 
 
-def _none_lives(processes: list[psutil.Process], seconds: float = 5) -> bool:
+def _survivors(processes: list[psutil.Process], seconds: float = 5) -> list[psutil.Process]:
     _, alive = psutil.wait_procs(processes, timeout=seconds)
-    return not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
+    return [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def _graphs(folder: Path) -> dict[str, int]:
+    """The kept graphs, each with the time when it was written."""
+    return {path.name: path.stat().st_mtime_ns for path in (folder / GRAPHS).rglob("*.graph")}
+
+
+def _logged_step(output: Path) -> int:
+    return max((record["step"] for record in _records(output, "train")), default=0)
 
 
 def _step(folder: Path) -> int:
     return int(load_file(folder / "last.safetensors")["optimizer.step"])
+
+
+def test_workers_of_a_killed_launcher_save_and_end(folder: Path, killed: _Killed) -> None:
+    assert not killed.survivors
+    assert killed.seconds < GIVEN_TO_SAVE
+    logs = min((folder / "two" / "logs").iterdir())
+    assert "the launcher is gone: asking its workers" in (logs / "msrun.log").read_text()
+    for rank in range(2):
+        said = (logs / f"worker_{rank}.log").read_text()
+        assert f"stopped on request after step {killed.step} of" in said
+    (message,) = _held(folder / "two", killed.step)
+    assert message == f"after step {killed.step} all 2 workers hold the same weights"
+
+
+def test_graphs_from_before_are_used_as_they_are(two: Path, killed: _Killed) -> None:
+    kinds = sorted(name.partition("-")[0] + name[-len("-0.graph") :] for name in killed.graphs)
+    assert kinds == [
+        f"{cell}-{rank}.graph" for cell in ("Detector", "TrainStep") for rank in (0, 1)
+    ]
+    assert _graphs(two.parent) == killed.graphs
+    assert "rejected" not in "".join(log.read_text() for log in two.rglob("worker_*.log"))
 
 
 def test_a_stop_saves_the_step_that_it_ends_with(two: Path) -> None:
@@ -99,21 +170,28 @@ def test_a_stop_saves_the_step_that_it_ends_with(two: Path) -> None:
 
 
 def test_all_workers_hold_the_same_weights(two: Path) -> None:
-    (said,) = (r["text"] for r in _records(two, "message") if "workers hold" in r["text"])
+    (said,) = _held(two, _step(two))
     assert said == f"after step {_step(two)} all 2 workers hold the same weights"
+
+
+def _held(output: Path, step: int) -> list[str]:
+    """What was said about the workers' weights after a step."""
+    texts = (record["text"] for record in _records(output, "message"))
+    return [text for text in texts if "workers hold" in text and f"step {step} " in text]
 
 
 def test_one_checkpoint_and_a_log_for_each_worker(two: Path) -> None:
     names = {path.name for path in two.iterdir()}
     assert {"last.safetensors", "best.safetensors", "config.yaml", "logs"} <= names
     assert not [name for name in names if name.endswith(".part")]
-    (logs,) = (two / "logs").iterdir()
-    assert {"worker_0.log", "worker_1.log", "scheduler.log"} <= {p.name for p in logs.iterdir()}
-    assert "loss" in (logs / "worker_0.log").read_text()
-    assert "loss" not in (logs / "worker_1.log").read_text()
+    for logs in (two / "logs").iterdir():  # of both launches
+        assert {"worker_0.log", "worker_1.log", "scheduler.log"} <= {p.name for p in logs.iterdir()}
+        assert "loss" in (logs / "worker_0.log").read_text()
+        assert "loss" not in (logs / "worker_1.log").read_text()
 
 
 def test_two_workers_equal_one_with_the_whole_batch(one: Path, two: Path) -> None:
+    """Although their launcher was killed, and although the second half had graphs from before."""
     alone, shared = (load_file(folder / "last.safetensors") for folder in (one, two))
     assert alone.keys() == shared.keys()
     assert alone["optimizer.step"] == shared["optimizer.step"] >= LEAST_STEPS
@@ -141,9 +219,11 @@ def test_the_log_tells_the_losses_of_all_images(one: Path, two: Path) -> None:
 
 
 def test_evaluation_between_epochs_is_one_worker_s(one: Path, two: Path) -> None:
-    alone, shared = (_records(folder, "evaluation")[0] for folder in (one, two))
-    assert alone["epoch"] == shared["epoch"] == EVALUATED
-    assert shared["metrics"] == pytest.approx(alone["metrics"], abs=1e-4)
+    alone = {record["epoch"]: record["metrics"] for record in _records(one, "evaluation")}
+    shared = {record["epoch"]: record["metrics"] for record in _records(two, "evaluation")}
+    assert len(shared) >= 2  # the first with a graph of its own, the last with one from before
+    for epoch, metrics in shared.items():
+        assert metrics == pytest.approx(alone[epoch], abs=1e-4)
 
 
 def test_evaluation_on_two_machines_is_one_worker_s(one: Path) -> None:
@@ -184,19 +264,8 @@ def test_a_worker_s_death_ends_the_job_with_its_last_words(two: Path, one: Path)
     assert process.returncode == 1
     assert "worker 1 was killed by SIGKILL" in error
     assert "the last words" in error
-    assert _none_lives(below)
+    assert not _survivors(below)
     assert _step(two) >= before  # the checkpoint is whole
-
-
-def test_a_killed_launcher_takes_its_workers_along(folder: Path) -> None:
-    def processes() -> list[psutil.Process]:
-        return psutil.Process(process.pid).children(recursive=True)
-
-    with started("run_distribute_train.sh", *_endless(folder / "killed")) as process:
-        _until(lambda: len(processes()) >= 5, process)  # a guard, msrun, its scheduler, two workers
-        below = processes()
-        process.kill()
-        assert _none_lives(below, seconds=135)  # more than they have for saving
 
 
 def test_evaluation_on_one_device_says_what_is_missing(folder: Path) -> None:
