@@ -118,7 +118,7 @@ def _records(folder: Path, kind: str) -> list[dict]:
     return [record for record in records if record["kind"] == kind]
 
 
-def _until(condition: Callable[[], bool], process: subprocess.Popen, seconds: float = 120) -> None:
+def _until(condition: Callable[[], bool], process: subprocess.Popen, seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.communicate()
