@@ -39,7 +39,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--megabytes", type=int, default=20, help="largest file (20)")
     add("--megapixels", type=int, default=50, help="largest picture (50)")
     add("--per-minute", type=int, default=60, help="requests from one address (60)")
-    add("--waiting", type=int, default=32, help="requests under way at once (32)")
+    add("--at-once", type=int, default=4, help="of them, how many may be under way (4)")
+    add("--waiting", type=int, default=32, help="requests of all under way at once (32)")
     add("--short-side", type=int, help="resize the short side to this; default: as trained")
     add("--max-side", type=int, help="but keep the other side within; default: as trained")
     add("--graphs", metavar="FOLDER", help="keep compiled graphs here: later starts take seconds")
@@ -55,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         upload_bytes=arguments.megabytes * MEGA,
         pixels=arguments.megapixels * MEGA,
         per_minute=arguments.per_minute,
+        at_once=arguments.at_once,
         waiting=arguments.waiting,
     )
     source = Source(

@@ -35,6 +35,7 @@ from focus_detr.wording import counted
 PARTS = 20
 MEGABYTE = 1 << 20
 BROKEN_EVERY = 10
+OPEN = ("--per-minute=1000000", "--at-once=32")  # as all requests come from this machine
 PROGRAM = Path(__file__).resolve().parents[1] / "demo.py"
 
 
@@ -72,7 +73,7 @@ def server(arguments: Sequence[str]) -> Iterator[tuple[subprocess.Popen[str], in
     Raises:
         FocusDetrError: it did not start.
     """
-    whole = [sys.executable, str(PROGRAM), *arguments, "--port=0", "--per-minute=1000000"]
+    whole = [sys.executable, str(PROGRAM), *arguments, "--port=0", *OPEN]
     with subprocess.Popen(whole, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

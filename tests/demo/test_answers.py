@@ -75,6 +75,15 @@ def test_an_exported_model_has_no_tokens_to_tell() -> None:
 
 
 def test_a_picture_that_the_detector_refuses_is_the_clients_fault() -> None:
-    with pytest.raises(RefusalError, match="the picture is too small") as caught:
-        detect(picture(size=(8, 8)), Wanted(0.3, tokens=False), MODEL)
+    with pytest.raises(RefusalError, match="the picture is 8x9 pixels") as caught:
+        detect(picture(size=(9, 8)), Wanted(0.3, tokens=False), MODEL)
     assert caught.value.status == 422
+
+
+def test_a_detector_that_fails_on_a_good_picture_is_our_fault(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with pytest.raises(RefusalError, match="scores that are not finite") as caught:
+        detect(picture(red=2), Wanted(0.3, tokens=False), MODEL)
+    assert caught.value.status == 500
+    assert "a picture was not answered: scores that are not finite" in caplog.text

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,7 @@ def test_unknown_addresses_are_json(client: Client, path: str, status: int, sent
         (b"", "", 400, "the request is empty: send the picture file as its body"),
         (b"no picture at all", "", 415, "is no picture that is known here"),
         (picture(suffix=".jpg")[:-20], "", 422, "is cut off"),
-        (picture(size=(10, 10)), "", 422, "the picture is too small"),
+        (picture(size=(10, 10)), "", 422, "each side needs at least 30"),
         (picture(size=(400, 400)), "", 413, "too many pixels (400x400)"),
         (b"x" * 200_001, "", 413, "the file is too large: at most 0.2 MB"),
         (b"x" * 5_000_000, "", 413, "the file is too large: at most 0.2 MB"),
@@ -171,6 +172,32 @@ def test_too_many_requests_from_one_address_are_refused() -> None:
         forwarded = {"X-Forwarded-For": "10.1.1.1"}  # a name that a client gives itself
         assert client.ask(DETECTIONS, picture(), headers=forwarded).status == 429
         assert client.ask("/").status == 200
+
+
+def test_pictures_on_offer_have_an_allowance_of_their_own(pictures: Path) -> None:
+    limits, samples = Limits(per_minute=2), load_samples(pictures)
+    with running(_model(MarkPredictor()), limits, samples) as client:
+        answers = [client.ask("/pictures/0") for _ in range(3)]
+        assert [answer.status for answer in answers] == [200, 200, 429]
+        assert "at most 2 a minute" in answers[-1].error
+        assert all(client.ask("/pictures/0/thumbnail").status == 200 for _ in range(3))
+        assert client.detect(picture()).status == 200
+
+
+def test_slow_uploads_of_one_address_leave_places_to_others() -> None:
+    head = f"POST {DETECTIONS} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n".encode()
+    with running(_model(MarkPredictor()), Limits(at_once=2)) as client, ExitStack() as slow:
+        for _ in range(2):
+            address = ("127.0.0.1", client.port)
+            slow.enter_context(socket.create_connection(address, timeout=20)).sendall(head)
+        _wait_until(lambda: client.ask("/api/status").json["under_way"] == 2)
+        answer = client.detect(picture())
+        assert answer.status == 429 and "at most 2 from one address" in answer.error
+        other = Client(client.port, source=("127.0.0.2", 0)).detect(picture())
+        assert other.status == 200
+        slow.close()
+        _wait_until(lambda: client.ask("/api/status").json["under_way"] == 0)
+        assert client.detect(picture()).status == 200
 
 
 def test_a_defect_is_json_too_and_the_next_picture_is_served(client: Client) -> None:

@@ -31,7 +31,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     folder = tmp_path_factory.mktemp("page")
     for name in ("first.png", "second.png"):
         (folder / name).write_bytes(picture(204, (60, 90)))
-    limits = Limits(upload_bytes=UPLOAD_LIMIT, per_minute=100_000)
+    limits = Limits(upload_bytes=UPLOAD_LIMIT, per_minute=100_000, at_once=100)
     with running(_with_tokens, limits, load_samples(folder)) as client:
         yield client
 

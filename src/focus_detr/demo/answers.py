@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +16,13 @@ from focus_detr.demo.pictures import decode_picture
 from focus_detr.demo.refusals import RefusalError
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.kept_tokens import KeptTokens
+from focus_detr.inference.prediction import Prediction
+from focus_detr.inference.preparation import check_image
 from focus_detr.inference.records import detection_records
 
 _FLAGS = {"0": False, "false": False, "1": True, "true": True}
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,14 +56,11 @@ def detect(data: bytes, wanted: Wanted, model: DemoModel) -> dict[str, Any]:
         width, height, milliseconds (of the detector) and detections; tokens if wanted.
 
     Raises:
-        RefusalError: the picture is broken or too small.
+        RefusalError: the picture is broken or too small, or the detector cannot be used.
     """
-    image = decode_picture(data)
+    image = _decode(data)
     started = time.perf_counter()
-    try:
-        prediction = model.predictor.predict(image)
-    except FocusDetrError as error:
-        raise RefusalError(422, str(error)) from error
+    prediction = _predict(image, model)
     milliseconds = round(1000 * (time.perf_counter() - started), 1)
     height, width = image.shape[:2]
     answer = {
@@ -99,6 +101,25 @@ def _level_record(stride: int, grid: np.ndarray) -> dict[str, Any]:
         "kept": int(grid.sum()),
         "cells": base64.b64encode(np.packbits(grid).tobytes()).decode(),
     }
+
+
+def _decode(data: bytes) -> np.ndarray:
+    """[H, W, 3] uint8 RGB that the detector can look at; all else is the client's fault."""
+    image = decode_picture(data)
+    try:
+        check_image(image)
+    except FocusDetrError as error:
+        raise RefusalError(422, str(error)) from error
+    return image
+
+
+def _predict(image: np.ndarray, model: DemoModel) -> Prediction:
+    """What goes wrong with a good picture, such as weights that diverged, is our fault."""
+    try:
+        return model.predictor.predict(image)
+    except FocusDetrError as error:
+        _log.error("a picture was not answered: %s", error)
+        raise RefusalError(500, str(error)) from error
 
 
 def _score(text: str) -> float:

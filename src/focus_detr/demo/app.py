@@ -21,6 +21,7 @@ from focus_detr.demo.pictures import check_picture
 from focus_detr.demo.rate import RateLimiter
 from focus_detr.demo.refusals import RefusalError
 from focus_detr.demo.samples import Sample
+from focus_detr.demo.shares import Shares
 from focus_detr.demo.upload import Upload
 from focus_detr.inference.palette import class_colour
 
@@ -45,6 +46,9 @@ class Endpoints:
         self._limits = limits
         self._samples = samples
         self._rate = RateLimiter(limits.per_minute)
+        # counted apart, as the page fetches a picture on offer and then asks for its detections
+        self._picture_rate = RateLimiter(limits.per_minute)
+        self._shares = Shares(limits.at_once)
 
     async def page(self, request: Request) -> Response:
         """The web page."""
@@ -85,21 +89,22 @@ class Endpoints:
             raise
 
     async def _detect(self, request: Request, upload: Upload) -> dict[str, Any]:
-        self._rate.check(request.client.host if request.client else "")
+        self._rate.check(_client(request))
         wanted = Wanted.parse(request.query_params, self._queue.model)
         _refuse_forms(request)
-        with self._queue.place():
+        with self._shares.held(_client(request)), self._queue.place():
             data = await upload.read(self._limits.upload_bytes, self._limits.upload_seconds)
             check_picture(data, self._limits.pixels)
             return await self._queue.run(partial(detect, data, wanted))
 
     async def picture(self, request: Request) -> Response:
         """A picture on offer, as it is."""
+        self._picture_rate.check(_client(request))
         sample = self._sample(request)
         return FileResponse(sample.path, media_type=sample.media_type)
 
     async def thumbnail(self, request: Request) -> Response:
-        """A picture on offer, small."""
+        """A picture on offer, small; not counted, as the page shows all of them at once."""
         return Response(self._sample(request).thumbnail, media_type="image/jpeg")
 
     def _sample(self, request: Request) -> Sample:
@@ -140,6 +145,10 @@ def build_app(queue: ModelQueue, limits: Limits, samples: Sequence[Sample]) -> S
 def _sample_record(number: int, sample: Sample) -> dict[str, str]:
     address = f"/pictures/{number}"
     return {"name": sample.path.name, "url": address, "thumbnail": f"{address}/thumbnail"}
+
+
+def _client(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _refuse_forms(request: Request) -> None:

@@ -16,7 +16,8 @@ class Limits:
     upload_bytes: int = 20 * MEGA
     pixels: int = 50 * MEGA  # of a picture
     per_minute: int = 60  # requests of one address
-    waiting: int = 32  # requests that are uploading, waiting or being worked on
+    at_once: int = 4  # of them, how many may be uploading, waiting or being worked on
+    waiting: int = 32  # requests of all that are uploading, waiting or being worked on
     upload_seconds: float = 60.0  # for the whole upload
 
     def __post_init__(self) -> None:
