@@ -18,6 +18,7 @@ DEVICE_VARIABLE = "FOCUS_DETR_DEVICE"
 THREADS_VARIABLE = "OMP_NUM_THREADS"  # followed by oneDNN, and by MindSpore if we tell it
 DEVICES = ("CPU", "GPU", "Ascend")
 EXIT_BAD_INPUT = 2
+ERROR_PREFIX = "error: "  # before the sentence of bad input
 EXIT_INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
 
 Main = Callable[[Sequence[str] | None], int | None]
@@ -106,5 +107,5 @@ def command(main: Main) -> Command:
 
 
 def _refuse(sentence: str) -> int:
-    tell(f"error: {sentence}")
+    tell(f"{ERROR_PREFIX}{sentence}")
     return EXIT_BAD_INPUT
