@@ -11,13 +11,14 @@ import pytest
 from mindspore import nn
 from small_checkpoint import CLASSES, NETWORK, TEST_SIZE, write_small_checkpoint
 
-from focus_detr.config.schema import Config
+from focus_detr.config.schema import Config, PositionConfig
 from focus_detr.deploy.sidecar import Graph, read_sidecar
 from focus_detr.errors import FocusDetrError
 from focus_detr.export import session
 from focus_detr.export.options import ExportOptions
 from focus_detr.export.session import Exporter
 from focus_detr.files import sha256_of
+from focus_detr.inference import loading
 from focus_detr.inference.kept_tokens import KeptTokens
 from focus_detr.inference.postprocess import Detections
 from focus_detr.inference.prediction import Prediction
@@ -166,6 +167,24 @@ def test_a_wrong_fold_would_be_compared_with_the_norms_of_the_checkpoint(
     assert len(found) > 10 and all(np.array_equal(stored[name], found[name]) for name in found)
     folded = read(exporter.exported.cell.model)
     assert any(not np.array_equal(stored[name], folded[name]) for name in folded)
+
+
+def test_other_settings_are_warned_about_once_and_the_weights_read_once(
+    checkpoint: Path,
+    tmp_path: Path,
+    fakes: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    read: list[Path] = []
+    fakes.setattr(
+        loading, "load_checkpoint", lambda path: read.append(path) or load_checkpoint(path)
+    )
+    other = Config(model=replace(NETWORK, position=PositionConfig(20.0, 0.0)), data=TEST_SIZE)
+    exporter = Exporter(checkpoint, ExportOptions(tmp_path / "a.mindir"), other)
+    assert read == [checkpoint] and exporter.reference is not None
+    assert exporter.exported.cell is not exporter.reference.cell
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == len(set(told)) == 2 and all("was trained with" in text for text in told)
 
 
 def test_settings_must_fit_the_checkpoint(checkpoint: Path, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from focus_detr.export.options import ExportOptions, check_sizes
 from focus_detr.export.sampling import check_ascend_nodes, replace_sampling
 from focus_detr.export.writing import require_packages, write_graph
 from focus_detr.files import sha256_of, whole_file, writing
-from focus_detr.inference.loading import LoadedDetector, load_detector
+from focus_detr.inference.loading import LoadedDetector, folded_copy, load_detector
 from focus_detr.inference.predictor import Predictor, image_shapes
 from focus_detr.models.geometry import level_shapes
 
@@ -62,9 +62,10 @@ class Exporter:
         require_packages(options.out)
         self.options = options
         self.report = report
-        self.exported = _load(checkpoint, config, fold=True)
-        # another network, that of the checkpoint as it is, so that folding is compared too
-        self.reference = _load(checkpoint, config, fold=False)
+        loaded = _load(checkpoint, config)
+        self.exported = folded_copy(loaded)
+        # the network of the checkpoint as it is, so that folding is compared too
+        self.reference = loaded if _runs_here(options) else None
         self.attentions = replace_sampling(self.exported.cell, options.msda)
         self.checkpoint_hash = sha256_of(checkpoint)
 
@@ -81,7 +82,7 @@ class Exporter:
             FocusDetrError: the format cannot hold the network, or a file differs from the
                 checkpoint; then it is not there.
         """
-        sizes = self.options.sizes or image_shapes(self.reference.data)
+        sizes = self.options.sizes or image_shapes(self.exported.data)
         check_sizes(sizes)
         files = [self.options.file(size, len(sizes)) for size in sizes]
         for size, file in zip(sizes, files, strict=True):
@@ -95,8 +96,8 @@ class Exporter:
         with place as folder:
             draft = Path(folder) / file.name
             self._write(size, draft)
-            if self._can_run_here():
-                self._compare(size, draft, file, pictures)
+            if self.reference is not None:
+                self._compare(self.reference, size, draft, file, pictures)
             else:
                 check_ascend_nodes(draft, self.attentions)
                 self.report(f"{file}: the nodes fit; not compared, for lack of an Ascend device")
@@ -136,18 +137,20 @@ class Exporter:
             graph=graph,
         )
 
-    def _can_run_here(self) -> bool:
-        return self.options.msda != "ascend" or ms.get_context("device_target") == "Ascend"
-
     def _compare(
-        self, size: Size, draft: Path, file: Path, pictures: Sequence[np.ndarray]
+        self,
+        loaded: LoadedDetector,
+        size: Size,
+        draft: Path,
+        file: Path,
+        pictures: Sequence[np.ndarray],
     ) -> Comparison:
         """Run draft and checkpoint on the pictures.
 
         Raises:
             FocusDetrError: they differ.
         """
-        loaded, tolerance = self.reference, self.options.tolerance
+        tolerance = self.options.tolerance
         data = replace(loaded.data, shape_buckets=(size,))
         predictor = Predictor(loaded.cell, loaded.classes.names, loaded.model, data)
         expected = [predictor.predict(picture) for picture in pictures]
@@ -171,8 +174,12 @@ class Exporter:
         return result
 
 
-def _load(checkpoint: str | Path, config: Config | None, *, fold: bool) -> LoadedDetector:
-    loaded = load_detector(checkpoint, None if config is None else config.model, fold=fold)
+def _runs_here(options: ExportOptions) -> bool:
+    return options.msda != "ascend" or ms.get_context("device_target") == "Ascend"
+
+
+def _load(checkpoint: str | Path, config: Config | None) -> LoadedDetector:
+    loaded = load_detector(checkpoint, None if config is None else config.model, fold=False)
     return loaded if config is None else replace(loaded, data=config.data)
 
 

@@ -17,7 +17,7 @@ from focus_detr.graph_cache.opening import open_graphs
 from focus_detr.models.backbones.frozen_conv import fold_norms
 from focus_detr.models.detector import Detector
 from focus_detr.models.factory import build_detector
-from focus_detr.weights.checkpoint import load_checkpoint, load_into
+from focus_detr.weights.checkpoint import Checkpoint, load_checkpoint, load_into, model_tensors
 from focus_detr.weights.stored_settings import differences, stored_model
 
 _log = logging.getLogger(__name__)
@@ -82,6 +82,19 @@ def load_detector(
     if fold:
         fold_norms(detector.model)
     return LoadedDetector(detector, chosen, classes, _stored_data(path, checkpoint.metadata))
+
+
+def folded_copy(loaded: LoadedDetector) -> LoadedDetector:
+    """Another detector of the same weights, the frozen norms worked into its kernels.
+
+    Args:
+        loaded: as ``load_detector`` returns it with ``fold=False``.
+    """
+    classes = loaded.model.num_classes or len(loaded.classes)
+    detector = build_detector(loaded.model, classes)
+    load_into(detector.model, Checkpoint(model_tensors(loaded.cell.model), {}))
+    fold_norms(detector.model)
+    return replace(loaded, cell=detector)
 
 
 def _classes(path: str | Path, metadata: Mapping[str, Any]) -> ClassMap:
