@@ -18,10 +18,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from focus_detr.inference.inputs import collect_images
+from focus_detr.inference.inputs import collect_images, named_path
 from focus_detr.inference.opening import Source, score
 from focus_detr.inference.session import OutputOptions, predict_images
-from focus_detr.inference.video_session import predict_video
+from focus_detr.inference.video_session import check_frames, predict_video
 from focus_detr.inference.videos import split_videos
 from focus_detr.runtime import command
 
@@ -33,7 +33,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     what = "pictures, folders, patterns, videos, camera:0"
-    add("inputs", nargs="+", type=Path, metavar="INPUT", help=what)
+    add("inputs", nargs="+", type=named_path, metavar="INPUT", help=what)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--checkpoint", help="weights to use")
     source.add_argument("--model", help="what export.py wrote: a file, or the folder of several")
@@ -63,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         given.device,
         given.graphs,
     )
+    check_frames(given.frames)
     paths, videos = split_videos(given.inputs)
     images = collect_images(paths, given.out) if paths else []
     predictor, usual = source.open()

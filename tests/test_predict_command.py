@@ -31,6 +31,10 @@ def test_a_threshold_that_is_no_score_is_refused(
     [
         (["missing.png", "--checkpoint=x"], "there is no file or folder missing.png"),
         ([__file__, "--checkpoint=missing.safetensors"], "no checkpoint missing.safetensors"),
+        (["", "--checkpoint=x"], "an INPUT is empty: name a picture"),
+        ([__file__, "--checkpoint=x", "--frames=0"], "--frames 0 must be positive"),
+        ([__file__, "--model=b.safetensors"], "b.safetensors is a checkpoint, no exported model"),
+        ([__file__, "--checkpoint=a.onnx"], "a.onnx is an exported model, no checkpoint"),
         ([__file__, "--checkpoint=x", "--short-side=-5"], "--short-side -5 must be positive"),
         (
             [__file__, "--checkpoint=x", "--short-side=9", "--max-side=8"],

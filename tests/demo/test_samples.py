@@ -30,13 +30,16 @@ def test_pictures_are_offered_by_name_with_small_copies(tmp_path: Path) -> None:
     assert sizes == [(48, 64), (120, 240)]
 
 
-def test_a_broken_picture_is_left_out_with_a_warning(
+def test_a_picture_that_cannot_be_shown_is_left_out_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "bad.png").write_bytes(b"nothing")
     (tmp_path / "good.png").write_bytes(picture())
-    assert [item.path.name for item in load_samples(tmp_path)] == ["good.png"]
+    (tmp_path / "least.png").write_bytes(picture(size=(30, 30)))
+    (tmp_path / "less.png").write_bytes(picture(size=(29, 200)))
+    assert [item.path.name for item in load_samples(tmp_path)] == ["good.png", "least.png"]
     assert "not offered: cannot decode image" in caplog.text and "bad.png" in caplog.text
+    assert "less.png: the picture is 200x29 pixels" in caplog.text
 
 
 def test_there_is_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from focus_detr.data.image_io import read_image
 from focus_detr.errors import FocusDetrError
+from focus_detr.inference.preparation import read_picture
 
 MOST_SAMPLES = 24
 
@@ -36,7 +36,7 @@ class Sample:
 
 
 def load_samples(folder: Path | None) -> tuple[Sample, ...]:
-    """The first pictures of a folder, by name; broken ones are left out with a warning.
+    """The first pictures of a folder, by name; what cannot be shown is left out with a warning.
 
     Args:
         folder: its subfolders are not searched; None: no pictures.
@@ -59,7 +59,7 @@ def load_samples(folder: Path | None) -> tuple[Sample, ...]:
 
 def _load(path: Path) -> Sample | None:
     try:
-        thumbnail = _thumbnail(read_image(path))
+        thumbnail = _thumbnail(read_picture(path))
     except FocusDetrError as error:
         _log.warning("not offered: %s", error)
         return None

@@ -8,10 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from focus_detr.data.image_io import read_image
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.inputs import IMAGE_SUFFIXES
-from focus_detr.inference.preparation import check_image
+from focus_detr.inference.preparation import read_picture
 
 _DRAWN_SIZES = ((480, 640), (640, 427), (90, 120))  # lying, standing, to be enlarged
 _SHAPES = 12  # in a drawn picture
@@ -28,22 +27,13 @@ def comparison_pictures(paths: Sequence[Path]) -> list[np.ndarray]:
     files = [file for path in paths for file in _files(path)]
     if not files:
         raise FocusDetrError(f"no pictures in {', '.join(map(str, paths))}")
-    return [_read(file) for file in files]
+    return [read_picture(file) for file in files]
 
 
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     return [file for file in sorted(path.rglob("*")) if file.suffix.lower() in IMAGE_SUFFIXES]
-
-
-def _read(file: Path) -> np.ndarray:
-    picture = read_image(file)
-    try:
-        check_image(picture)
-    except FocusDetrError as error:
-        raise FocusDetrError(f"{file}: {error}") from error
-    return picture
 
 
 def draw_picture(height: int, width: int, seed: int) -> np.ndarray:

@@ -24,6 +24,17 @@ class ImageInput:
     named: bool  # given by name, not found in a folder
 
 
+def named_path(text: str) -> Path:
+    """An input from the command line.
+
+    Raises:
+        FocusDetrError: it is empty, which ``Path`` would take for the folder that we are in.
+    """
+    if not text:
+        raise FocusDetrError("an INPUT is empty: name a picture, folder, pattern, video or camera")
+    return Path(text)
+
+
 def collect_images(paths: Sequence[str | Path], out: Path) -> list[ImageInput]:
     """Find the pictures: files as given, folders with all their subfolders, and what matches.
 

@@ -6,11 +6,13 @@ import argparse
 import math
 from dataclasses import dataclass
 
+from focus_detr.deploy.sidecar import SUFFIXES
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.session import PicturePredictor
 from focus_detr.runtime import prepare_runtime
 
 USUAL_THRESHOLD = 0.3
+CHECKPOINT_SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,9 @@ class Source:
         """Refuse what does not go together.
 
         Raises:
-            FocusDetrError: a side is not positive, the short one exceeds the longest, or an
-                exported model cannot follow an option.
+            FocusDetrError: a side is not positive, the short one exceeds the longest, a checkpoint
+                and an exported model are mistaken for each other, or the latter cannot follow an
+                option.
         """
         short, longest = self.short_side, self.max_side
         for option, side in (("--short-side", short), ("--max-side", longest)):
@@ -38,6 +41,7 @@ class Source:
                 raise FocusDetrError(f"{option} {side} must be positive")
         if short is not None and longest is not None and short > longest:
             raise FocusDetrError(f"--short-side {short} must be at most --max-side {longest}")
+        _refuse_mistaken(self.checkpoint, self.model)
         if self.model is not None and (short or longest):
             raise FocusDetrError(
                 "the sizes of an exported model are fixed: leave --short-side and --max-side out, "
@@ -79,6 +83,14 @@ class Source:
             graphs=self.graphs,
         )
         return predictor, USUAL_THRESHOLD
+
+
+def _refuse_mistaken(checkpoint: str | None, model: str | None) -> None:
+    """Refuse a file whose ending says that it belongs to the other option."""
+    if model is not None and model.endswith(CHECKPOINT_SUFFIX):
+        raise FocusDetrError(f"{model} is a checkpoint, no exported model: use --checkpoint")
+    if checkpoint is not None and checkpoint.endswith(SUFFIXES):
+        raise FocusDetrError(f"{checkpoint} is an exported model, no checkpoint: use --model")
 
 
 def score(text: str) -> float:

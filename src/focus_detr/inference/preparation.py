@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from focus_detr.data.buckets import ShapeBuckets, Size, fit_size
+from focus_detr.data.image_io import read_image
 from focus_detr.data.resampling import resize_bilinear_antialiased
 from focus_detr.data.transforms import normalise, resized_size
 from focus_detr.errors import FocusDetrError
@@ -63,6 +65,20 @@ class Preparation:
         bucket = ShapeBuckets(self.shapes).bucket_for(*planned)
         resized = resize_bilinear_antialiased(image, fit_size(planned, bucket))
         return PreparedPicture(resized, bucket)
+
+
+def read_picture(file: Path) -> np.ndarray:
+    """Read a picture that a network can look at: [H, W, 3] uint8 RGB.
+
+    Raises:
+        FocusDetrError: the file is missing or broken, or the picture is too small.
+    """
+    picture = read_image(file)
+    try:
+        check_image(picture)
+    except FocusDetrError as error:
+        raise FocusDetrError(f"{file}: {error}") from error
+    return picture
 
 
 def check_image(image: np.ndarray) -> None:

@@ -47,8 +47,7 @@ def predict_video(
     """
     if options.tokens:
         raise FocusDetrError("--tokens is for pictures, not for videos")
-    if most_frames is not None and most_frames < 1:
-        raise FocusDetrError(f"--frames {most_frames} must be positive")
+    check_frames(most_frames)
     drawn = options.folder / f"{video.name}{SUFFIX}"
     if isinstance(video.source, Path) and drawn.resolve() == video.source.resolve():
         raise FocusDetrError(f"the result would overwrite {drawn}; choose another folder")
@@ -65,6 +64,16 @@ def predict_video(
             if not (video.is_camera and run.frames):
                 raise
     return Summary(run.frames, run.detections, 0, run.rate.per_second)
+
+
+def check_frames(most: int | None) -> None:
+    """Refuse to end before the first frame.
+
+    Raises:
+        FocusDetrError: ``most`` is a number that is not positive.
+    """
+    if most is not None and most < 1:
+        raise FocusDetrError(f"--frames {most} must be positive")
 
 
 class _Run:
