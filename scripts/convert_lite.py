@@ -6,7 +6,8 @@ r"""Convert an exported MINDIR file for MindSpore Lite on Ascend; needs CANN and
 
 Writes the converter's settings, calls it, and writes the sidecar with which
 `python predict.py --model served_910b photo.jpg` runs the result. With --print it writes the
-settings only and tells the command, to be called elsewhere or by hand.
+settings only and tells the command, to be called elsewhere or by hand; the same call with --sidecar
+then writes the sidecar of the file that came of it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--out", type=Path, required=True, help="folder for the converted files")
     add("--soc", help="exact name of the device, as npu-smi info tells, such as Ascend910B3")
     add("--converter", default=CONVERTER, help=f"the converter's path ({CONVERTER})")
-    add("--print", action="store_true", help="write the settings and tell the command only")
+    only = parser.add_mutually_exclusive_group().add_argument
+    only("--print", action="store_true", help="write the settings and tell the command only")
+    only("--sidecar", action="store_true", help="of files in --out that were converted by hand")
     return parser.parse_args(argv)
 
 
@@ -43,7 +46,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         conversion = Conversion(
             model, arguments.out, arguments.device, arguments.soc, arguments.converter
         )
-        print(conversion.prepare() if arguments.print else f"wrote {conversion.run()}")
+        if arguments.print:
+            print(conversion.prepare())
+        else:
+            print(f"wrote {conversion.describe() if arguments.sidecar else conversion.run()}")
 
 
 if __name__ == "__main__":

@@ -22,5 +22,11 @@ def test_commands_are_told_and_bad_files_are_one_sentence(
     assert first.startswith("converter_lite ") and "a.mindir" in first and "b.mindir" in second
     config = (tmp_path / "out" / "ascend_310p.cfg").read_text()
     assert config.endswith("ge.socVersion=Ascend310P1\n")
+    for name in ("a.mindir", "b.mindir"):
+        (tmp_path / "out" / name).write_bytes(b"converted")
+    assert module.main([*models, *options[:-1], "--sidecar"]) == 0
+    assert capsys.readouterr().out == "".join(
+        f"wrote {tmp_path / 'out' / name}.json\n" for name in ("a.mindir", "b.mindir")
+    )
     assert module.main([str(tmp_path / "none.mindir"), *options]) == 2
     assert capsys.readouterr().err == f"error: there is no model {tmp_path / 'none.mindir'}\n"

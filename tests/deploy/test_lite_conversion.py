@@ -11,7 +11,7 @@ import pytest
 from exported_files import GRAPH, SIDECAR, write_model
 
 from focus_detr.deploy.lite_conversion import Conversion
-from focus_detr.deploy.sidecar import read_sidecar, write_sidecar
+from focus_detr.deploy.sidecar import read_sidecar, sidecar_path, write_sidecar
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import sha256_of
 
@@ -71,6 +71,22 @@ def test_the_command_can_be_told_instead(exported: Path, tmp_path: Path) -> None
     assert told.startswith("converter_lite --fmk=MINDIR ")
     assert f"--outputFile={tmp_path / 'out' / 'a_64x96'} " in told
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["ascend_310p.cfg"]
+
+
+def test_a_file_that_was_converted_by_hand_gets_its_sidecar(exported: Path, tmp_path: Path) -> None:
+    conversion = Conversion(exported, tmp_path / "out", "910B")
+    conversion.prepare()
+    with pytest.raises(FocusDetrError, match=r"there is no converted file .*a_64x96\.mindir"):
+        conversion.describe()
+    conversion.result.write_bytes(exported.read_bytes())
+    with pytest.raises(FocusDetrError, match=r"is a copy of .* which is not converted"):
+        conversion.describe()
+    conversion.result.write_bytes(b"converted")
+    assert conversion.describe() == sidecar_path(conversion.result)
+    expected = replace(
+        SIDECAR, file_sha256=sha256_of(conversion.result), graph=replace(GRAPH, engine="lite")
+    )
+    assert read_sidecar(conversion.result) == expected
 
 
 def test_a_converter_that_fails_leaves_no_model(exported: Path, tmp_path: Path) -> None:

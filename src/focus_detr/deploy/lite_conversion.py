@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from focus_detr.deploy.sidecar import MINDIR, Sidecar, read_sidecar, write_sidecar
+from focus_detr.deploy.sidecar import MINDIR, Sidecar, read_sidecar, sidecar_path, write_sidecar
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import sha256_of, whole_file, write_whole, writing
 
@@ -96,12 +96,35 @@ class Conversion:
         with place as folder:
             draft = Path(folder) / self.result.name
             self._call(draft)
-            graph = replace(sidecar.graph, engine="lite")
-            written = replace(sidecar, file_sha256=sha256_of(draft), graph=graph)
             with whole_file(self.result) as part:
                 draft.replace(part)
-            write_sidecar(self.result, written)
+        self._describe(sidecar)
         return self.result
+
+    def describe(self) -> Path:
+        """Write the sidecar of a file that was converted by hand.
+
+        Returns:
+            The sidecar.
+
+        Raises:
+            FocusDetrError: the exported file does not fit its sidecar or cannot be converted, or
+                there is no converted one.
+        """
+        sidecar = self._checked()
+        if not self.result.is_file():
+            raise FocusDetrError(f"there is no converted file {self.result}")
+        if sha256_of(self.result) == sidecar.file_sha256:
+            raise FocusDetrError(f"{self.result} is a copy of {self.model}, which is not converted")
+        self._describe(sidecar)
+        return sidecar_path(self.result)
+
+    def _describe(self, sidecar: Sidecar) -> None:
+        """Write the sidecar of the result; ``sidecar`` is that of the exported file."""
+        graph = replace(sidecar.graph, engine="lite")
+        write_sidecar(
+            self.result, replace(sidecar, file_sha256=sha256_of(self.result), graph=graph)
+        )
 
     def _checked(self) -> Sidecar:
         sidecar = read_sidecar(self.model)
