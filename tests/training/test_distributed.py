@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from focus_detr.models.denoising import slot_layout
 from focus_detr.training.metrics_file import JsonLinesSink
 from focus_detr.training.state import fingerprint
 from focus_detr.training.stop_signal import TrainingStopped
+from focus_detr.training.update import Update
 
 
 def _records(path: Path) -> list[dict]:
@@ -45,6 +47,32 @@ def test_the_worker_with_the_bad_loss_is_quoted(tmp_path: Path) -> None:
     run.world = ToldWorld(said=b"images 7, 8 are bad", rank=1)
     with pytest.raises(FocusDetrError, match=r"^images 7, 8 are bad$"):
         run.trainer().run()
+    (saved,) = tmp_path.iterdir()
+    assert saved.name == "bad_batch_step1_worker1_image0.npz"
+
+
+class _BadGradient:
+    """Stands for a step whose loss is finite for this worker and all others."""
+
+    def __init__(self, update: Update) -> None:
+        self.update = update
+
+    def set_train(self, mode: bool) -> None: ...
+
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        outputs = (np.float32(3), np.ones(2, np.float32), np.float32(np.nan), np.array(False))
+        return tuple(Tensor(output) for output in outputs)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_without_a_bad_loss_every_worker_saves_its_batch(tmp_path: Path, rank: int) -> None:
+    trainer = TinyRun(tmp_path, world=ToldWorld(rank=rank)).trainer()
+    step = _BadGradient(trainer.parts.step.update)
+    trainer.parts = replace(trainer.parts, step=step)
+    name = f"bad_batch_step1_worker{rank}_image0.npz"
+    with pytest.raises(FocusDetrError, match=f"loss 3, gradient norm nan.*{name}.*of all"):
+        trainer.run()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_the_log_has_the_mean_over_the_workers(tmp_path: Path) -> None:

@@ -221,7 +221,10 @@ def test_a_jump_of_the_loss_is_told_with_its_images(tmp_path: Path) -> None:
         "loss spike at step 26",
         "loss spike at step 56",
     ]
-    assert spikes[1].endswith("images 150, 151")
+    path = tmp_path / "spike_batch_step56_image150.npz"
+    assert spikes[1].endswith(f"images 150, 151; the batch is in {path}")
+    with np.load(path) as saved:
+        assert saved["images"].min() > 900
 
 
 def test_half_precision_skips_a_bad_step_and_says_so(tmp_path: Path) -> None:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 
 from focus_detr.data.batch import Batch
+from focus_detr.distributed.world import SINGLE, World
+from focus_detr.errors import FocusDetrError
 from focus_detr.files import whole_file
 
 WINDOW = 100  # steps that say what is usual
 LEAST = 20  # steps before anything counts as unusual
+MOST_SPIKES = 3  # saved by each worker in a folder: one of a large network has 10 to 100 MB
 
 
 class SpikeWatch:
@@ -37,26 +41,64 @@ class SpikeWatch:
         return middle if spike else None
 
 
-def save_batch(folder: Path, step: int, batches: Sequence[Batch]) -> Path:
-    """Write what a step was fed, for looking at it later.
+@dataclass(frozen=True)
+class BatchFiles:
+    """Saves what a worker's steps were fed, for looking at it later."""
+
+    folder: Path  # of the run
+    world: World = SINGLE
+
+    def save_bad(self, step: int, batches: Sequence[Batch]) -> str:
+        """Save the batches of a step without finite numbers.
+
+        Returns:
+            Words that say where they are, or why they could not be saved.
+        """
+        return self._save(self._path("bad", step, batches), batches)
+
+    def save_spike(self, step: int, batches: Sequence[Batch]) -> str:
+        """Save the batches of a step whose loss jumped, of the first ``MOST_SPIKES`` such steps.
+
+        Returns:
+            As for ``save_bad``.
+        """
+        path = self._path("spike", step, batches)
+        others = set(self.folder.glob(f"spike_batch_step*{self._worker}_image*.npz")) - {path}
+        if len(others) >= MOST_SPIKES:
+            return f"the batch is not saved, as {self.folder} has {len(others)} of such steps"
+        return self._save(path, batches)
+
+    @property
+    def _worker(self) -> str:
+        return f"_worker{self.world.rank}" if self.world.size > 1 else ""
+
+    def _path(self, kind: str, step: int, batches: Sequence[Batch]) -> Path:
+        image = batches[0].image_ids[0]
+        return self.folder / f"{kind}_batch_step{step}{self._worker}_image{image}.npz"
+
+    def _save(self, path: Path, batches: Sequence[Batch]) -> str:
+        whose = f"worker {self.world.rank}'s" if self.world.size > 1 else "the"
+        try:
+            save_batch(path, batches)
+        except FocusDetrError as error:
+            return f"{whose} batch is not saved: {error}"
+        return f"{whose} batch is in {path}"
+
+
+def save_batch(path: Path, batches: Sequence[Batch]) -> None:
+    """Write what a step was fed, readable by ``numpy.load``.
 
     The arrays of the batch fields; of several batches with their number in front (``1/images``).
 
     Args:
-        folder: of the run.
-        step: number of the step, for the name; so is the first image.
+        path: file to write.
         batches: of the step.
-
-    Returns:
-        The file, readable by ``numpy.load``.
 
     Raises:
         FocusDetrError: it cannot be written.
     """
-    path = folder / f"bad_batch_step{step}_image{batches[0].image_ids[0]}.npz"
     with whole_file(path) as part, part.open("wb") as file:
         np.savez(file, **dict(_arrays(batches)))
-    return path
 
 
 def _arrays(batches: Sequence[Batch]) -> Iterator[tuple[str, np.ndarray]]:

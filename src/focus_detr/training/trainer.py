@@ -18,7 +18,7 @@ from focus_detr.distributed.world import SINGLE, World
 from focus_detr.errors import FocusDetrError
 from focus_detr.step_clock import take_split
 from focus_detr.training.accumulation import AccumulatedStep, BatchGroup
-from focus_detr.training.early_warnings import SpikeWatch, save_batch
+from focus_detr.training.early_warnings import BatchFiles, SpikeWatch
 from focus_detr.training.parameter_groups import own_learning_rates
 from focus_detr.training.run_log import RunLog, StepReport
 from focus_detr.training.schedule import learning_rate
@@ -85,6 +85,7 @@ class Trainer:
         self.state = state
         self.total_steps = config.schedule.epochs * len(parts.loader)
         self.spikes = SpikeWatch(config.spike_factor)
+        self.batch_files = BatchFiles(parts.folder.path, parts.world)
         self._check_state()
 
     def run(self) -> TrainingState:
@@ -173,14 +174,19 @@ class Trainer:
         )
 
     def _not_finite(self, report: StepReport, batch: TrainBatch) -> str:
-        """What went wrong, in the words of the first worker whose own loss is not finite."""
+        """What went wrong, in the words of the first worker whose own loss is not finite.
+
+        With finite losses and a gradient that is not, nothing tells whose it was: all save theirs.
+        """
         world = self.parts.world
         guilty = not math.isfinite(report.total)
+        known = world.any(guilty)
         sentence = ""
-        if guilty if world.any(guilty) else world.first:
-            batches = batch.batches if isinstance(batch, BatchGroup) else (batch,)
-            saved = save_batch(self.parts.folder.path, report.step, batches)
-            sentence = f"{_not_finite(report, batch)}; the batch is in {saved}"
+        if guilty or not known:
+            saved = self.batch_files.save_bad(report.step, _single_batches(batch))
+            sentence = f"{_not_finite(report, batch)}; {saved}"
+            if world.size > 1 and not known:
+                sentence = f"{sentence}; no loss tells which worker's it was, see those of all"
         return next(words.decode() for words in world.gather(sentence.encode()) if words)
 
     def _report(self, report: StepReport, batch: TrainBatch) -> None:
@@ -188,9 +194,10 @@ class Trainer:
             return
         usual = self.spikes.usual(report.total)
         if usual is not None:
+            saved = self.batch_files.save_spike(report.step, _single_batches(batch))
             self.parts.log.message(
                 f"loss spike at step {report.step}: {report.total:.4g}, usually {usual:.4g}; "
-                f"images {self._all_images(batch)}"
+                f"images {self._all_images(batch)}; {saved}"
             )
         self.parts.log.step(report)
 
@@ -263,6 +270,10 @@ class Trainer:
             f"stopped on request after step {self.state.step} of {self.total_steps}; the state is "
             f"in {self.parts.folder.last}, the same command with --resume goes on from it"
         )
+
+
+def _single_batches(batch: TrainBatch) -> tuple[Batch, ...]:
+    return batch.batches if isinstance(batch, BatchGroup) else (batch,)
 
 
 def _timed(batches: Iterator[Batch]) -> Iterator[tuple[Batch, float]]:
