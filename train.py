@@ -9,8 +9,8 @@ metrics.jsonl, tensorboard/, last.safetensors (the state to go on from) and best
 weights with the highest AP). A summary of the data comes first: images, boxes of each class, sizes,
 and boxes left out and why. Every train.log_every steps a line shows losses, learning rate, times
 and the time that is left; after every train.eval_every epochs the twelve COCO metrics follow.
-Ctrl-C and SIGTERM save after the current step and end with status 130; --resume then goes on as if
-nothing had happened.
+Ctrl-C, SIGTERM and a closed terminal save after the current step and end with status 130; --resume
+then goes on as if nothing had happened.
 """
 
 from __future__ import annotations

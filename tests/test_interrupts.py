@@ -41,7 +41,7 @@ sys.exit(main([]))
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_standard_error_is_silent_until_the_end(
     number: signal.Signals, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -55,6 +55,21 @@ def test_standard_error_is_silent_until_the_end(
     os.write(2, b"after")
     assert capfd.readouterr().err == "before after"
     assert signal.getsignal(number) is before
+
+
+def test_a_hang_up_comes_twice_and_under_nohup_never() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    with pytest.raises(KeyboardInterrupt), quiet_interrupts():
+        try:
+            os.kill(os.getpid(), signal.SIGHUP)
+        finally:
+            os.kill(os.getpid(), signal.SIGHUP)
+            cleaned_up = True
+    assert cleaned_up
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with quiet_interrupts():
+        os.kill(os.getpid(), signal.SIGHUP)
+    signal.signal(signal.SIGHUP, before)
 
 
 def test_without_a_signal_nothing_changes(capfd: pytest.CaptureFixture[str]) -> None:

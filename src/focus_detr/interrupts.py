@@ -1,4 +1,4 @@
-"""Ends a command on Ctrl-C or SIGTERM without what libraries print about it."""
+"""Ends a command on Ctrl-C, SIGTERM or SIGHUP without what libraries print about it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# one meaning for both: MindSpore 2.10 turns SIGINT into SIGTERM while a graph runs
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from focus_detr.screen import reader_may_go
+
+# one meaning for all: MindSpore 2.10 turns SIGINT into SIGTERM while a graph runs
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STDERR = 2
+
+
+def stop_signals() -> tuple[signal.Signals, ...]:
+    """Signals that ask for an end; under nohup a terminal that is closed is no wish."""
+    hang_up_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return _STOP_SIGNALS[:2] if hang_up_ignored else _STOP_SIGNALS
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """Raise KeyboardInterrupt; MindSpore's compiler prints pages when one passes through it."""
-    sys.stderr.flush()
+    if number == signal.SIGHUP:  # one closed terminal gives two: from its shell and the system
+        signal.signal(number, signal.SIG_IGN)
+    with reader_may_go(sys.stderr):
+        sys.stderr.flush()
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, _STDERR)
     os.close(nowhere)
@@ -26,7 +37,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def quiet_interrupts() -> Iterator[None]:
-    """Within it Ctrl-C and SIGTERM raise KeyboardInterrupt and standard error falls silent.
+    """Within it Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt and standard error falls silent.
 
     At its end standard error and the signals' handlers are as before. Only the main thread can
     handle signals; in others nothing changes.
@@ -35,7 +46,7 @@ def quiet_interrupts() -> Iterator[None]:
         yield
         return
     visible = os.dup(_STDERR)
-    outer = {number: signal.signal(number, _interrupt) for number in STOP_SIGNALS}
+    outer = {number: signal.signal(number, _interrupt) for number in stop_signals()}
     try:
         yield
     finally:

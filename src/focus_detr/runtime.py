@@ -77,8 +77,8 @@ def follow_thread_limit() -> None:
 def command(main: Main) -> Command:
     """Make a command out of ``main``: what the user can mend becomes one sentence.
 
-    Bad input and a full disk print it to standard error and give status 2; Ctrl-C and SIGTERM give
-    130.
+    Bad input and a full disk print it to standard error and give status 2; Ctrl-C, SIGTERM and
+    SIGHUP give 130.
     Anything else is a defect and keeps its traceback.
 
     Args:

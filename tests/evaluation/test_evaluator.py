@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from gone_reader import unread_stream
 
 from focus_detr.data.batch import Batch
 from focus_detr.data.collate import BLANK_ID
@@ -103,6 +105,16 @@ def test_perfect_detector_reaches_one(annotations: Path, tmp_path: Path) -> None
     assert [entry["image_id"] for entry in saved] == [12, 31, 25]
     assert result.speed is not None
     assert (result.speed.warmup_images, result.speed.images) == (2, 1)
+
+
+def test_nobody_has_to_watch_the_bar(annotations: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with unread_stream() as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        loader = [make_batch([31, 12, 25])]
+        evaluator = Evaluator(loader, perfect_detector, CATEGORY_IDS, annotations)
+        result = evaluator.run(progress=True)
+        monkeypatch.undo()
+    assert result is not None and result.metrics["AP"] == pytest.approx(1.0)
 
 
 def test_boxes_are_in_pixels_of_the_file(annotations: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from focus_detr.evaluation.ground_truth import read_ground_truth
 from focus_detr.evaluation.speed import Speed
 from focus_detr.files import write_json
 from focus_detr.inference.postprocess import Detections, to_detections
+from focus_detr.screen import ScreenStream
 from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)
@@ -103,7 +105,14 @@ class Evaluator:
         detections: list[dict[str, Any]] = []
         speed = Speed()
         shapes: set[tuple[int, ...]] = set()
-        batches = tqdm(self._loader, "evaluate", self._batches, unit="batch", disable=not progress)
+        batches = tqdm(
+            self._loader,
+            "evaluate",
+            self._batches,
+            unit="batch",
+            disable=not progress,
+            file=ScreenStream(sys.stderr),
+        )
         for batch, data_seconds in _timed(batches):
             start = time.perf_counter()
             outputs = self._forward(batch)

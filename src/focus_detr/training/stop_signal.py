@@ -1,4 +1,4 @@
-"""Turns SIGINT and SIGTERM into a wish to stop after the current step."""
+"""Turns SIGINT, SIGTERM and SIGHUP into a wish to stop after the current step."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import signal
 from types import FrameType, TracebackType
 from typing import Any
 
-from focus_detr.interrupts import STOP_SIGNALS
+from focus_detr.interrupts import stop_signals
 from focus_detr.screen import tell
 
 
@@ -17,7 +17,8 @@ class TrainingStopped(Exception):
 class StopSignal:
     """Context in which the first signal is noted and a second one acts as it did outside.
 
-    ``requested`` says whether one came; which one cannot be known (see ``STOP_SIGNALS``).
+    ``requested`` says whether one came; SIGINT or SIGTERM cannot be told apart (see
+    ``interrupts``). SIGHUP stays a wish: one closed terminal sends it twice.
     """
 
     def __init__(self) -> None:
@@ -27,7 +28,7 @@ class StopSignal:
 
     def __enter__(self) -> StopSignal:
         """Take the signals over; only the main thread may do so."""
-        self._outer = {number: signal.signal(number, self._note) for number in STOP_SIGNALS}
+        self._outer = {number: signal.signal(number, self._note) for number in stop_signals()}
         return self
 
     def __exit__(
@@ -37,13 +38,15 @@ class StopSignal:
         traceback: TracebackType | None,
     ) -> None:
         """Give the signals back."""
-        self._restore()
+        self._restore(*self._outer)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            return
         self.requested = True
-        self._restore()
+        self._restore(signal.SIGINT, signal.SIGTERM)
         tell("stopping after this step or evaluation; once more stops at once")
 
-    def _restore(self) -> None:
-        for number, handler in self._outer.items():
-            signal.signal(number, handler)
+    def _restore(self, *numbers: signal.Signals) -> None:
+        for number in numbers:
+            signal.signal(number, self._outer[number])

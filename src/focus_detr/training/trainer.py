@@ -92,7 +92,7 @@ class Trainer:
         """Train to the end.
 
         Raises:
-            TrainingStopped: SIGINT or SIGTERM came to any worker; the state is saved.
+            TrainingStopped: SIGINT, SIGTERM or SIGHUP came to any worker; the state is saved.
             FocusDetrError: the loss or the gradient is not finite for any worker; the last saved
                 state remains.
         """
