@@ -18,7 +18,7 @@ from tiny_training import TinyLoader, TinyRun
 
 from focus_detr.config.schema import ParameterGroup
 from focus_detr.graph_cache.store import GraphStore
-from focus_detr.training.state import RunFolder
+from focus_detr.training.run_folder import RunFolder
 
 UPDATES = 60
 _PAUSE_S = 0.01  # before each batch, so that a kill may strike between two saves

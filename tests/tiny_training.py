@@ -20,8 +20,9 @@ from focus_detr.data.batch import Batch
 from focus_detr.distributed.world import SINGLE, World
 from focus_detr.training.accumulation import build_step, grouped, grouped_inputs
 from focus_detr.training.inputs import StepInputs
+from focus_detr.training.run_folder import RunFolder
 from focus_detr.training.run_log import RunLog, Sink
-from focus_detr.training.state import RunFolder, TrainingState, load_state
+from focus_detr.training.state import TrainingState, load_state
 from focus_detr.training.trainer import Trainer, TrainerParts
 from focus_detr.training.update import build_update
 

@@ -55,6 +55,14 @@ def test_training_on_several_machines(settings: str) -> None:
     assert job.logs.name.endswith("-node3")
 
 
+def test_a_folder_with_a_run_is_refused_before_workers_start(settings: str, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "last.safetensors").touch()
+    with pytest.raises(FocusDetrError, match=r"run already holds a run; add --resume"):
+        _job("train", "2", settings)
+    assert "--resume" in _job("train", "2", settings, "--resume").script
+
+
 def test_evaluation(settings: str, tmp_path: Path) -> None:
     checkpoint = str(tmp_path / "best.safetensors")
     with pytest.raises(FocusDetrError, match=r"there is no checkpoint .*best\.safetensors"):

@@ -12,8 +12,8 @@ from tiny_training import DESCRIPTION, TinyRun
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import write_whole
+from focus_detr.training.run_folder import RunFolder
 from focus_detr.training.state import (
-    RunFolder,
     TrainingState,
     keep_last,
     load_state,

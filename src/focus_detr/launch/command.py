@@ -19,6 +19,7 @@ from focus_detr.launch.checks import (
 from focus_detr.launch.job import Job
 from focus_detr.launch.supervisor import Supervisor
 from focus_detr.runtime import command
+from focus_detr.training.run_folder import RunFolder
 
 MULTI_NODE_PORT = 8118
 _LOCAL = "127.0.0.1"
@@ -69,6 +70,8 @@ def build_job(arguments: argparse.Namespace) -> Job:
     folder = Path(config.train.output_dir)
     if arguments.kind == "eval":
         folder = _checkpoint(arguments).parent
+    else:
+        RunFolder(folder).refuse_overwriting(arguments.resume)
     return Job(
         script=(arguments.script, *_script_arguments(arguments, device)),
         device=device,

@@ -18,7 +18,6 @@ from focus_detr.data.loader import DataLoader
 from focus_detr.data.summary import summarise
 from focus_detr.distributed.reducers import GradientMean
 from focus_detr.distributed.world import World, join_world
-from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.evaluator import Evaluator
 from focus_detr.evaluation.gallery import Gallery
 from focus_detr.files import write_whole, writing
@@ -30,9 +29,10 @@ from focus_detr.training.accumulation import AccumulatedStep, build_step, groupe
 from focus_detr.training.fine_tune import initialise_from, load_backbone
 from focus_detr.training.inputs import StepInputs
 from focus_detr.training.metrics_file import JsonLinesSink
+from focus_detr.training.run_folder import RunFolder
 from focus_detr.training.run_log import RunLog
 from focus_detr.training.run_record import record_start
-from focus_detr.training.state import RunFolder, TrainingState, fingerprint, load_state
+from focus_detr.training.state import TrainingState, fingerprint, load_state
 from focus_detr.training.tensorboard import TensorBoardSink
 from focus_detr.training.text_sinks import ConsoleSink, LogFileSink
 from focus_detr.training.train_step import TrainStep
@@ -58,7 +58,7 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
     """
     world = join_world()
     folder = RunFolder(Path(config.train.output_dir))
-    _refuse_overwriting(folder, resume)
+    folder.refuse_overwriting(resume)
     progress = sys.stdout.isatty() if progress is None else progress
     loader = _training_data(config, world)
     batches = grouped(loader, config.train.accumulate)
@@ -119,14 +119,6 @@ def describe(config: Config, classes: ClassMap) -> dict[str, object]:
         "model": to_dict(config)["model"],
         "data": stored_test_size(config.data),
     }
-
-
-def _refuse_overwriting(folder: RunFolder, resume: bool) -> None:
-    if folder.has_run() and not resume:
-        raise FocusDetrError(
-            f"{folder.path} already holds a run; add --resume to go on with it or set another "
-            "train.output_dir"
-        )
 
 
 def _training_data(config: Config, world: World) -> DataLoader:

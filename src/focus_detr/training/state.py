@@ -20,6 +20,7 @@ from mindspore import nn
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import whole_file, writing
+from focus_detr.training.run_folder import RunFolder
 from focus_detr.weights.checkpoint import load_checkpoint, load_into, model_tensors, save_checkpoint
 from focus_detr.weights.stored_settings import DETECTION_ONLY, differences, stored_model
 
@@ -40,47 +41,6 @@ class TrainingState:
     def step(self) -> int:
         """Updates done."""
         return self.epoch * self.batches_per_epoch + self.batch
-
-
-@dataclass(frozen=True)
-class RunFolder:
-    """The files of a run."""
-
-    path: Path
-
-    @property
-    def last(self) -> Path:
-        """The state to go on from."""
-        return self.path / "last.safetensors"
-
-    @property
-    def best(self) -> Path:
-        """The weights with the highest AP so far."""
-        return self.path / "best.safetensors"
-
-    @property
-    def averaged(self) -> Path:
-        """The moving average of the weights."""
-        return self.path / "averaged.safetensors"
-
-    @property
-    def kept(self) -> Path:
-        """Folder of earlier states."""
-        return self.path / "checkpoints"
-
-    @property
-    def config(self) -> Path:
-        """The settings of the run."""
-        return self.path / "config.yaml"
-
-    @property
-    def record(self) -> Path:
-        """What it takes to repeat the run."""
-        return self.path / "run.json"
-
-    def has_run(self) -> bool:
-        """Whether a run has saved anything here."""
-        return self.last.exists() or self.best.exists()
 
 
 class Stateful(Protocol):

@@ -20,10 +20,10 @@ from focus_detr.step_clock import take_split
 from focus_detr.training.accumulation import AccumulatedStep, BatchGroup
 from focus_detr.training.early_warnings import BatchFiles, SpikeWatch
 from focus_detr.training.parameter_groups import own_learning_rates
+from focus_detr.training.run_folder import RunFolder
 from focus_detr.training.run_log import RunLog, StepReport
 from focus_detr.training.schedule import learning_rate
 from focus_detr.training.state import (
-    RunFolder,
     TrainingState,
     fingerprint,
     keep_last,

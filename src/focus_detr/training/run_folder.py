@@ -1,0 +1,64 @@
+"""Where the files of a run are; without MindSpore, for the launcher that starts its workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from focus_detr.errors import FocusDetrError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of a run."""
+
+    path: Path
+
+    @property
+    def last(self) -> Path:
+        """The state to go on from."""
+        return self.path / "last.safetensors"
+
+    @property
+    def best(self) -> Path:
+        """The weights with the highest AP so far."""
+        return self.path / "best.safetensors"
+
+    @property
+    def averaged(self) -> Path:
+        """The moving average of the weights."""
+        return self.path / "averaged.safetensors"
+
+    @property
+    def kept(self) -> Path:
+        """Folder of earlier states."""
+        return self.path / "checkpoints"
+
+    @property
+    def config(self) -> Path:
+        """The settings of the run."""
+        return self.path / "config.yaml"
+
+    @property
+    def record(self) -> Path:
+        """What it takes to repeat the run."""
+        return self.path / "run.json"
+
+    def has_run(self) -> bool:
+        """Whether a run has saved anything here."""
+        return self.last.exists() or self.best.exists()
+
+    def refuse_overwriting(self, resume: bool) -> None:
+        """Let a run begin here only if there is none, or go on with it.
+
+        Args:
+            resume: whether it is to go on.
+
+        Raises:
+            FocusDetrError: there is one, which a new one would overwrite.
+        """
+        if self.has_run() and not resume:
+            raise FocusDetrError(
+                f"{self.path} already holds a run; add --resume to go on with it or set another "
+                "train.output_dir"
+            )
