@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from focus_detr.training.state import TrainingState, save_state
 from focus_detr.weights.checkpoint import load_checkpoint, model_tensors, save_checkpoint
 
 SETTINGS = ModelConfig(width=8)
+NAMES = ("cat", "dog")
 
 
 def _checkpoint(folder: Path) -> Path:
@@ -28,7 +30,7 @@ def _checkpoint(folder: Path) -> Path:
 
 def test_everything_fits_the_same_classes(tmp_path: Path) -> None:
     model = TinyModel(seed=5)
-    assert initialise_from(_checkpoint(tmp_path), model, SETTINGS) == ()
+    assert initialise_from(_checkpoint(tmp_path), model, SETTINGS, NAMES) == ()
     expected = model_tensors(TinyModel(seed=0))
     for name, value in model_tensors(model).items():
         np.testing.assert_array_equal(value, expected[name])
@@ -36,7 +38,7 @@ def test_everything_fits_the_same_classes(tmp_path: Path) -> None:
 
 def test_heads_of_another_class_count_stay_fresh(tmp_path: Path) -> None:
     model = TinyModel(seed=5, classes=7)
-    assert initialise_from(_checkpoint(tmp_path), model, SETTINGS) == (
+    assert initialise_from(_checkpoint(tmp_path), model, SETTINGS, NAMES) == (
         "class_heads.weight",
         "label_embed",
     )
@@ -52,7 +54,7 @@ def test_another_misfit_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "damaged.safetensors"
     save_checkpoint(path, damaged, checkpoint.metadata)
     with pytest.raises(FocusDetrError, match=r"backbone\.kernel"):
-        initialise_from(path, TinyModel(), SETTINGS)
+        initialise_from(path, TinyModel(), SETTINGS, NAMES)
 
 
 def test_a_backbone_alone_is_loaded_from_its_file(tmp_path: Path) -> None:
@@ -72,7 +74,7 @@ def _with_pixels(folder: Path, mean: list[float], std: list[float]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("start", [load_backbone, initialise_from])
+@pytest.mark.parametrize("start", [load_backbone, partial(initialise_from, class_names=NAMES)])
 @pytest.mark.parametrize("setting", ["pixel_mean", "pixel_std"])
 def test_another_normalisation_of_the_pixels_names_both(
     tmp_path: Path, start: Callable[..., object], setting: str
@@ -91,14 +93,50 @@ def test_another_position_embedding_is_refused(tmp_path: Path) -> None:
     later = replace(SETTINGS, position=PositionConfig(20.0, -0.5))
     expected = r"model\.position\.temperature=10000\.0, but the settings have 20\.0"
     with pytest.raises(FocusDetrError, match=expected):
-        initialise_from(_checkpoint(tmp_path), TinyModel(), later)
+        initialise_from(_checkpoint(tmp_path), TinyModel(), later, NAMES)
 
 
 def test_other_settings_without_tensors_are_warned_about(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     other = replace(SETTINGS, num_classes=9, encoder=EncoderConfig(keep_ratio=0.25))
-    initialise_from(_checkpoint(tmp_path), TinyModel(), other)
+    initialise_from(_checkpoint(tmp_path), TinyModel(), other, NAMES)
     (record,) = caplog.records
     expected = "was trained with model.encoder.keep_ratio=0.5, but the settings have 0.25"
     assert record.message.endswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("classes", "names", "told"),
+    [
+        (2, NAMES, None),
+        (3, ("ant", "bee", "cow"), None),  # new heads
+        (2, ("cat", "fox"), "'fox' goes on from that of 'dog'"),
+        (
+            2,
+            ("dog", "cat"),
+            "'dog' goes on from that of 'cat', 'cat' goes on from that of 'dog'",
+        ),
+    ],
+)
+def test_heads_that_go_on_under_other_names_are_warned_about(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    classes: int,
+    names: tuple[str, ...],
+    told: str | None,
+) -> None:
+    initialise_from(_checkpoint(tmp_path), TinyModel(classes=classes), SETTINGS, names)
+    said = [record.getMessage() for record in caplog.records]
+    ends = [text.partition("other class names; the head of ")[2] for text in said]
+    assert ends == ([] if told is None else [told])
+
+
+def test_of_many_other_names_a_few_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "many.safetensors"
+    tensors = model_tensors(TinyModel(classes=5))
+    save_checkpoint(path, tensors, {"class_names": list("abcde")})
+    initialise_from(path, TinyModel(classes=5), SETTINGS, tuple("vwxyz"))
+    assert caplog.records[0].getMessage().endswith("'x' goes on from that of 'c', and 2 more")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from mindspore import nn
@@ -20,6 +21,8 @@ from focus_detr.weights.stored_settings import (
 
 _log = logging.getLogger(__name__)
 
+_SHOWN_NAMES = 3
+
 # weights are worthless with others, although every tensor fits
 _PIXEL_SETTINGS = ("model.backbone.pixel_mean", "model.backbone.pixel_std")
 _DECISIVE = (*_PIXEL_SETTINGS, "model.position.temperature", "model.position.offset")
@@ -27,15 +30,19 @@ _DECISIVE = (*_PIXEL_SETTINGS, "model.position.temperature", "model.position.off
 _FREE = {"model.num_classes", "model.backbone.freeze_at"} | DETECTION_ONLY
 
 
-def initialise_from(path: str | Path, model: nn.Cell, settings: ModelConfig) -> tuple[str, ...]:
+def initialise_from(
+    path: str | Path, model: nn.Cell, settings: ModelConfig, class_names: Sequence[str]
+) -> tuple[str, ...]:
     """Load every tensor that fits; heads for another number of classes keep their fresh values.
 
-    Other settings of the network that do not show in its tensors are warned about.
+    Other settings of the network that do not show in its tensors are warned about, and other names
+    of as many classes.
 
     Args:
         path: checkpoint of a model that may differ in its classes.
         model: the one to start.
         settings: its own, to compare with the checkpoint's.
+        class_names: its own, likewise.
 
     Returns:
         The names of the tensors that stay freshly initialised.
@@ -55,6 +62,8 @@ def initialise_from(path: str | Path, model: nn.Cell, settings: ModelConfig) -> 
         and tuple(tensors[name].shape) != tuple(parameter.shape)
     )
     load_into(model, checkpoint, skip=[f"^{re.escape(name)}$" for name in fresh])
+    if not fresh:
+        _warn_of_other_names(checkpoint, class_names)
     return tuple(fresh)
 
 
@@ -84,6 +93,21 @@ def _compare(checkpoint: Checkpoint, settings: ModelConfig) -> None:
             raise FocusDetrError(f"{checkpoint.label} was trained with {difference}")
     for difference in different:
         _log.warning("%s was trained with %s", checkpoint.label, difference)
+
+
+def _warn_of_other_names(checkpoint: Checkpoint, class_names: Sequence[str]) -> None:
+    stored = checkpoint.metadata.get("class_names")
+    if not isinstance(stored, list):
+        return
+    pairs = zip(stored, class_names, strict=False)
+    other = [f"'{new}' goes on from that of '{old}'" for old, new in pairs if old != new]
+    if other:
+        more = f", and {len(other) - _SHOWN_NAMES} more" if len(other) > _SHOWN_NAMES else ""
+        _log.warning(
+            "%s was trained with other class names; the head of %s",
+            checkpoint.label,
+            ", ".join(other[:_SHOWN_NAMES]) + more,
+        )
 
 
 def _differences(checkpoint: Checkpoint, settings: ModelConfig) -> tuple[SettingDifference, ...]:

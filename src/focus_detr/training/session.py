@@ -76,7 +76,7 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
         note = _going_on(config, folder, state)
     else:
         state = TrainingState(config.train.seed, len(batches))
-        note = _begin(config, loss.model)
+        note = _begin(config, loss.model, classes)
         note = f"nothing to resume in {folder.path}; {note}" if resume else note
     _require_one_start(world, state, loss.model, folder)
     log = _open_log(config, folder, state, progress) if world.first else RunLog((), 1)
@@ -134,7 +134,7 @@ def _going_on(config: Config, folder: RunFolder, state: TrainingState) -> str:
     return f"resuming {folder.last} after step {state.step}"
 
 
-def _begin(config: Config, model: nn.Cell) -> str:
+def _begin(config: Config, model: nn.Cell, classes: ClassMap) -> str:
     """Fill a fresh model; returns a sentence about it."""
     source, backbone = config.train.init_checkpoint, config.model.backbone.weights
     if source is None:
@@ -142,7 +142,7 @@ def _begin(config: Config, model: nn.Cell) -> str:
             return "starting from freshly drawn weights"
         load_backbone(backbone, model, config.model)
         return f"starting from freshly drawn weights, the backbone's from {backbone}"
-    fresh = initialise_from(source, model, config.model)
+    fresh = initialise_from(source, model, config.model, classes.names)
     if not fresh:
         return f"starting from {source}"
     return f"starting from {source}; another class count, hence new: {', '.join(fresh)}"
