@@ -24,6 +24,7 @@ from model_worker import Work
 
 from focus_detr.config.loading import load_config, to_dict
 from focus_detr.config.schema import Config
+from focus_detr.errors import FocusDetrError
 from focus_detr.runtime import command, prepare_runtime
 
 _CONFIGS = Path(__file__).resolve().parents[1] / "config"
@@ -51,7 +52,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--models", nargs="+", choices=tuple(MODELS), default=tuple(MODELS))
-    parser.add_argument("--options", nargs="+", choices=tuple(OPTIONS), default=tuple(OPTIONS))
+    parser.add_argument(
+        "--options", nargs="+", choices=tuple(OPTIONS), help="default: all that the device can do"
+    )
     parser.add_argument("--height", type=int, default=480, help="of the images (480)")
     parser.add_argument("--width", type=int, default=640, help="of the images (640)")
     parser.add_argument("--repeat", type=int, default=5, help="timed steps (5)")
@@ -83,12 +86,30 @@ def rows(configs: Mapping[str, Config], timings: Mapping[str, Timing]) -> str:
     return table(("step", "median ms", "min ms", "images/s", "peak GiB", "first s"), lines)
 
 
+def possible_options(named: Sequence[str] | None, device: str) -> tuple[str, ...]:
+    """Those to measure.
+
+    Args:
+        named: by the user; None: all that the device can do.
+        device: CPU, GPU or Ascend.
+
+    Raises:
+        FocusDetrError: the device cannot do one that is named.
+    """
+    impossible = {NOT_ON_CPU} if device == "CPU" else set()
+    if refused := impossible & set(named or ()):
+        raise FocusDetrError(
+            f"--options {', '.join(refused)}: MindSpore has no such numbers on a {device}"
+        )
+    return tuple(option for option in named or OPTIONS if option not in impossible)
+
+
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     arguments = parse_arguments(argv)
     device = prepare_runtime(arguments.device)
-    options = [o for o in arguments.options if device != "CPU" or o != NOT_ON_CPU]
+    options = possible_options(arguments.options, device)
     configs = {
         f"{model} {option}": load_config(MODELS[model], (*arguments.overrides, *OPTIONS[option]))
         for model in arguments.models
