@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_training import DESCRIPTION, TinyRun
+from tiny_training import DESCRIPTION, TinyModel, TinyRun
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import write_whole
@@ -19,6 +19,7 @@ from focus_detr.training.state import (
     load_state,
     save_state,
     save_weights,
+    with_record,
 )
 from focus_detr.weights.checkpoint import model_tensors
 
@@ -102,3 +103,19 @@ def test_a_run_is_recognised_by_its_files(tmp_path: Path) -> None:
     assert not folder.has_run()
     folder.best.touch()
     assert folder.has_run()
+
+
+@pytest.mark.parametrize(
+    ("own", "stored", "expected"),
+    [(None, 0.5, 0.5), (0.3, 0.5, 0.5), (0.6, 0.5, 0.6), (0.3, None, 0.3)],
+)
+def test_an_earlier_state_knows_of_the_best_weights(
+    tmp_path: Path, own: float | None, stored: float | None, expected: float
+) -> None:
+    best, state = tmp_path / "best.safetensors", TrainingState(0, 3, epoch=1, best=own)
+    assert with_record(state, best) == state
+    later = TrainingState(0, 3, epoch=5, best=stored)
+    save_weights(best, TinyModel(), DESCRIPTION, later)
+    assert with_record(state, best) == TrainingState(0, 3, epoch=1, best=expected)
+    best.write_bytes(b"damaged")
+    assert with_record(state, best) == state

@@ -32,7 +32,7 @@ from focus_detr.training.metrics_file import JsonLinesSink
 from focus_detr.training.run_folder import RunFolder
 from focus_detr.training.run_log import RunLog
 from focus_detr.training.run_record import record_start
-from focus_detr.training.state import TrainingState, fingerprint, load_state
+from focus_detr.training.state import TrainingState, fingerprint, load_state, with_record
 from focus_detr.training.tensorboard import TensorBoardSink
 from focus_detr.training.text_sinks import ConsoleSink, LogFileSink
 from focus_detr.training.train_step import TrainStep
@@ -73,6 +73,7 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
     description = describe(config, classes)
     if resume and folder.last.exists():
         state = load_state(folder.last, loss.model, update, description)
+        state = with_record(state, folder.best)
         note = _going_on(config, folder, state)
     else:
         state = TrainingState(config.train.seed, len(batches))

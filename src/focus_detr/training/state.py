@@ -11,7 +11,8 @@ from __future__ import annotations
 import shutil
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -122,6 +123,22 @@ def load_state(
     _refuse_other_network(path, checkpoint.metadata, description)
     load_into(model, checkpoint)
     optimizer.load_state(checkpoint.tensors)
+    return state
+
+
+def with_record(state: TrainingState, best: Path) -> TrainingState:
+    """The state with the AP of the best weights, if that is higher than its own.
+
+    A run that goes on from an earlier state would otherwise replace them by worse ones.
+
+    Args:
+        state: to go on from.
+        best: file of the best weights; one that is missing or damaged says nothing.
+    """
+    with suppress(FocusDetrError):
+        record = _parse_state(best, load_checkpoint(best).metadata).best
+        if record is not None and (state.best is None or record > state.best):
+            return replace(state, best=record)
     return state
 
 
