@@ -75,3 +75,15 @@ def test_a_folder_with_two_json_files_needs_a_name(tmp_path: Path) -> None:
 def test_the_image_folder_has_to_be_there(tmp_path: Path) -> None:
     with pytest.raises(FocusDetrError, match=r"image folder .*gone does not exist"):
         read_annotations(tmp_path / "x.json", tmp_path / "gone")
+
+
+@pytest.mark.parametrize("name", ["c\x1b[2Jt", "c\nt", "c\x9bt", "c\x00t"])
+def test_a_class_name_that_a_terminal_would_obey_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "instances.json"
+    categories = [{"id": 1, "name": "Kätzchen 猫"}, {"id": 2, "name": name}]
+    path.write_text(json.dumps({"images": [], "annotations": [], "categories": categories}))
+    with pytest.raises(
+        FocusDetrError, match="json: the name of class 1 has control char"
+    ) as caught:
+        read_annotations(path)
+    assert str(caught.value).isprintable()

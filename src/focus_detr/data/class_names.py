@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,19 @@ def read_class_names(path: Path) -> tuple[str, ...]:
         if name in names[:index]:
             raise FocusDetrError(f"{path}: class {index} has the name '{name}' of another class")
     return tuple(names)
+
+
+def check_readable(names: Iterable[str], source: Path) -> None:
+    """Refuse names with control characters: terminals obey them, and lists have a name on a line.
+
+    Raises:
+        FocusDetrError: naming the first such class.
+    """
+    for index, name in enumerate(names):
+        if any(unicodedata.category(letter) == "Cc" for letter in name):
+            raise FocusDetrError(
+                f"{source}: the name of class {index} has control characters: {name!a}"
+            )
 
 
 def read_yaml(path: Path) -> dict[Any, Any]:

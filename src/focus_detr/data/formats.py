@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from focus_detr.data.annotations import Annotations
-from focus_detr.data.class_names import YAML_NAMES, find_names_file
+from focus_detr.data.class_names import YAML_NAMES, check_readable, find_names_file
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.coco_json import read_coco
 from focus_detr.data.mindrecord import packed_files, read_mindrecord
@@ -38,10 +38,16 @@ def read_annotations(
         split: which part of a YOLO data.yaml is meant.
 
     Raises:
-        FocusDetrError: no known format, a broken file, or data that do not fit ``classes``.
+        FocusDetrError: no known format, a broken file, data that do not fit ``classes``, or a class
+            name with control characters.
     """
     path = Path(source)
-    folder = None if image_dir is None else Path(image_dir)
+    annotations = _read(path, None if image_dir is None else Path(image_dir), classes, split)
+    check_readable(annotations.classes.names, path)
+    return annotations
+
+
+def _read(path: Path, folder: Path | None, classes: ClassMap | None, split: Split) -> Annotations:
     if folder is not None and not is_folder(folder):
         raise FocusDetrError(f"image folder {folder} does not exist")
     kind = detect_format(path)
