@@ -9,7 +9,8 @@ from typing import Any
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor
+from mindspore import Tensor, nn
+from mindspore.graph.api import _cell_graph_executor
 from tiny_training import TinyLoader, TinyRun
 
 from focus_detr.config.schema import ParameterGroup
@@ -110,3 +111,41 @@ def test_a_graph_that_mindspore_rejects_is_replaced(
         f"MindSpore rejected the kept graph {name}: it is replaced"
     ]
     assert store.load(name) not in (None, b"of another MindSpore")
+
+
+class _TwoBuckets(TinyLoader):
+    """Batches of two and of three images by turns."""
+
+    def _batch(self, epoch: int, index: int) -> Batch:
+        return TinyLoader(images=2 + index % 2)._batch(epoch, index)
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Gets the name of each cell whose graph MindSpore compiles from now on."""
+    names: list[str] = []
+    executor = type(_cell_graph_executor._graph_executor)
+    plain = executor.compile
+
+    def _counted(self: object, cell: nn.Cell, *rest: object) -> bool:
+        names.append(type(cell).__name__)
+        return plain(self, cell, *rest)
+
+    monkeypatch.setattr(executor, "compile", _counted)
+    return names
+
+
+def test_a_run_with_evaluations_compiles_each_bucket_once(
+    tmp_path: Path, compiled: list[str]
+) -> None:
+    def evaluate() -> dict[str, float]:
+        model = trainer.parts.model.set_train(False)
+        for images in (2, 3):
+            model(Tensor(np.ones((images, 3, 4, 4), np.float32)))
+        return {"AP": 0.5}
+
+    run = TinyRun(tmp_path, epochs=3, loader=_TwoBuckets(batches=4), evaluate=evaluate)
+    trainer = run.trainer()
+    trainer.parts.step.keep_graphs(GraphStore(tmp_path, "run"))
+    assert trainer.run().step == 12
+    assert sorted(compiled) == ["TinyModel"] * 2 + ["TrainStep"] * 2
