@@ -212,6 +212,13 @@ def test_each_evaluation_shows_its_pictures(tmp_path: Path) -> None:
     assert sink.shown == [(6, "evaluation 0"), (12, "evaluation 1")]
 
 
+def test_the_log_tells_of_a_stop(tmp_path: Path) -> None:
+    sink = _Messages()
+    with pytest.raises(TrainingStopped):
+        TinyRun(tmp_path, loader=_interrupt_at(0, 0), sinks=(sink,)).trainer().run()
+    assert sink.texts[-1] == "saved the state after step 1 and stopped, as asked"
+
+
 def test_a_jump_of_the_loss_is_told_with_its_images(tmp_path: Path) -> None:
     sink = _Messages()
     loader = TinyLoader(batches=30, outlier=25)
