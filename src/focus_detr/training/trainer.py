@@ -265,7 +265,9 @@ class Trainer:
             return
         self._compare_weights()
         self._save()
-        self.parts.log.message(f"saved the state after step {self.state.step} and stopped, as asked")
+        self.parts.log.message(
+            f"saved the state after step {self.state.step} and stopped, as asked"
+        )
         self.parts.world.wait()  # a launcher kills the workers that are left when one ends
         raise TrainingStopped(
             f"stopped on request after step {self.state.step} of {self.total_steps}; the state is "
