@@ -20,6 +20,11 @@ from focus_detr.step_clock import (
 )
 
 
+@pytest.fixture(autouse=True)
+def _no_marks_of_other_tests() -> None:
+    take_split(0.0, 0.0)
+
+
 def test_each_kind_of_work_gets_the_time_before_its_marks(monkeypatch: pytest.MonkeyPatch) -> None:
     moments = iter([1.5, 1.75, 2.0, 4.0])
     monkeypatch.setattr(time, "perf_counter", lambda: next(moments))
