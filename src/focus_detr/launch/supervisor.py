@@ -27,7 +27,7 @@ from focus_detr.runtime import EXIT_BAD_INPUT, EXIT_INTERRUPTED
 from focus_detr.screen import reader_may_go, tell
 from focus_detr.wording import counted
 
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 0.05  # msrun looks once a second, and how a worker ended is seen until then
 _GRACE_SECONDS = 1.0  # for msrun, once its workers are gone; its scheduler would wait for longer
 _NODES_GRACE_SECONDS = 5.0  # the scheduler may still serve the workers of other machines
 _PATIENCE_SECONDS = 60.0  # for msrun to say how they ended, if that was not seen
