@@ -59,9 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         given.model,
         given.short_side,
         given.max_side,
-        given.tokens,
-        given.device,
-        given.graphs,
+        tokens=given.tokens,
+        device=given.device,
+        graphs=given.graphs,
     )
     check_frames(given.frames)
     paths, videos = split_videos(given.inputs)

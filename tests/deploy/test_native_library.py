@@ -31,7 +31,7 @@ def functions(path: Path) -> list[str]:
 
 def test_a_library_in_its_place_leaves_the_file_alone(tmp_path: Path, msda_library: Path) -> None:
     path = write_mindir(tmp_path / "a.mindir", msda_library)
-    assert relocated(path, "CPU", tmp_path / "none") == path
+    assert relocated(path, read_mindir(path), "CPU", tmp_path / "none") == path
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
@@ -44,7 +44,9 @@ def test_a_broken_library_in_its_place_is_replaced(
     broken.write_bytes(content[: int(share * len(content))])
     path = write_mindir(tmp_path / "a.mindir", broken)
     (tmp_path / "copy").mkdir()
-    assert functions(relocated(path, "CPU", tmp_path / "copy")) == [f"{msda_library}:{FUNCTION}"]
+    assert functions(relocated(path, read_mindir(path), "CPU", tmp_path / "copy")) == [
+        f"{msda_library}:{FUNCTION}"
+    ]
 
 
 def test_a_moved_library_is_found(
@@ -53,7 +55,7 @@ def test_a_moved_library_is_found(
     monkeypatch.setenv("FOCUS_DETR_MSDA_LIBRARY", str(msda_library))
     path = write_mindir(tmp_path / "a.mindir", Path("/elsewhere/libmsda_cpu.so"))
     (tmp_path / "copy").mkdir()
-    copy = relocated(path, "CPU", tmp_path / "copy")
+    copy = relocated(path, read_mindir(path), "CPU", tmp_path / "copy")
     assert copy == tmp_path / "copy" / "a.mindir"
     assert functions(copy) == [f"{msda_library}:{FUNCTION}"]
     assert functions(path) == [f"/elsewhere/libmsda_cpu.so:{FUNCTION}"]
@@ -63,7 +65,7 @@ def test_a_missing_library_says_what_to_do(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("FOCUS_DETR_MSDA_LIBRARY", str(tmp_path / "none.so"))
     path = write_mindir(tmp_path / "a.mindir", Path("/elsewhere/libmsda_cpu.so"))
     with pytest.raises(FocusDetrError, match=r"/elsewhere/.*custom_ops/build\.py.*--msda compos"):
-        relocated(path, "CPU", tmp_path)
+        relocated(path, read_mindir(path), "CPU", tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"no model at all", None])

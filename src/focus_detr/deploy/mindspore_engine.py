@@ -36,10 +36,11 @@ class MindSporeEngine:
                 "with --device, or export again with --msda composition"
             )
         # MindSpore would compile the graph for whatever shapes it gets
-        refuse_other_inputs(path, graph, inputs_of(read_mindir(path)))
+        model = read_mindir(path)
+        refuse_other_inputs(path, graph, inputs_of(model))
         if graph.msda == "custom":
             with tempfile.TemporaryDirectory() as folder:
-                self._cell = _load(relocated(path, used, Path(folder)))
+                self._cell = _load(relocated(path, model, used, Path(folder)))
         else:
             self._cell = _load(path)
 

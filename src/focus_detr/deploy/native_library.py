@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from focus_detr.deploy.mindir_file import nodes, read_mindir
+from focus_detr.deploy.mindir_file import nodes
 from focus_detr.errors import FocusDetrError
 from focus_detr.ops.msda_library import (
     BUILD_COMMANDS,
@@ -24,19 +24,19 @@ LIBRARY_DEVICE = "CPU"  # whose native library a file with --msda custom calls
 _FUNCTION = "func_name"  # attribute of a node: library, colon, function
 
 
-def relocated(path: Path, device: str, folder: Path) -> Path:
+def relocated(path: Path, model: Any, device: str, folder: Path) -> Path:
     """A file that names a library which can be used: ``path`` itself or a copy.
 
     Args:
         path: a MINDIR file.
+        model: what ``read_mindir`` read from it.
         device: as MindSpore spells it.
         folder: where to put the copy.
 
     Raises:
-        FocusDetrError: the file is broken, or there is no usable library either where the file
-            says or where it is looked for.
+        FocusDetrError: there is no usable library either where the file says or where it is looked
+            for.
     """
-    model = read_mindir(path)
     named = {_library(attribute) for attribute in _functions(model)}
     unusable = {library for library in named if not _is_usable(library)}
     moved = [attribute for attribute in _functions(model) if _library(attribute) in unusable]

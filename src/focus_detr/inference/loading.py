@@ -41,6 +41,11 @@ class LoadedDetector:
     classes: ClassMap
     data: DataConfig  # with the test size that the training evaluated at
 
+    @property
+    def num_classes(self) -> int:
+        """Of the class heads."""
+        return self.model.num_classes or len(self.classes)
+
     def keep_graphs(self, folder: str | None, world: World = SINGLE) -> None:
         """Start with graphs that an earlier process compiled, and leave new ones to later ones.
 
@@ -51,7 +56,7 @@ class LoadedDetector:
             folder: of compiled graphs; None: compile at every start.
             world: the workers that share the images.
         """
-        model = replace(self.model, num_classes=self.model.num_classes or len(self.classes))
+        model = replace(self.model, num_classes=self.num_classes)
         self.cell.keep_graphs(open_graphs(folder, Config(model=model), world))
 
 
@@ -90,8 +95,7 @@ def folded_copy(loaded: LoadedDetector) -> LoadedDetector:
     Args:
         loaded: as ``load_detector`` returns it with ``fold=False``.
     """
-    classes = loaded.model.num_classes or len(loaded.classes)
-    detector = build_detector(loaded.model, classes)
+    detector = build_detector(loaded.model, loaded.num_classes)
     load_into(detector.model, Checkpoint(model_tensors(loaded.cell.model), {}))
     fold_norms(detector.model)
     return replace(loaded, cell=detector)

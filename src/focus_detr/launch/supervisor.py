@@ -24,7 +24,7 @@ from focus_detr.launch.job import Job
 from focus_detr.launch.text_follower import TextFollower, last_lines
 from focus_detr.launch.workers import Workers
 from focus_detr.runtime import EXIT_BAD_INPUT, EXIT_INTERRUPTED
-from focus_detr.screen import reader_may_go, tell
+from focus_detr.screen import ScreenStream, tell
 from focus_detr.wording import counted
 
 _POLL_SECONDS = 0.05  # msrun looks once a second, and how a worker ended is seen until then
@@ -64,8 +64,7 @@ class Supervisor:
             job.logs.mkdir(parents=True, exist_ok=True)
         screen = TextFollower(job.worker_log(job.first_rank), sys.stdout)
         started = f"{counted(job.workers, 'worker')} on {job.device}; logs in {job.logs}"
-        with reader_may_go(sys.stdout):
-            print(started, flush=True)
+        print(started, file=ScreenStream(sys.stdout), flush=True)
         with self._signals_noted(), self._launched() as (launcher, guard):
             while launcher.poll() is None:
                 screen.forward()

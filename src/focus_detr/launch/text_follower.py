@@ -6,7 +6,7 @@ import codecs
 from pathlib import Path
 from typing import TextIO
 
-from focus_detr.screen import reader_may_go
+from focus_detr.screen import ScreenStream
 
 
 class TextFollower:
@@ -15,7 +15,7 @@ class TextFollower:
     def __init__(self, path: Path, stream: TextIO) -> None:
         """Start at the file's beginning; it need not exist yet."""
         self._path = path
-        self._stream = stream
+        self._stream = ScreenStream(stream)
         self._position = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
@@ -29,9 +29,8 @@ class TextFollower:
             return
         if new:
             self._position += len(new)
-            with reader_may_go(self._stream):
-                self._stream.write(self._decoder.decode(new))
-                self._stream.flush()
+            self._stream.write(self._decoder.decode(new))
+            self._stream.flush()
 
 
 def last_lines(path: Path, count: int) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import numpy as np
 from tqdm import tqdm
 
-from focus_detr.screen import reader_may_go
+from focus_detr.screen import ScreenStream
 from focus_detr.training.line_file import LineFile
 from focus_detr.training.run_log import Smoothed, StepReport
 
@@ -28,7 +28,7 @@ class ConsoleSink:
             stream: None for standard output.
             progress: whether to draw a bar; None: only if the stream is a terminal.
         """
-        self._stream = stream or sys.stdout
+        self._stream = ScreenStream(stream or sys.stdout)
         self._progress = self._stream.isatty() if progress is None else progress
         self._bar: Any = None
 
@@ -47,24 +47,21 @@ class ConsoleSink:
 
     def message(self, text: str) -> None:
         """Write a line without tearing the bar."""
-        with reader_may_go(self._stream):
-            tqdm.write(text, file=self._stream)
-            self._stream.flush()
+        tqdm.write(text, file=self._stream)
+        self._stream.flush()
 
     def close(self) -> None:
         """Finish the bar."""
         if self._bar is not None:
-            with reader_may_go(self._stream):
-                self._bar.close()
+            self._bar.close()
 
     def _move_bar(self, report: StepReport, smoothed: Smoothed) -> None:
-        with reader_may_go(self._stream):
-            if self._bar is None:
-                # what an earlier part of the run did took none of this one's time
-                total, before = report.total_steps, report.step
-                self._bar = tqdm(total=total, initial=before, unit="step", file=self._stream)
-            self._bar.update(report.step - self._bar.n)
-            self._bar.set_postfix(loss=f"{smoothed.total:.3f}", refresh=False)
+        if self._bar is None:
+            # what an earlier part of the run did took none of this one's time
+            total, before = report.total_steps, report.step
+            self._bar = tqdm(total=total, initial=before, unit="step", file=self._stream)
+        self._bar.update(report.step - self._bar.n)
+        self._bar.set_postfix(loss=f"{smoothed.total:.3f}", refresh=False)
 
 
 class LogFileSink:
