@@ -13,6 +13,7 @@ from typing import Protocol
 from focus_detr.errors import FocusDetrError
 from focus_detr.interrupts import quiet_interrupts
 from focus_detr.screen import tell, write_nowhere
+from focus_detr.success_mark import leave_mark
 
 DEVICE_VARIABLE = "FOCUS_DETR_DEVICE"
 THREADS_VARIABLE = "OMP_NUM_THREADS"  # followed by oneDNN, and by MindSpore if we tell it
@@ -89,7 +90,7 @@ def command(main: Main) -> Command:
     def _run(argv: Sequence[str] | None = None) -> int:
         try:
             with quiet_interrupts():
-                return main(argv) or 0
+                status = main(argv) or 0
         except FocusDetrError as error:
             return _refuse(str(error))
         except BrokenPipeError:  # the reader, `head` for example, has seen enough
@@ -102,6 +103,9 @@ def command(main: Main) -> Command:
         except KeyboardInterrupt:
             tell("interrupted")
             return EXIT_INTERRUPTED
+        if status == 0:
+            leave_mark()
+        return status
 
     return _run
 

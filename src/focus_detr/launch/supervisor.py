@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 
 from focus_detr.files import writing
@@ -25,12 +26,13 @@ from focus_detr.launch.text_follower import TextFollower, last_lines
 from focus_detr.launch.workers import Workers
 from focus_detr.runtime import EXIT_BAD_INPUT, EXIT_INTERRUPTED
 from focus_detr.screen import ScreenStream, tell
+from focus_detr.success_mark import MARKS_VARIABLE
 from focus_detr.wording import counted
 
-_POLL_SECONDS = 0.05  # msrun looks once a second, and how a worker ended is seen until then
-_GRACE_SECONDS = 1.0  # for msrun, once its workers are gone; its scheduler would wait for longer
+_POLL_SECONDS = 0.2
+_GRACE_SECONDS = 2.0  # for msrun, which looks once a second; its scheduler would wait for longer
 _NODES_GRACE_SECONDS = 5.0  # the scheduler may still serve the workers of other machines
-_PATIENCE_SECONDS = 60.0  # for msrun to say how they ended, if that was not seen
+_PATIENCE_SECONDS = 60.0  # for msrun to say how they ended, if they did not all succeed
 _SAVING_SECONDS = 120.0  # for the workers, if this process is killed: several steps on a CPU
 _SHOWN_LINES = 20
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -45,6 +47,7 @@ class Supervisor:
         """Nothing starts yet."""
         self._job = job
         self._workers = Workers(job.ranks)
+        self._succeeded = False
         self._signals = 0  # received
         self._passed_on = 0
         self._alone_since: float | None = None  # when the last worker was seen to be gone
@@ -65,14 +68,19 @@ class Supervisor:
         screen = TextFollower(job.worker_log(job.first_rank), sys.stdout)
         started = f"{counted(job.workers, 'worker')} on {job.device}; logs in {job.logs}"
         print(started, file=ScreenStream(sys.stdout), flush=True)
-        with self._signals_noted(), self._launched() as (launcher, guard):
+        with (
+            self._signals_noted(),
+            TemporaryDirectory(dir=job.logs) as marks,
+            self._launched(marks) as (launcher, guard),
+        ):
             while launcher.poll() is None:
                 screen.forward()
-                self._workers.watch(launcher.pid)
+                self._look_at_workers(launcher, Path(marks))
                 self._pass_signals_on(guard)
                 self._end_if_alone(launcher)
                 time.sleep(_POLL_SECONDS)
             screen.forward()
+            self._look_at_workers(launcher, Path(marks))
         return self._verdict(launcher.returncode)
 
     @contextmanager
@@ -91,8 +99,12 @@ class Supervisor:
                 signal.signal(number, handler)
 
     @contextmanager
-    def _launched(self) -> Iterator[tuple[subprocess.Popen, GuardPipe]]:
-        """Within it msrun runs; at its end nothing that it started does."""
+    def _launched(self, marks: str) -> Iterator[tuple[subprocess.Popen, GuardPipe]]:
+        """Within it msrun runs; at its end nothing that it started does.
+
+        Args:
+            marks: folder for those of the workers that succeed.
+        """
         job = self._job
         with (
             job.launcher_log.open("w", encoding="utf-8") as log,
@@ -102,7 +114,7 @@ class Supervisor:
                 job.command(),
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=job.environment(os.environ),
+                env={**job.environment(os.environ), MARKS_VARIABLE: marks},
                 start_new_session=True,
                 preexec_fn=guard.introduce,
             )
@@ -114,6 +126,10 @@ class Supervisor:
                 with suppress(ProcessLookupError):
                     os.killpg(launcher.pid, signal.SIGKILL)  # msrun and its scheduler
                 launcher.wait()
+
+    def _look_at_workers(self, launcher: subprocess.Popen, marks: Path) -> None:
+        self._workers.watch(launcher.pid)
+        self._succeeded = self._workers.succeeded(marks)
 
     def _pass_signals_on(self, guard: GuardPipe) -> None:
         if self._passed_on == 0 < self._signals and self._workers.complete:
@@ -130,7 +146,7 @@ class Supervisor:
             return
         now = time.monotonic()
         self._alone_since = self._alone_since or now
-        known = self._workers.ends_known() or _FAILURE.search(self._said())
+        known = self._succeeded or _FAILURE.search(self._said())
         grace = _GRACE_SECONDS if self._job.nodes == 1 else _NODES_GRACE_SECONDS
         if now > self._alone_since + (grace if known else _PATIENCE_SECONDS):
             with suppress(ProcessLookupError):
@@ -142,7 +158,7 @@ class Supervisor:
     def _verdict(self, status: int) -> int:
         """The exit status, after telling why it is not 0.
 
-        It is 0 only by msrun's word or if every worker was seen to end with 0.
+        It is 0 only by msrun's word or by that of every worker.
         """
         failure = self._failure()
         if self._was_stopped(failure):
@@ -169,12 +185,10 @@ class Supervisor:
     def _failure(self) -> tuple[int, int] | None:
         """Rank and code of the worker that failed first: msrun kills the others."""
         told = _FAILURE.search(self._said())
-        if told is None:
-            return self._workers.failure()
-        return self._workers.rank_of(int(told[1])), int(told[2])
+        return told and (self._workers.rank_of(int(told[1])), int(told[2]))
 
     def _launcher_verdict(self, status: int) -> int:
-        if status == 0 or self._workers.succeeded():
+        if status == 0 or self._succeeded:
             return 0
         cause = f"msrun ended with status {status}"
         if self._alone_since is not None:

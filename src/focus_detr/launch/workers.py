@@ -1,4 +1,4 @@
-"""The workers of a job on this machine: finding them, signalling them, and how they ended."""
+"""The workers of a job on this machine: finding them, signalling them, and whether they live."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 
 import psutil
 
+from focus_detr.success_mark import has_mark
+
 _VANISHED = (psutil.Error, ProcessLookupError)
-_STATE, _EXIT_CODE = 3, 52  # numbers of the fields in /proc/PID/stat, see proc(5)
 
 
 class Workers:
@@ -24,7 +25,6 @@ class Workers:
         """
         self._ranks = ranks
         self._processes: dict[int, psutil.Process] = {}  # by rank
-        self._codes: dict[int, int] = {}  # by rank, as those of ``subprocess``
 
     @property
     def complete(self) -> bool:
@@ -32,9 +32,7 @@ class Workers:
         return len(self._processes) == len(self._ranks)
 
     def watch(self, launcher: int) -> None:
-        """Find the workers, and note how those ended that msrun has not waited for.
-
-        They lead sessions of their own; msrun's scheduler does not.
+        """Find the workers: they lead sessions of their own; msrun's scheduler does not.
 
         Args:
             launcher: process number of msrun.
@@ -43,10 +41,6 @@ class Workers:
             with suppress(psutil.Error):
                 for child in psutil.Process(launcher).children():
                     self._add(child)
-        for rank, process in self._processes.items():
-            code = _exit_code(process)
-            if code is not None:
-                self._codes[rank] = code
 
     def gone(self) -> bool:
         """Whether all were there and none runs any more."""
@@ -56,17 +50,9 @@ class Workers:
         """Whether one of those that were found still runs."""
         return any(map(lives, self._processes.values()))
 
-    def ends_known(self) -> bool:
-        """Whether it was seen how each of them ended."""
-        return len(self._codes) == len(self._ranks)
-
-    def succeeded(self) -> bool:
-        """Whether each of them was seen to end with 0."""
-        return self.ends_known() and not any(self._codes.values())
-
-    def failure(self) -> tuple[int, int] | None:
-        """Rank and code of one that was seen to fail."""
-        return next((item for item in self._codes.items() if item[1] != 0), None)
+    def succeeded(self, marks: Path) -> bool:
+        """Whether all are gone, and each left its mark in this folder."""
+        return self.gone() and all(has_mark(marks, p.pid) for p in self._processes.values())
 
     def rank_of(self, pid: int) -> int:
         """Rank of the worker with this process number; of the first if it is unknown."""
@@ -99,17 +85,3 @@ def lives(process: psutil.Process) -> bool:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
-
-
-def _exit_code(worker: psutil.Process) -> int | None:
-    """How a process ended that its parent has not waited for; None if it runs or has gone.
-
-    The kernel shows 0 to whom it does not trust; whoever could read the environment, it trusts.
-    """
-    try:
-        fields = Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    if fields[0] != "Z" or not worker.is_running():  # or another process with its number
-        return None
-    return os.waitstatus_to_exitcode(int(fields[_EXIT_CODE - _STATE]))
