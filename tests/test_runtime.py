@@ -89,6 +89,7 @@ def test_a_command_returns_its_status(returned: int | None, status: int) -> None
             "error: no space left on the disk to write x.ckpt\n",
         ),
         (KeyboardInterrupt(), 130, "interrupted\n"),
+        (KeyboardInterrupt("a.json lists all"), 130, "interrupted: a.json lists all\n"),
     ],
 )
 def test_what_a_user_can_mend_is_one_sentence(

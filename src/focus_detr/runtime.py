@@ -100,8 +100,8 @@ def command(main: Main) -> Command:
             if error.errno != errno.ENOSPC:
                 raise
             return _refuse(f"no space left on the disk to write {error.filename or 'a file'}")
-        except KeyboardInterrupt:
-            tell("interrupted")
+        except KeyboardInterrupt as interrupt:
+            tell(": ".join(["interrupted", *map(str, interrupt.args)]))  # and what was saved
             return EXIT_INTERRUPTED
         if status == 0:
             leave_mark()

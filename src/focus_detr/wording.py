@@ -15,3 +15,8 @@ def named(number: int, noun: str) -> str:
 def counted(number: int, noun: str) -> str:
     """A number with its noun: ``0 boxes``, ``1 box``, ``2 boxes``."""
     return f"{number} {named(number, noun)}"
+
+
+def percent(metric: float) -> str:
+    """A COCO metric, a fraction, in percent: ``40.6``; ``-`` for -1, where nothing was measured."""
+    return "-" if metric < 0 else f"{100 * metric:.1f}"

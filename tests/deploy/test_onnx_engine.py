@@ -82,5 +82,5 @@ def test_without_the_package_the_message_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(FocusDetrError, match=r"needs ONNX Runtime: `pip install 'focus-detr\[on"):
+    with pytest.raises(FocusDetrError, match=r"needs ONNX Runtime: `pip install -e '\.\[onnx"):
         OnnxEngine(tmp_path / "a.onnx", GRAPH)

@@ -64,5 +64,5 @@ def test_packages_for_onnx_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     require_packages(Path("a.onnx"))
     monkeypatch.setattr(writing, "find_spec", lambda name: None if name == "onnx" else object())
     require_packages(Path("a.mindir"))
-    with pytest.raises(FocusDetrError, match=r"a\.onnx needs onnx: `pip install 'focus-detr\[onn"):
+    with pytest.raises(FocusDetrError, match=r"a\.onnx needs onnx: `pip install -e '\.\[onnx"):
         require_packages(Path("a.onnx"))

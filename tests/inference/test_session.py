@@ -63,6 +63,25 @@ def test_broken_picture_of_a_folder_is_skipped(
     assert "skipped 2 of 4 pictures" in caplog.text
 
 
+def test_what_was_drawn_before_an_interrupt_is_listed(folder: Path) -> None:
+    pictures = iter([fake_detector])
+
+    def second_interrupts(images: object, image_sizes: object) -> tuple[np.ndarray, ...]:
+        detect = next(pictures, None)
+        if detect is None:
+            raise KeyboardInterrupt
+        return detect(images, image_sizes)
+
+    predictor = Predictor(second_interrupts, ("cat", "dog"), data=DataConfig(test_short_side=64))
+    options = OutputOptions(folder / "out", folder / "out" / "detections.json")
+    for told in ("detections.json lists the first 1 picture", "^$"):  # then nothing was drawn
+        with pytest.raises(KeyboardInterrupt, match=told):
+            predict_images(predictor, collect_images([folder / "in"], options.folder), options)
+        assert [Path(r["image"]).name for r in json.loads(options.json_file.read_text())] == [
+            "a.png"
+        ]
+
+
 def test_broken_picture_given_by_name_is_an_error(folder: Path) -> None:
     (folder / "in" / "broken.png").write_bytes(b"no picture")
     with pytest.raises(FocusDetrError, match=r"broken\.png"):

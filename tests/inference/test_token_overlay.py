@@ -10,6 +10,7 @@ from focus_detr.inference.token_overlay import (
     PANEL_SIDE,
     cell_map,
     draw_token_overlay,
+    share_told,
 )
 
 SHAPES = ((8, 8), (4, 4), (2, 2), (1, 1))
@@ -73,3 +74,11 @@ def test_any_shape_can_be_drawn(size: tuple[int, int]) -> None:
     assert drawn.dtype == np.uint8
     assert drawn.shape[0] > 3 * 8
     assert drawn.min() < 60
+
+
+@pytest.mark.parametrize(
+    ("kept", "total", "text"),
+    [(0, 400, "0%"), (1, 400, "<1%"), (30, 100, "30%"), (399, 400, ">99%"), (400, 400, "100%")],
+)
+def test_a_share_is_nothing_or_all_only_if_it_is(kept: int, total: int, text: str) -> None:
+    assert share_told(kept, total) == text

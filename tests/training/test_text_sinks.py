@@ -58,12 +58,12 @@ def test_the_file_has_the_lines_of_the_terminal_with_their_time(tmp_path: Path) 
         log = RunLog([ConsoleSink(stream, progress=False), LogFileSink(path)], log_every=1)
         log.message("going on")
         log.step(step_report(step))
-        log.evaluation(1, step, {"AP": 0.5})
+        log.evaluation(1, step, {"AP": 0.5, "APs": -1.0})
         log.close()
     lines, shown = path.read_text().splitlines(), stream.getvalue().splitlines()
     assert len(lines) == 6
     assert [re.sub(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  ", "", line) for line in lines] == shown
-    assert shown[2] == "epoch 2 evaluation  AP 0.5000"
+    assert shown[2] == "epoch 2 evaluation, percent  AP 50.0  APs -"
 
 
 @pytest.mark.parametrize(

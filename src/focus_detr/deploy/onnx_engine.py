@@ -31,7 +31,7 @@ class OnnxEngine:
             import onnxruntime
         except ImportError as error:
             raise FocusDetrError(
-                f"{path} needs ONNX Runtime: `pip install 'focus-detr[onnx]'`"
+                f"{path} needs ONNX Runtime: `pip install -e '.[onnx]'`"
             ) from error
         try:
             self._session = onnxruntime.InferenceSession(

@@ -7,6 +7,7 @@ from typing import Any
 
 from focus_detr.evaluation.coco_metrics import METRIC_NAMES, CocoResult
 from focus_detr.evaluation.speed import format_speed
+from focus_detr.wording import percent
 
 _CLASS_COLUMNS = 3
 _SHORT_LIST = 12  # up to here one class per line
@@ -35,14 +36,14 @@ def _metric_block(result: CocoResult) -> str:
     lines = []
     for names in (METRIC_NAMES[:half], METRIC_NAMES[half:]):
         lines.append("".join(f"{name:>8}" for name in names))
-        lines.append("".join(f"{_percent(result.metrics[name]):>8}" for name in names))
+        lines.append("".join(f"{percent(result.metrics[name]):>8}" for name in names))
     return "\n".join(["COCO box metrics, percent", *lines])
 
 
 def _class_block(result: CocoResult) -> str:
     width = max([5, *map(len, result.per_class)])
     cells = [
-        f"{name:<{width}}{_percent(precision.ap):>8}{_percent(precision.ap50):>8}"
+        f"{name:<{width}}{percent(precision.ap):>8}{percent(precision.ap50):>8}"
         for name, precision in result.per_class.items()
     ]
     columns = 1 if len(cells) <= _SHORT_LIST else _CLASS_COLUMNS
@@ -51,7 +52,3 @@ def _class_block(result: CocoResult) -> str:
     lines = [(" " * 4).join([header] * columns)]
     lines += [(" " * 4).join(cells[row::rows]) for row in range(rows)]
     return "\n".join(lines)
-
-
-def _percent(value: float) -> str:
-    return "-" if value < 0 else f"{100 * value:.1f}"

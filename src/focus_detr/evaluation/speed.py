@@ -55,11 +55,12 @@ def format_speed(speed: Speed) -> str:
         ("post", speed.post_seconds),
     )
     parts = ", ".join(f"{name} {_milliseconds(speed, spent)}" for name, spent in stages)
+    everything = counted(speed.images + speed.warmup_images, "image")
     return (
-        f"{_rate(speed.images_per_second())} images/s over {counted(speed.images, 'image')} "
+        f"{_rate(speed.images_per_second())} images/s over {speed.images} of {everything} "
         f"(ms per image: {parts})\n"
-        f"first batch of {counted(speed.shapes, 'image shape')} with compilation: "
-        f"{speed.compile_seconds:.1f} s, {counted(speed.warmup_images, 'image')}, not counted above"
+        f"the other {speed.warmup_images}, first batch of {counted(speed.shapes, 'image shape')}, "
+        f"with compilation: {speed.compile_seconds:.1f} s"
     )
 
 

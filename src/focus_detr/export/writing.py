@@ -38,9 +38,7 @@ def require_packages(path: Path) -> None:
     """
     missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
     if path.suffix == ONNX and missing:
-        raise FocusDetrError(
-            f"{path} needs {' and '.join(missing)}: `pip install 'focus-detr[onnx]'`"
-        )
+        raise FocusDetrError(f"{path} needs {' and '.join(missing)}: `pip install -e '.[onnx]'`")
 
 
 def _write_mindir(cell: nn.Cell, graph: Graph, path: Path) -> None:

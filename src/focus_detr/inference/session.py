@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -77,11 +78,15 @@ def predict_images(
 
     Raises:
         FocusDetrError: a picture given by name is broken, or a result cannot be written.
+        KeyboardInterrupt: it came on the way; what was drawn by then is listed, and it says where.
     """
     records: list[dict[str, Any]] = []
     failed, rate = 0, Rate()
     hidden = True if len(inputs) == 1 else None  # None: shown on a terminal only
-    with tqdm(desc="predict", total=len(inputs), unit="image", disable=hidden) as bar:
+    with (
+        _listed_if_interrupted(options.json_file, records),
+        tqdm(desc="predict", total=len(inputs), unit="image", disable=hidden) as bar,
+    ):
         for start in range(0, len(inputs), predictor.batch):
             batch = inputs[start : start + predictor.batch]
             read = [pair for pair in map(_read, batch) if pair is not None]
@@ -98,6 +103,19 @@ def predict_images(
     write_json(options.json_file, records, indent=1)
     found = sum(len(record["detections"]) for record in records)
     return Summary(len(records), found, failed, rate.per_second)
+
+
+@contextmanager
+def _listed_if_interrupted(path: Path, records: list[dict[str, Any]]) -> Iterator[None]:
+    """Within it an interrupt loses no record of a picture that was drawn."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        if not records:
+            raise
+        write_json(path, records, indent=1)
+        listed = f"{path} lists the first {counted(len(records), 'picture')}"
+        raise KeyboardInterrupt(listed) from interrupt
 
 
 def _read(item: ImageInput) -> Picture | None:

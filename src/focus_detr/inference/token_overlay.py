@@ -208,7 +208,7 @@ def _draw_row_label(canvas: np.ndarray, layout: _Layout, tokens: KeptTokens, lay
     kept, total = _kept(tokens, layer), _all_cells(tokens)
     put_text(canvas, f"Layer {layer + 1}", (x, y), 20, BLACK)
     put_text(canvas, _told(kept), (x, y + 30), 15, _GREY)
-    put_text(canvas, f"{kept / total:.0%} of all", (x, y + 50), 15, _GREY)
+    put_text(canvas, f"{share_told(kept, total)} of all", (x, y + 50), 15, _GREY)
     right = x + layout.row_label - 32
     filled = x + round((right - x) * kept / total)
     cv2.rectangle(canvas, (x, y + 76), (right, y + 81), _PALE, cv2.FILLED)
@@ -237,4 +237,12 @@ def _number(value: int) -> str:
 
 
 def _share(kept: int, total: int) -> str:
-    return f"{_number(kept)} of {_number(total)}  ({kept / total:.0%})"
+    return f"{_number(kept)} of {_number(total)}  ({share_told(kept, total)})"
+
+
+def share_told(kept: int, total: int) -> str:
+    """In percent, where some is never 0 and not all is never 100."""
+    rounded = round(100 * kept / total)
+    if kept > 0 == rounded:
+        return "<1%"
+    return ">99%" if kept < total and rounded == 100 else f"{rounded}%"

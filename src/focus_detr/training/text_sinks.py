@@ -14,6 +14,7 @@ from tqdm import tqdm
 from focus_detr.screen import ScreenStream
 from focus_detr.training.line_file import LineFile
 from focus_detr.training.run_log import Smoothed, StepReport
+from focus_detr.wording import percent
 
 _MAIN_PARTS = ("loss_class", "loss_bbox", "loss_giou", "select_loss")  # last layer, foreground
 
@@ -115,9 +116,9 @@ def step_line(report: StepReport, smoothed: Smoothed) -> str:
 
 
 def evaluation_line(epoch: int, metrics: Mapping[str, float]) -> str:
-    """The metrics after ``epoch`` (from 0) in one line."""
-    numbers = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-    return f"epoch {epoch + 1} evaluation  {numbers}"
+    """The metrics after ``epoch`` (from 0) in one line, as ``eval.py`` prints them."""
+    numbers = "  ".join(f"{name} {percent(value)}" for name, value in metrics.items())
+    return f"epoch {epoch + 1} evaluation, percent  {numbers}"
 
 
 def duration(seconds: float) -> str:
