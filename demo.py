@@ -20,7 +20,7 @@ from pathlib import Path
 
 from focus_detr.demo.extra import require_extra
 from focus_detr.demo.limits import MEGA, Limits
-from focus_detr.inference.opening import Source
+from focus_detr.inference.source_options import add_source_options, chosen_source
 from focus_detr.runtime import command
 
 
@@ -30,9 +30,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--checkpoint", help="weights to use")
-    source.add_argument("--model", help="what export.py wrote: a file, or the folder of several")
+    add_source_options(parser)
     add("--pictures", type=Path, help="folder of pictures that the page offers")
     add("--host", default="127.0.0.1", help="0.0.0.0: other machines too (127.0.0.1)")
     add("--port", type=int, default=8000, help="0: any free one (8000)")
@@ -41,10 +39,6 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--per-minute", type=int, default=60, help="requests from one address (60)")
     add("--at-once", type=int, default=4, help="of them, how many may be under way (4)")
     add("--waiting", type=int, default=32, help="requests of all under way at once (32)")
-    add("--short-side", type=int, help="resize the short side to this; default: as trained")
-    add("--max-side", type=int, help="but keep the other side within; default: as trained")
-    add("--graphs", metavar="FOLDER", help="keep compiled graphs here: later starts take seconds")
-    add("--device", help="CPU, GPU or Ascend; default: the best that is here")
     return parser.parse_args(argv)
 
 
@@ -59,14 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         at_once=arguments.at_once,
         waiting=arguments.waiting,
     )
-    source = Source(
-        arguments.checkpoint,
-        arguments.model,
-        arguments.short_side,
-        arguments.max_side,
-        device=arguments.device,
-        graphs=arguments.graphs,
-    )
+    source = chosen_source(arguments)
     require_extra()
     # here, since these need the extra
     from focus_detr.demo.app import build_app

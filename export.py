@@ -1,14 +1,12 @@
 r"""Write a trained detector as a file that serves, and prove that it equals the checkpoint.
 
     python export.py --checkpoint best.safetensors --out served/detector.mindir
-    python export.py --checkpoint best.safetensors --out one.mindir --size 800x1088
     python export.py --config config/focus_detr_r50.yaml --checkpoint r50.safetensors \
         --out served/r50.mindir --size 800x1344 --size 1344x800 --batch 4 --pictures photos/
 
-Each file is loaded in a fresh process and run on the pictures beside the checkpoint. Expect a line
-with the largest differences for each file, below --tolerance, and then the way to run it:
-`python predict.py --model served photo.jpg`. A file that differs is not kept. NAME.json beside each
-file says what its tensors mean; keep both together. docs/deploy.md: the way to an Ascend server.
+Each file is run in a fresh process beside the checkpoint. Expect a line with the largest
+differences for each, below --tolerance, and the way to run it. A file that differs is not kept.
+NAME.json beside it says what its tensors mean: keep both. docs/deploy.md: the way to Ascend.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from pathlib import Path
 from focus_detr.config.loading import load_config
 from focus_detr.errors import FocusDetrError
 from focus_detr.export.options import ExportOptions, parse_batch, parse_size
-from focus_detr.inference.opening import score
+from focus_detr.inference.source_options import score
 from focus_detr.runtime import command, prepare_runtime
 
 

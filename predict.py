@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from focus_detr.inference.inputs import collect_images, named_path
-from focus_detr.inference.opening import Source, score
 from focus_detr.inference.session import OutputOptions, predict_images
+from focus_detr.inference.source_options import add_source_options, chosen_source, score
 from focus_detr.inference.video_session import check_frames, predict_video
 from focus_detr.inference.videos import split_videos
 from focus_detr.runtime import command
@@ -34,19 +34,13 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     what = "pictures, folders, patterns, videos, camera:0"
     add("inputs", nargs="+", type=named_path, metavar="INPUT", help=what)
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--checkpoint", help="weights to use")
-    source.add_argument("--model", help="what export.py wrote: a file, or the folder of several")
+    add_source_options(parser)
     add("--out", type=Path, default=Path("predictions"), help="output folder")
     add("--threshold", type=score, help="smallest score; default: the model's, 0.3")
     tokens = "draw the kept tokens too; for --model, export with --tokens"
     add("--tokens", action="store_true", help=tokens)
     add("--json", type=Path, help="default: detections.json in the output folder")
-    add("--short-side", type=int, help="resize the short side to this; default: as trained")
-    add("--max-side", type=int, help="but keep the other side within; default: as trained")
     add("--frames", type=int, help="of a video or camera: end after so many")
-    add("--graphs", metavar="FOLDER", help="keep compiled graphs here: later starts take seconds")
-    add("--device", help="CPU, GPU or Ascend; default: the best that is here")
     return parser.parse_args(argv)
 
 
@@ -54,15 +48,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     given = parse_arguments(argv)
-    source = Source(
-        given.checkpoint,
-        given.model,
-        given.short_side,
-        given.max_side,
-        tokens=given.tokens,
-        device=given.device,
-        graphs=given.graphs,
-    )
+    source = chosen_source(given, tokens=given.tokens)
     check_frames(given.frames)
     paths, videos = split_videos(given.inputs)
     images = collect_images(paths, given.out) if paths else []

@@ -50,6 +50,15 @@ def test_named_settings_exist(path: Path) -> None:
     ] == []
 
 
+def _source(script: Path) -> str:
+    """Text of a script, of the arguments that scripts beside it share, and of imported options."""
+    text = script.read_text(encoding="utf-8")
+    imported = re.findall(r"^from (focus_detr\.\S+_options) import", text, re.MULTILINE)
+    modules = [ROOT / "src" / f"{name.replace('.', '/')}.py" for name in imported]
+    shared = [*script.parent.glob("*_arguments.py"), *modules]
+    return "".join([text, *(path.read_text(encoding="utf-8") for path in shared)])
+
+
 def _commands() -> Iterator[tuple[str, list[str]]]:
     """Script and arguments of every ``python SCRIPT ...`` in a code block or a code span."""
     for path in DOCUMENTS:
@@ -68,8 +77,7 @@ def test_there_are_commands() -> None:
     ("script", "arguments"), [pytest.param(*each, id=" ".join(each[1])) for each in _commands()]
 )
 def test_commands_have_their_script_options_and_settings(script: str, arguments: list[str]) -> None:
-    sources = [ROOT / script, *(ROOT / script).parent.glob("*_arguments.py")]
-    source = "".join(path.read_text(encoding="utf-8") for path in sources)
+    source = _source(ROOT / script)
     options = [argument.split("=")[0] for argument in arguments if argument.startswith("--")]
     assert [option for option in options if f'"{option}"' not in source] == []
     overrides = [argument for argument in arguments if re.match(rf"({SECTIONS})\.\S+=", argument)]

@@ -1,9 +1,7 @@
-"""What ``predict.py`` detects with: a checkpoint, or a file that ``export.py`` wrote."""
+"""What detects: a checkpoint, or a file that ``export.py`` wrote."""
 
 from __future__ import annotations
 
-import argparse
-import math
 from dataclasses import dataclass
 
 from focus_detr.deploy.sidecar import SUFFIXES
@@ -91,18 +89,3 @@ def _refuse_mistaken(checkpoint: str | None, model: str | None) -> None:
         raise FocusDetrError(f"{model} is a checkpoint, no exported model: use --checkpoint")
     if checkpoint is not None and checkpoint.endswith(SUFFIXES):
         raise FocusDetrError(f"{checkpoint} is an exported model, no checkpoint: use --model")
-
-
-def score(text: str) -> float:
-    """A score from the command line.
-
-    Raises:
-        argparse.ArgumentTypeError: no number from 0 to 1.
-    """
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
-    return number

@@ -1,0 +1,56 @@
+"""Options of a command line that choose what detects, the same for every command that does."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+from focus_detr.inference.opening import Source
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """Let a command be told what detects, at which size, and where."""
+    either = parser.add_mutually_exclusive_group(required=True)
+    either.add_argument("--checkpoint", help="weights to use")
+    either.add_argument("--model", help="what export.py wrote: a file, or the folder of several")
+    add = parser.add_argument
+    add("--short-side", type=int, help="resize the short side to this; default: as trained")
+    add("--max-side", type=int, help="but keep the other side within; default: as trained")
+    add("--graphs", metavar="FOLDER", help="keep compiled graphs here: later starts take seconds")
+    add("--device", help="CPU, GPU or Ascend; default: the best that is here")
+
+
+def chosen_source(given: argparse.Namespace, *, tokens: bool = False) -> Source:
+    """What the options of ``add_source_options`` say.
+
+    Args:
+        given: the parsed command line.
+        tokens: whether the kept tokens are wanted.
+
+    Raises:
+        FocusDetrError: they do not go together.
+    """
+    return Source(
+        given.checkpoint,
+        given.model,
+        given.short_side,
+        given.max_side,
+        tokens=tokens,
+        device=given.device,
+        graphs=given.graphs,
+    )
+
+
+def score(text: str) -> float:
+    """A score from the command line.
+
+    Raises:
+        argparse.ArgumentTypeError: no number from 0 to 1.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
+    return number

@@ -1,0 +1,50 @@
+"""What can be asked of ``eval.py``, and what is refused before anything is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from focus_detr.errors import FocusDetrError
+from focus_detr.evaluation.request import EvaluationRequest
+
+SAVED = {"results": "found.json", "annotations": "val.json"}
+NETWORK = {"config": "a.yaml", "checkpoint": "a.safetensors"}
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"checkpoint": "a.safetensors"}, "--checkpoint"),
+        (NETWORK, "--config, --checkpoint"),
+        ({"batch_size": 0, "results_out": "out.json"}, "--batch-size, --results-out"),
+        ({"overrides": ["eval.batch_size=2"]}, "key=value"),
+    ],
+)
+def test_saved_detections_and_a_network_exclude_each_other(
+    options: dict[str, Any], named: str
+) -> None:
+    for saved in (SAVED, {"annotations": "val.json"}):  # which would silently stay unused
+        with pytest.raises(FocusDetrError, match=f"^{named} cannot be combined with --results"):
+            EvaluationRequest(**saved, **options)
+
+
+@pytest.mark.parametrize("key", [*SAVED, *NETWORK])
+def test_half_a_request_is_refused(key: str) -> None:
+    with pytest.raises(FocusDetrError, match=r"^give --config and --checkpoint, or --results and"):
+        EvaluationRequest(**{key: "file"})
+
+
+def test_nothing_is_refused_too() -> None:
+    with pytest.raises(FocusDetrError, match=r"^give --config"):
+        EvaluationRequest(overrides=[])
+
+
+def test_bad_overrides_are_told_before_the_checkpoint_is_looked_for(tmp_path: Path) -> None:
+    config = tmp_path / "a.yaml"
+    config.write_text("{}")
+    request = EvaluationRequest(config=str(config), checkpoint="none", overrides=["eval.speed=2"])
+    with pytest.raises(FocusDetrError, match=r"eval\.speed"):
+        request.measure()
