@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import mindspore as ms
 from mindspore import Tensor, nn
-from model_batch import random_image
 
 from focus_detr.config.schema import Config
+from focus_detr.data.random_batch import random_image
 from focus_detr.models.backbones.padding import image_mask
 from focus_detr.models.factory import build_model
 from focus_detr.models.focus_detr import FocusDETR

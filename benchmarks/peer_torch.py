@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from model_batch import random_batch, random_image
 from peer_work import PeerWork, Size
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import DeformableDetrConfig, DeformableDetrForObjectDetection, ResNetConfig
 
 from focus_detr.data.batch import Batch
+from focus_detr.data.random_batch import random_batch, random_image
 
 Peer = DeformableDetrForObjectDetection
 STAGES = ("stage2", "stage3", "stage4")  # strides 8, 16 and 32

@@ -110,6 +110,13 @@ def command(main: Main) -> Command:
     return _run
 
 
+def last_words(stderr: str) -> str:
+    """What a command said at last, be it that MindSpore logged something after it."""
+    lines = stderr.strip().splitlines()
+    told = [line for line in lines if line.startswith(ERROR_PREFIX)] or lines
+    return told[-1].removeprefix(ERROR_PREFIX) if told else ""
+
+
 def _refuse(sentence: str) -> int:
     tell(f"{ERROR_PREFIX}{sentence}")
     return EXIT_BAD_INPUT

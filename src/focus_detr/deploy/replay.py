@@ -18,7 +18,7 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.inference.kept_tokens import KeptTokens
 from focus_detr.inference.postprocess import Detections
 from focus_detr.inference.prediction import Prediction
-from focus_detr.runtime import ERROR_PREFIX, command
+from focus_detr.runtime import command, last_words
 
 FIELDS = ("boxes", "scores", "labels")
 TOKEN_FIELDS = ("ranked", "counts", "level_shapes", "image_size")
@@ -49,17 +49,10 @@ def replay(
         [sys.executable, "-m", __name__, *arguments], capture_output=True, text=True, check=False
     )
     if process.returncode != 0:
-        reason = _reason(process.stderr) or f"exit status {process.returncode}"
+        reason = last_words(process.stderr) or f"exit status {process.returncode}"
         raise FocusDetrError(f"the exported file does not run: {reason}")
     with np.load(received) as arrays:
         return [_read(arrays, index) for index in range(len(pictures))]
-
-
-def _reason(stderr: str) -> str:
-    """What the process said at last, be it that MindSpore logged something after it."""
-    lines = stderr.strip().splitlines()
-    told = [line for line in lines if line.startswith(ERROR_PREFIX)] or lines
-    return told[-1].removeprefix(ERROR_PREFIX) if told else ""
 
 
 def _read(arrays: Mapping[str, np.ndarray], index: int) -> Prediction:

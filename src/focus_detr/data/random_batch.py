@@ -1,4 +1,4 @@
-"""The random images and boxes that networks are timed on."""
+"""Random images and boxes, on which networks are timed and devices compared."""
 
 from __future__ import annotations
 

@@ -1,0 +1,50 @@
+"""Check that a device computes what a CPU computes, before a long training on it.
+
+    python scripts/check_device.py --device Ascend
+    python scripts/check_device.py --device GPU --checkpoint runs/sample/best.safetensors
+
+Compares deformable attention by each of its implementations, forward and backward; with a
+checkpoint also its detections on a drawn picture, and losses and gradients of a training step.
+Expect a line for each, "equal" or "not here" with the reason, within some minutes; status 1 says
+that one differs or fails. On a CPU the native operator is compared with MindSpore's operations.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from focus_detr.device_check.comparison import check_device
+from focus_detr.launch.checks import check_devices, choose_device
+from focus_detr.runtime import command
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Command line of this program."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--device", help="CPU, GPU or Ascend; default: the best that is here")
+    add("--checkpoint", help="a detector to compare as a whole too")
+    add("--tolerance", type=float, default=1e-3, help="largest relative difference (1e-3)")
+    return parser.parse_args(argv)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    arguments = parse_arguments(argv)
+    device = choose_device(arguments.device)
+    check_devices(device, workers=1)
+    print(f"{device} beside a CPU", flush=True)
+    bad = 0
+    for finding in check_device(device, arguments.checkpoint, arguments.tolerance):
+        print(finding, flush=True)
+        bad += finding.is_bad
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""One process, one device, one part of the check."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from focus_detr.errors import FocusDetrError
+from focus_detr.runtime import EXIT_BAD_INPUT, command, last_words, prepare_runtime
+
+if TYPE_CHECKING:
+    from focus_detr.device_check.attention import Numbers
+
+ATTENTION, DETECTIONS, TRAINING = PARTS = ("attention", "detections", "training step")
+_MSDA_VARIABLE = "FOCUS_DETR_MSDA"
+
+
+class NotAvailable(Exception):
+    """The device has no such implementation; the message says why."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to compute, and where."""
+
+    part: str  # one of ``PARTS``
+    device: str
+    msda: str  # implementation of deformable attention
+    checkpoint: str = ""  # not for the attention alone
+
+    def numbers(self) -> Numbers:
+        """Compute in a process of its own, as MindSpore keeps to one device.
+
+        Raises:
+            NotAvailable: the device cannot do it this way, or the checkpoint is none.
+            FocusDetrError: the process failed.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "numbers.npz"
+            words = (self.part, self.device, str(file), self.checkpoint)
+            process = subprocess.run(
+                [sys.executable, "-m", __name__, *words],
+                env={**os.environ, _MSDA_VARIABLE: self.msda},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            told = last_words(process.stderr) or f"exit status {process.returncode}"
+            if process.returncode == EXIT_BAD_INPUT:
+                raise NotAvailable(told)
+            if process.returncode != 0:
+                raise FocusDetrError(told)
+            with np.load(file) as arrays:
+                return dict(arrays)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Be the process: part, device, file for the numbers, checkpoint."""
+    part, device, file, checkpoint = sys.argv[1:] if argv is None else argv
+    prepare_runtime(device)
+    # here, so that the device is chosen before anything is built
+    from focus_detr.device_check.attention import attention_numbers
+    from focus_detr.device_check.network import detection_numbers, training_numbers
+
+    if part == ATTENTION:
+        numbers = attention_numbers()
+    elif part == DETECTIONS:
+        numbers = detection_numbers(Path(checkpoint))
+    else:
+        numbers = training_numbers(Path(checkpoint))
+    np.savez(file, **numbers)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
