@@ -48,6 +48,12 @@ def test_heads_of_another_class_count_stay_fresh(tmp_path: Path) -> None:
     np.testing.assert_array_equal(tensors["label_embed"], fresh["label_embed"])
 
 
+def test_a_missing_backbone_says_where_to_get_one(tmp_path: Path) -> None:
+    expected = r"no .*none\.safetensors, which model\.backbone\.weights names; docs/weights\.md"
+    with pytest.raises(FocusDetrError, match=expected):
+        load_backbone(tmp_path / "none.safetensors", TinyModel(), SETTINGS)
+
+
 def test_another_misfit_is_an_error(tmp_path: Path) -> None:
     checkpoint = load_checkpoint(_checkpoint(tmp_path))
     damaged = {**checkpoint.tensors, "backbone.kernel": np.zeros(4, np.float32)}

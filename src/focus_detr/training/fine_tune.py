@@ -79,6 +79,11 @@ def load_backbone(path: str | Path, model: nn.Cell, settings: ModelConfig) -> No
         FocusDetrError: the file is missing or damaged, is of another backbone, or was trained on
             pixels normalised in another way.
     """
+    if not Path(path).is_file():
+        raise FocusDetrError(
+            f"there is no {path}, which model.backbone.weights names; docs/weights.md tells how to "
+            "get ImageNet weights"
+        )
     checkpoint = load_checkpoint(path)
     load_into(model, checkpoint, prefix="backbone.")
     for difference in _differences(checkpoint, settings):

@@ -140,7 +140,7 @@ def _begin(config: Config, model: nn.Cell, classes: ClassMap) -> str:
     source, backbone = config.train.init_checkpoint, config.model.backbone.weights
     if source is None:
         if backbone is None:
-            return "starting from freshly drawn weights"
+            return "starting from freshly drawn weights, also in the backbone's frozen parts"
         load_backbone(backbone, model, config.model)
         return f"starting from freshly drawn weights, the backbone's from {backbone}"
     fresh = initialise_from(source, model, config.model, classes.names)
