@@ -11,6 +11,7 @@ Pictures are packed as they are, not decoded. Every file is 48 MiB larger than w
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ from focus_detr.data.mindrecord_writing import write_mindrecord
 from focus_detr.errors import FocusDetrError
 from focus_detr.runtime import command
 from focus_detr.wording import counted
+
+_log = logging.getLogger(__name__)
 
 _MOST_SHARDS = 1000  # MindSpore's limit
 
@@ -48,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     data = load_config(arguments.config, arguments.overrides).data
     read = {"train": training_annotations, "val": validation_annotations}[arguments.split](data)
     dataset = DetectionDataset.from_annotations(read, skip_broken=data.broken == "skip")
+    if lack := dataset.lack_of_boxes():
+        _log.warning(lack)
     write_mindrecord(dataset.annotations, arguments.out, arguments.shards)
     size = sum(file.stat().st_size for file in arguments.out.iterdir())
     packed = counted(len(dataset.annotations.images), "picture")

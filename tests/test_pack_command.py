@@ -50,5 +50,14 @@ def test_missing_pictures_are_left_out_or_refused(
     assert len(read_annotations(tmp_path / "packed").images) == 1
 
 
+def test_a_part_without_a_box_is_warned_of(
+    script: ModuleType, settings: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert script.main([*settings, "--split", "val"]) == 0
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{settings[1].removesuffix('config.yaml')}set has 1 image and no usable box"
+    ]
+
+
 def test_bad_numbers_are_refused(script: ModuleType, settings: list[str]) -> None:
     assert script.main([*settings, "--shards", "0"]) == 2

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from annotation_files import write_yolo
 from coco_files import MakeCoco, annotation
 
 from focus_detr.config.schema import Config, DataConfig
@@ -19,8 +20,13 @@ from focus_detr.evaluation.ground_truth import read_ground_truth
 
 @pytest.fixture
 def config(make_coco: MakeCoco) -> Config:
-    """Five tiny images for training and validation."""
-    path = make_coco([(30, 40)] * 5, [annotation(1, 2, (0, 0, 9, 9))])
+    """Five tiny images for training and validation, one with a box."""
+    return _config(make_coco, 2)
+
+
+def _config(make_coco: MakeCoco, *with_box: int) -> Config:
+    """Five tiny images; those with these ids have a box."""
+    path = make_coco([(30, 40)] * 5, [annotation(i, i, (0, 0, 9, 9)) for i in with_box])
     files = (str(path), str(path.parent))
     data = DataConfig(
         *files, *files, train_short_sides=(32,), train_max_side=64, test_short_side=48
@@ -74,7 +80,8 @@ def test_filtering_leaves_too_few_images(config: Config) -> None:
         build_train_loader(config, seed=0)
 
 
-def test_validation_may_be_a_part_of_the_training_set(config: Config) -> None:
+def test_validation_may_be_a_part_of_the_training_set(make_coco: MakeCoco) -> None:
+    config = _config(make_coco, 1, 2, 3, 4, 5)
     data = replace(config.data, val_annotations=None, val_images=None)
     (listed := Path(str(data.train_images)) / "val.txt").write_text("2\n4.png\n")
     for way in ({"val_list": str(listed)}, {"val_fraction": 0.5, "val_seed": 3}):
@@ -90,8 +97,9 @@ def test_validation_may_be_a_part_of_the_training_set(config: Config) -> None:
 
 
 def test_missing_pictures_are_left_out_or_refused(
-    config: Config, caplog: pytest.LogCaptureFixture
+    make_coco: MakeCoco, caplog: pytest.LogCaptureFixture
 ) -> None:
+    config = _config(make_coco, 2, 3)
     (Path(str(config.data.train_images)) / "2.png").unlink()
     with caplog.at_level(logging.WARNING):
         loader = build_train_loader(config, seed=0)
@@ -99,7 +107,7 @@ def test_missing_pictures_are_left_out_or_refused(
     assert "left out 1 of 5 images; the first: image 2: no file" in caplog.text
     truth = read_ground_truth(build_eval_loader(config, batch_size=1).dataset.annotations)
     assert len(truth["images"]) == 4
-    assert not truth["annotations"]
+    assert [entry["image_id"] for entry in truth["annotations"]] == [3]
     strict = replace(config, data=replace(config.data, broken="error"))
     for build in (build_train_loader, build_eval_loader):
         more = {"seed": 0} if build is build_train_loader else {"batch_size": 1}
@@ -112,6 +120,54 @@ def test_a_set_that_mostly_lacks_its_pictures_is_refused(config: Config) -> None
         (Path(str(config.data.train_images)) / f"{number}.png").unlink()
     with pytest.raises(FocusDetrError, match=r"image 1: no file .* \(3 of 5 images cannot be"):
         build_train_loader(config, seed=0)
+
+
+@pytest.mark.parametrize("filter_empty", [False, True])
+def test_training_without_a_box_is_refused(make_coco: MakeCoco, filter_empty: bool) -> None:
+    config = _config(make_coco)
+    config = replace(config, data=replace(config.data, filter_empty=filter_empty))
+    with pytest.raises(FocusDetrError, match=r"instances\.json has 5 images and no usable box$"):
+        build_train_loader(config, seed=0)
+
+
+def test_training_with_unusable_boxes_alone_is_refused(make_coco: MakeCoco) -> None:
+    config = _config(make_coco)
+    boxes = [annotation(1, 1, (1, 1, 4, 0)), annotation(2, 2, (1, 1, 4, 4), iscrowd=1)]
+    make_coco([(30, 40)] * 5, boxes)
+    with pytest.raises(FocusDetrError, match=r"no usable box; left out: 1 crowd, 1 empty$"):
+        build_train_loader(config, seed=0)
+
+
+def test_training_on_what_validation_leaves_needs_a_box(config: Config) -> None:
+    (listed := Path(str(config.data.train_images)) / "val.txt").write_text("2\n")
+    data = replace(config.data, val_annotations=None, val_images=None, val_list=str(listed))
+    with pytest.raises(FocusDetrError, match="has 4 images and no usable box"):
+        build_train_loader(replace(config, data=data), seed=0)
+
+
+def test_a_yolo_set_without_label_files_says_where_they_should_be(tmp_path: Path) -> None:
+    path = write_yolo(tmp_path / "set", {"a": (20, 30), "b": (20, 30)}, {"a": "", "b": ""})
+    config = Config(data=DataConfig(train_annotations=str(path), workers=0))
+    read = r"there is nothing to learn: .*data\.yaml has 2 images and no usable box; "
+    with pytest.raises(FocusDetrError, match=rf"{read}2 label files read, such as .*a\.txt$"):
+        build_train_loader(config, seed=0)
+    (tmp_path / "set" / "labels").rename(tmp_path / "set" / "label")
+    missing = r"no label file found; the first would be .*set/labels/train/a\.txt$"
+    with pytest.raises(FocusDetrError, match=read + missing):
+        build_train_loader(config, seed=0)
+
+
+def test_evaluation_without_a_box_is_warned_of(
+    make_coco: MakeCoco, config: Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        build_eval_loader(config, batch_size=1)
+        assert not caplog.records
+        assert len(build_eval_loader(_config(make_coco), batch_size=1)) == 5
+    (record,) = caplog.records
+    said = record.getMessage()
+    assert said.startswith("AP cannot be measured: ")
+    assert said.endswith("instances.json has 5 images and no usable box")
 
 
 def test_bad_settings_are_named(config: Config) -> None:

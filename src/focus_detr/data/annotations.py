@@ -45,6 +45,7 @@ class Annotations:
     boxes: tuple[BoxEntry, ...]
     classes: ClassMap  # the source's own, with the model's category ids where the names agree
     unreadable: tuple[str, ...] = ()  # a sentence for each picture that had to be left out
+    label_files: str = ""  # which were read, in words; '' if the source itself has the boxes
 
     def only(self, image_ids: Container[int]) -> Annotations:
         """The part with these images; classes and ids stay."""

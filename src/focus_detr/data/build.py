@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from focus_detr.config.schema import Config, DataConfig
@@ -16,6 +17,8 @@ from focus_detr.data.split import Division, divide_by_fraction, divide_by_list
 from focus_detr.data.transforms import EvalPolicy, TrainPolicy
 from focus_detr.errors import FocusDetrError
 from focus_detr.wording import counted
+
+_log = logging.getLogger(__name__)
 
 
 def build_train_loader(
@@ -36,7 +39,8 @@ def build_train_loader(
         classes: class map of a model that goes on training; None derives it from the file.
 
     Raises:
-        FocusDetrError: paths are not set, the data is bad or too little for one batch.
+        FocusDetrError: paths are not set, the data is bad, without any box, or too little for one
+            batch.
     """
     data = config.data
     if seed < 0:
@@ -48,6 +52,8 @@ def build_train_loader(
         skip_broken=data.broken == "skip",
     )
     _check_class_count(config, dataset)
+    if lack := dataset.lack_of_boxes():
+        raise FocusDetrError(f"there is nothing to learn: {lack}")
     if len(dataset) < config.train.batch_size * world_size:
         raise FocusDetrError(
             f"{data.train_annotations} has {counted(len(dataset), 'usable image')}, too few for "
@@ -76,7 +82,7 @@ def build_eval_loader(
     world_size: int = 1,
     round_to: int | None = None,
 ) -> DataLoader:
-    """Loader of the validation images, each exactly once.
+    """Loader of the validation images, each exactly once; a warning if none has a box.
 
     Args:
         config: all settings.
@@ -96,6 +102,8 @@ def build_eval_loader(
         skip_broken=data.broken == "skip",
     )
     _check_class_count(config, dataset)
+    if lack := dataset.lack_of_boxes():
+        _log.warning("AP cannot be measured: %s", lack)
     # metrics compare with the file itself, so that no box need be dropped from the batches
     largest = max(len(record.boxes) for record in dataset.records)
     return DataLoader(

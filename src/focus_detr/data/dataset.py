@@ -59,6 +59,17 @@ class DetectionDataset:
         """Category ids in class order."""
         return self.classes.category_ids
 
+    def lack_of_boxes(self) -> str:
+        """Why there is nothing to learn or to measure, in words; '' if there is a usable box."""
+        if any(len(record.boxes) for record in self.records):
+            return ""
+        reasons = [f"{count} {reason}" for reason, count in sorted(self.dropped.items())]
+        why = [self.annotations.label_files, f"left out: {', '.join(reasons)}" if reasons else ""]
+        images = counted(len(self.annotations.images), "image")
+        return "; ".join(
+            [f"{self.annotations.source} has {images} and no usable box", *filter(None, why)]
+        )
+
     def without_annotations(self) -> DetectionDataset:
         """The same with an empty part of the annotations: only evaluation reads them again."""
         return replace(self, annotations=self.annotations.only(()))
@@ -102,7 +113,8 @@ class DetectionDataset:
                 counts them, unless these are more than half.
 
         Raises:
-            FocusDetrError: a picture is missing, or there is none to use.
+            FocusDetrError: a picture is missing, there is none to use, or ``filter_empty`` leaves
+                none.
         """
         annotations = _with_pictures(annotations, skip_broken)
         boxes, dropped = _usable_boxes(annotations, classes or annotations.classes)
@@ -111,10 +123,13 @@ class DetectionDataset:
             for image in annotations.images
             if boxes[image.image_id] or not filter_empty
         )
-        if not records:
+        if not annotations.images:
             raise FocusDetrError(f"{annotations.source} has no images to use")
         _warn_dropped(dropped, annotations.source)
-        return cls(records, classes or annotations.classes, dropped, annotations)
+        dataset = cls(records, classes or annotations.classes, dropped, annotations)
+        if not records:
+            raise FocusDetrError(dataset.lack_of_boxes())
+        return dataset
 
 
 def _with_pictures(annotations: Annotations, skip_broken: bool) -> Annotations:

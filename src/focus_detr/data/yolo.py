@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -83,18 +83,28 @@ def read_yolo(
     images: list[ImageEntry] = []
     boxes: list[BoxEntry] = []
     unreadable: list[str] = []
+    found: list[Path] = []
     for number, pair in enumerate(layout.pairs, start=1):
         rows = _read_labels(pair.labels, layout, known)
+        if rows is not None:
+            found.append(pair.labels)
         try:
             height, width = read_size(pair.image)
         except FocusDetrError as error:
             unreadable.append(str(error))
             continue
         images.append(ImageEntry(number, pair.name, pair.image, height, width))
-        for label, (x, y, w, h) in rows:
+        for label, (x, y, w, h) in rows or ():
             box = x * width, y * height, w * width, h * height
             boxes.append(BoxEntry(number, class_map.category_ids[label], box, abs(box[2] * box[3])))
-    return Annotations(source, tuple(images), tuple(boxes), class_map, tuple(unreadable))
+    read = tuple(images), tuple(boxes), class_map, tuple(unreadable)
+    return Annotations(source, *read, _in_words(found, layout.pairs))
+
+
+def _in_words(found: Sequence[Path], pairs: Sequence[_Pair]) -> str:
+    if found:
+        return f"{counted(len(found), 'label file')} read, such as {found[0]}"
+    return f"no label file found; the first would be {pairs[0].labels}"
 
 
 def _find_layout(source: Path, image_dir: Path | None, split: Split) -> _Layout:
@@ -198,9 +208,10 @@ def _names_above(folder: Path) -> tuple[tuple[str, ...], Path]:
     )
 
 
-def _read_labels(path: Path, layout: _Layout, known: set[str]) -> list[Row]:
+def _read_labels(path: Path, layout: _Layout, known: set[str]) -> list[Row] | None:
+    """The boxes of a label file; None if there is no such file."""
     if not is_file(path):
-        return []
+        return None
     rows = []
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         words = line.split()
