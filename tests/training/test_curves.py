@@ -55,6 +55,12 @@ def _evaluation(step: int, score: float) -> dict[str, object]:
     return {"kind": "evaluation", "step": step, "metrics": dict.fromkeys(METRICS, score)}
 
 
+def test_what_could_not_be_measured_is_no_point(run: Path) -> None:
+    lines = [_evaluation(10, -1.0), _evaluation(20, 0.0)]
+    (run / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert read_curves(run).metrics == {name: [(20, 0.0)] for name in METRICS}
+
+
 def test_a_resumed_run_takes_back_what_it_does_again(run: Path) -> None:
     before = [_train(10, 9.0), _evaluation(10, 0.1), _train(20, 8.0), _evaluation(20, 0.2)]
     again = [_train(15, 7.0), _train(20, 6.0)]

@@ -103,6 +103,43 @@ def test_the_best_weights_are_kept(tmp_path: Path) -> None:
     assert _resumed(run).state.best == 0.5
 
 
+@pytest.mark.parametrize(
+    ("scores", "kept", "best", "says"),
+    [
+        ((-1.0, -1.0), 1, None, ["has the latest weights"] * 2),
+        ((-1.0, 0.0, -1.0), 1, 0.0, ["has the latest weights", "has the weights of AP 0.0"]),
+        ((0.25, -1.0), 0, 0.25, ["has the weights of AP 25.0"]),
+        ((0.25, float("nan")), 0, 0.25, []),
+    ],
+)
+def test_while_no_ap_is_measured_the_latest_weights_are_the_best(
+    tmp_path: Path, scores: tuple[float, ...], kept: int, best: float | None, says: list[str]
+) -> None:
+    sink, numbered = _Messages(), iter(enumerate(scores))
+
+    def evaluate() -> dict[str, float]:
+        number, score = next(numbered)
+        trainer.parts.model.backbone.kernel.set_data(ms.ops.full((3,), float(number)))
+        return {"AP": score}
+
+    loader = TinyLoader(batches=0)  # nothing to compile
+    run = TinyRun(tmp_path, len(scores), loader=loader, evaluate=evaluate, sinks=(sink,))
+    trainer = run.trainer()
+    assert trainer.run().best == best
+    stored = load_checkpoint(tmp_path / "best.safetensors")
+    np.testing.assert_array_equal(stored.tensors["backbone.kernel"], [kept] * 3)
+    assert stored.metadata["training_state"]["best"] == best
+    assert _resumed(run).state.best == best
+    start = "AP cannot be measured without boxes; best.safetensors "
+    assert [text.removeprefix(start) for text in sink.texts] == says
+
+
+def test_a_state_that_took_no_ap_for_one_goes_on(tmp_path: Path) -> None:
+    run = TinyRun(tmp_path, epochs=1, evaluate=lambda: {"AP": -1.0})
+    assert run.trainer(TrainingState(0, 3, batch=3, best=-1.0)).run().best is None
+    assert (tmp_path / "best.safetensors").is_file()
+
+
 @pytest.mark.parametrize(("every", "evaluated"), [(0, []), (2, [2, 3]), (5, [3])])
 def test_the_last_epoch_is_always_evaluated(
     tmp_path: Path, every: int, evaluated: list[int]

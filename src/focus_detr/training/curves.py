@@ -25,7 +25,9 @@ class RunCurves:
 
     name: str
     loss: list[tuple[int, float]]  # (step, total loss smoothed over the last steps)
-    metrics: dict[str, list[tuple[int, float]]]  # (step, percent) for each of METRICS
+    metrics: dict[
+        str, list[tuple[int, float]]
+    ]  # (step, percent) where each of METRICS was measured
 
 
 def read_groups(groups: Sequence[Sequence[Path]]) -> list[list[RunCurves]]:
@@ -60,7 +62,8 @@ def read_curves(folder: Path) -> RunCurves:
                 loss.append((record["step"], record["loss_smoothed"]))
             else:
                 for name in METRICS:
-                    metrics[name].append((record["step"], 100 * record["metrics"][name]))
+                    if (value := record["metrics"][name]) >= 0:
+                        metrics[name].append((record["step"], 100 * value))
     except (KeyError, TypeError) as error:
         raise FocusDetrError(f"{path} is not the log of a run: bad record ({error})") from error
     return RunCurves(folder.resolve().name, loss, metrics)

@@ -21,7 +21,7 @@ class RunFolder:
 
     @property
     def best(self) -> Path:
-        """The weights with the highest AP so far."""
+        """The weights with the highest AP so far; the latest ones while none was measured."""
         return self.path / "best.safetensors"
 
     @property

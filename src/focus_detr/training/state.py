@@ -36,7 +36,7 @@ class TrainingState:
     batches_per_epoch: int
     epoch: int = 0  # the one under way, from 0
     batch: int = 0  # batches of it that are done
-    best: float | None = None  # AP of best.safetensors
+    best: float | None = None  # AP of best.safetensors; None: none was measured
 
     @property
     def step(self) -> int:

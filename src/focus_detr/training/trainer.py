@@ -32,9 +32,10 @@ from focus_detr.training.state import (
 )
 from focus_detr.training.stop_signal import StopSignal, TrainingStopped
 from focus_detr.training.train_step import TrainStep
-from focus_detr.wording import counted
+from focus_detr.wording import counted, percent
 
 BEST_METRIC = "AP"
+_UNMEASURED = -1.0  # AP without any box to find
 
 TrainBatch = Batch | BatchGroup  # what a step is fed
 
@@ -221,12 +222,22 @@ class Trainer:
         metrics = evaluate()
         self.parts.log.evaluation(self.state.epoch, self.state.step, metrics)
         self.parts.log.pictures(self.state.step, self.parts.pictures())
-        score = metrics[BEST_METRIC]
-        if not math.isfinite(score) or (self.state.best is not None and score <= self.state.best):
+        self._keep_best(metrics[BEST_METRIC])
+
+    def _keep_best(self, score: float) -> None:
+        """Save the weights with the highest AP, or the latest ones as long as none was measured."""
+        parts, best = self.parts, self.state.best
+        record = _UNMEASURED if best is None else best
+        if score < 0:
+            kept = "the latest weights" if record < 0 else f"the weights of AP {percent(record)}"
+            parts.log.message(
+                f"AP cannot be measured without boxes; {parts.folder.best.name} has {kept}"
+            )
+        better = score > record or (score < 0 and record < 0)
+        if not better or not math.isfinite(score):
             return
-        self.state = replace(self.state, best=score)
-        if self.parts.world.first:
-            parts = self.parts
+        self.state = replace(self.state, best=score if score >= 0 else None)
+        if parts.world.first:
             save_weights(parts.folder.best, parts.model, parts.description, self.state)
 
     def _save_if_due(self) -> None:
