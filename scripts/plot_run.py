@@ -30,7 +30,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "groups", nargs="+", metavar="RUN[,RUN...]", help="output folders; with commas: one curve"
     )
-    parser.add_argument("--out", type=Path, default=Path("curves.png"), help="PNG file to write")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("curves.png"),
+        help="PNG file to write, default: curves.png",
+    )
     arguments = parser.parse_args(argv)
     groups = [[Path(folder) for folder in group.split(",")] for group in arguments.groups]
     draw_curves(read_groups(groups), arguments.out)

@@ -125,6 +125,7 @@ def test_a_run_without_evaluations_is_drawn(run: Path, tmp_path: Path) -> None:
 
 INCOMPLETE = (
     '{"kind": "train"}\n',
+    '{"kind": "train", "step": 1}\n',
     '{"kind": "evaluation", "step": 1, "metrics": {"AP": 0.5}}\n',
     '{"kind": "evaluation", "step": 1, "metrics": 5}\n',
 )
@@ -135,6 +136,44 @@ def test_another_file_is_refused(run: Path, text: str) -> None:
     (run / "metrics.jsonl").write_text(text)
     with pytest.raises(FocusDetrError, match=r"metrics\.jsonl is not the log of a run"):
         read_curves(run)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"loss_smoothed": "a"}, "'loss_smoothed' must be a finite number, not 'a'"),
+        ({"loss_smoothed": None}, "'loss_smoothed' must be a finite number, not None"),
+        ({"loss_smoothed": float("inf")}, "'loss_smoothed' must be a finite number, not inf"),
+        ({"step": "20"}, "'step' must be a finite number, not '20'"),
+        ({"step": 2.5}, "'step' must be a whole number, not 2.5"),
+        ({"kind": "evaluation", "metrics": [1]}, r"'metrics' must be an object, not \[1\]"),
+        (
+            {"kind": "evaluation", "metrics": {"AP": 0.5, "AP50": "b"}},
+            "'AP50' must be a finite number, not 'b'",
+        ),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_line(
+    run: Path, changes: dict[str, object], said: str
+) -> None:
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({**_train(30, 1.0), **changes}) + "\n")
+    with pytest.raises(FocusDetrError, match=rf"metrics\.jsonl is not .* a run: line 5: {said}$"):
+        read_curves(run)
+
+
+def test_a_log_without_a_point_is_not_drawn(run: Path) -> None:
+    for record in ({"kind": "message", "text": "starting"}, _evaluation(9, -1.0)):
+        (run / "metrics.jsonl").write_text(json.dumps(record) + "\n")
+        with pytest.raises(FocusDetrError, match=r"cells.metrics\.jsonl has no loss or AP to draw"):
+            read_groups([[run]])
+
+
+@pytest.mark.parametrize("name", ["curves.jpg", "curves", "curves.png.gz"])
+def test_another_ending_is_refused(run: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(FocusDetrError, match=rf"{name} must end in \.png$"):
+        draw_curves([[read_curves(run)]], tmp_path / name)
+    assert not (tmp_path / name).exists()
 
 
 def test_a_folder_without_a_log_is_named(tmp_path: Path) -> None:

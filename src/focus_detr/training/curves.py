@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from focus_detr.checks import is_finite_number
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import write_whole
 
 METRICS_NAME = "metrics.jsonl"
 METRICS = ("AP", "AP50", "AP75")
 _TRAIN, _EVALUATION = "train", "evaluation"  # kinds of lines
+_LOSS = "loss_smoothed"
+_ENDING = ".png"
 _INSTALL = "pip install matplotlib==3.10.8"
 
 
@@ -31,8 +34,15 @@ class RunCurves:
 
 
 def read_groups(groups: Sequence[Sequence[Path]]) -> list[list[RunCurves]]:
-    """Read the logs of runs, see ``read_curves``; those of one name are called by their paths."""
+    """Read the logs of runs, see ``read_curves``; those of one name are called by their paths.
+
+    Raises:
+        FocusDetrError: as ``read_curves``, or a log has nothing to draw.
+    """
     runs = [read_curves(folder) for group in groups for folder in group]
+    for run, folder in zip(runs, chain.from_iterable(groups), strict=True):
+        if not run.loss and not any(run.metrics.values()):
+            raise FocusDetrError(f"{folder / METRICS_NAME} has no loss or AP to draw yet")
     names = [run.name for run in runs]
     named = (
         replace(run, name=str(folder)) if names.count(run.name) > 1 else run
@@ -53,50 +63,80 @@ def read_curves(folder: Path) -> RunCurves:
     Raises:
         FocusDetrError: no log, or a line of it is not one of ours.
     """
-    path = folder / METRICS_NAME
     loss: list[tuple[int, float]] = []
     metrics: dict[str, list[tuple[int, float]]] = {name: [] for name in METRICS}
-    try:
-        for record in _without_undone(_records(path)):
-            if record["kind"] == _TRAIN:
-                loss.append((record["step"], record["loss_smoothed"]))
-            else:
-                for name in METRICS:
-                    if (value := record["metrics"][name]) >= 0:
-                        metrics[name].append((record["step"], 100 * value))
-    except (KeyError, TypeError) as error:
-        raise FocusDetrError(f"{path} is not the log of a run: bad record ({error})") from error
+    for record in _without_undone(_records(folder / METRICS_NAME)):
+        if record.evaluation:
+            for name, value in record.values.items():
+                if value >= 0:
+                    metrics[name].append((record.step, 100 * value))
+        else:
+            loss.append((record.step, record.values[_LOSS]))
     return RunCurves(folder.resolve().name, loss, metrics)
 
 
-def _without_undone(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class _Record:
+    """A line of the log about a step's losses or an evaluation."""
+
+    step: int
+    evaluation: bool
+    values: dict[str, float]  # the smoothed loss, or each of METRICS
+
+
+def _without_undone(records: Sequence[_Record]) -> list[_Record]:
     """Losses and evaluations in rising order; a later line takes back those from its place on."""
-    kept: list[dict[str, Any]] = []
+    kept: list[_Record] = []
     for record in records:
-        if record["kind"] in (_TRAIN, _EVALUATION):
-            while kept and _place(kept[-1]) >= _place(record):
-                kept.pop()
-            kept.append(record)
+        while kept and _place(kept[-1]) >= _place(record):
+            kept.pop()
+        kept.append(record)
     return kept
 
 
-def _place(record: dict[str, Any]) -> tuple[int, bool]:
-    return record["step"], record["kind"] == _EVALUATION
+def _place(record: _Record) -> tuple[int, bool]:
+    return record.step, record.evaluation
 
 
-def _records(path: Path) -> list[dict[str, Any]]:
+def _records(path: Path) -> list[_Record]:
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     except OSError as error:
         raise FocusDetrError(f"{path} cannot be read: {error.strerror}") from error
+    whole = (line for line in lines if line.endswith("\n"))
+    records = (
+        _parse(line, f"{path} is not the log of a run: line {number}")
+        for number, line in enumerate(whole, start=1)
+    )
+    return [record for record in records if record is not None]
+
+
+def _parse(line: str, where: str) -> _Record | None:
+    """What a line holds; None if it is of another kind."""
     try:
-        records = [json.loads(line) for line in lines if line.endswith("\n")]
-        missing = [index for index, record in enumerate(records) if "kind" not in record]
-    except (ValueError, TypeError) as error:
-        raise FocusDetrError(f"{path} is not the log of a run: {error}") from error
-    if missing:
-        raise FocusDetrError(f"{path} is not the log of a run: line {missing[0] + 1} has no kind")
-    return records
+        content = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise FocusDetrError(f"{where} is not JSON: {error}") from error
+    if not isinstance(content, dict) or "kind" not in content:
+        raise FocusDetrError(f"{where} has no kind")
+    if content["kind"] not in (_TRAIN, _EVALUATION):
+        return None
+    step = _number(content, "step", where)
+    if not isinstance(step, int):
+        raise FocusDetrError(f"{where}: 'step' must be a whole number, not {step!r}")
+    if content["kind"] == _TRAIN:
+        return _Record(step, False, {_LOSS: _number(content, _LOSS, where)})
+    metrics = content.get("metrics")
+    if not isinstance(metrics, dict):
+        raise FocusDetrError(f"{where}: 'metrics' must be an object, not {metrics!r}")
+    return _Record(step, True, {name: _number(metrics, name, where) for name in METRICS})
+
+
+def _number(content: Mapping[str, Any], key: str, where: str) -> float:
+    value = content.get(key)
+    if not is_finite_number(value):
+        raise FocusDetrError(f"{where}: '{key}' must be a finite number, not {value!r}")
+    return cast(float, value)
 
 
 Spread = list[tuple[int, float, float, float]]  # (step, mean, lowest, highest) over the runs
@@ -124,8 +164,10 @@ def draw_curves(groups: Sequence[Sequence[RunCurves]], path: Path) -> None:
         path: the file to write.
 
     Raises:
-        FocusDetrError: matplotlib is not installed, or the file cannot be written.
+        FocusDetrError: another ending, matplotlib is not installed, or the file cannot be written.
     """
+    if path.suffix.lower() != _ENDING:
+        raise FocusDetrError(f"{path} must end in {_ENDING}")
     try:
         from matplotlib.figure import Figure  # only this command needs it
     except ImportError as error:
