@@ -64,7 +64,7 @@ def test_exports_with_one_step_up_too_many(tmp_path: Path) -> None:
     (tmp_path / "valid/labels").mkdir()
     (tmp_path / "valid/labels/x.txt").write_text("0 .5 .5 1 1")
     path = tmp_path / "data.yaml"
-    path.write_text("train: ../train/images\nval: ../valid/images\nnames: {0: 7, 1: b}\n")
+    path.write_text("train: ../train/images\nval: ../valid/images\nnc: 2\nnames: {0: 7, 1: b}\n")
     read = read_yolo(path, None, split="val")
     assert read.classes.names == ("7", "b")
     assert read.boxes[0].box == pytest.approx((0, 0, 20, 20))
@@ -108,6 +108,8 @@ def test_mistakes_are_named(data_yaml: Path, line: str, message: str) -> None:
         ("names: [a, a]", r"data\.yaml: class 1 has the name 'a' of another class"),
         ("names: [no, b]", r"data\.yaml: name 0 must be a text in quotes, not False"),
         ("names: {1: a, 2: b}", r"data\.yaml: 'names' must have the indices 0 to 1"),
+        ("nc: 3\nnames: [a, b]", r"data\.yaml: 'nc' is 3, but 'names' has 2 classes"),
+        ("nc: many\nnames: {0: a}", r"data\.yaml: 'nc' is 'many', but 'names' has 1 class"),
         ("names: [a, '']", r"data\.yaml: the name of class 1 is empty"),
         ("[1, 2]", r"data\.yaml: the top level must be a mapping with 'names'"),
         ("a: [", r"data\.yaml is not valid YAML"),
@@ -130,14 +132,35 @@ def test_missing_class_names_are_asked_for(data_yaml: Path) -> None:
     assert read_yolo(labels, None).classes.names == ("cat", "dog")
 
 
+@pytest.mark.parametrize("source", ["labels/train", "data.yaml"])
 def test_labels_without_picture_are_counted(
-    data_yaml: Path, caplog: pytest.LogCaptureFixture
+    data_yaml: Path, caplog: pytest.LogCaptureFixture, source: str
 ) -> None:
-    labels = data_yaml.parent / "labels" / "train"
-    (labels / "z.txt").write_text("0 .5 .5 .5 .5\n")
+    root = data_yaml.parent
+    (root / "labels" / "train" / "z.txt").write_text("0 .5 .5 .5 .5\n")
     with caplog.at_level(logging.WARNING):
-        assert len(read_yolo(labels, None).boxes) == 2
-    assert "1 label file without a picture" in caplog.text
+        assert len(read_yolo(root / source, None).boxes) == 2
+    assert "labels/train: 1 label file without a picture" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "places", ["[images/train, ./images/train/]", "[images/train, list.txt]", "[list.txt]"]
+)
+def test_a_picture_that_is_named_twice_counts_once(
+    data_yaml: Path, caplog: pytest.LogCaptureFixture, places: str
+) -> None:
+    lines = [f"{folder}images/train/{stem}.png\n" for folder in ("", "./") for stem in SIZES]
+    (data_yaml.parent / "list.txt").write_text("".join(lines))
+    expected = read_yolo(data_yaml, None)
+    data_yaml.write_text(f"train: {places}\nnames: [cat, dog]\n")
+    with caplog.at_level(logging.WARNING):
+        read = read_yolo(data_yaml, None)
+    assert read.boxes == expected.boxes
+    assert [image.path.name for image in read.images] == ["a.png", "b.png", "c.png"]
+    (record,) = caplog.records
+    twice = 6 if places == "[images/train, list.txt]" else 3
+    assert f"data.yaml: {twice} pictures named more than once, such as " in record.getMessage()
+    assert "a.png; each is used once" in record.getMessage()
 
 
 def test_broken_pictures_are_left_out_by_name(data_yaml: Path) -> None:

@@ -13,6 +13,7 @@ from focus_detr.data.classes import ClassMap
 from focus_detr.data.picture_files import is_file
 from focus_detr.data.text_files import is_unicode, read_text
 from focus_detr.errors import FocusDetrError
+from focus_detr.wording import counted
 
 YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml")
 LIST_NAMES = ("classes.txt", "obj.names", "labels.txt")
@@ -92,7 +93,8 @@ def names_of_yaml(content: dict[Any, Any], path: Path) -> list[str]:
     """The class names in order of their index.
 
     Raises:
-        FocusDetrError: there are none, or their indices are not 0, 1, 2 and so on.
+        FocusDetrError: there are none, their indices are not 0, 1, 2 and so on, or ``nc`` is not
+            their number.
     """
     names = content.get("names")
     if isinstance(names, dict):
@@ -104,4 +106,7 @@ def names_of_yaml(content: dict[Any, Any], path: Path) -> list[str]:
     for index, name in enumerate(names):
         if isinstance(name, bool) or not isinstance(name, (str, int, float)):
             raise FocusDetrError(f"{path}: name {index} must be a text in quotes, not {name!r}")
+    if content.get("nc", len(names)) != len(names):
+        there = counted(len(names), "class")
+        raise FocusDetrError(f"{path}: 'nc' is {content['nc']!r}, but 'names' has {there}")
     return [str(name).strip() for name in names]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from os.path import abspath
 from pathlib import Path
 from typing import Any, Literal
 
@@ -112,26 +113,12 @@ def _find_layout(source: Path, image_dir: Path | None, split: Split) -> _Layout:
         yaml_file = find_names_file((source,), YAML_NAMES)
         labels = source / LABEL_FOLDER if is_folder(source / LABEL_FOLDER) else source
         if yaml_file is None or image_dir or (labels == source and any(source.glob("*.txt"))):
-            return _from_folders(labels, image_dir or _beside(labels, LABEL_FOLDER, _IMAGE_FOLDER))
+            images = image_dir or _beside(labels, LABEL_FOLDER, _IMAGE_FOLDER)
+            return _Layout(tuple(_pairs(images, labels)), *_names_above(labels))
         source = yaml_file
     if source.suffix in (".yaml", ".yml"):
         return _from_yaml(source, image_dir, split)
-    pairs = tuple(_listed(source))
-    names, names_file = _names_above(source.parent)
-    return _Layout(pairs, names, names_file)
-
-
-def _from_folders(labels: Path, images: Path) -> _Layout:
-    pairs = tuple(_pairs(images, labels))
-    names, names_file = _names_above(labels)
-    expected = {pair.labels for pair in pairs}
-    orphans = [p for p in labels.rglob("*.txt") if p not in expected and p.name not in LIST_NAMES]
-    if orphans:
-        _log.warning(
-            "%s: %s without a picture in %s, such as %s",
-            *(labels, counted(len(orphans), "label file"), images, min(orphans)),
-        )
-    return _Layout(pairs, names, names_file)
+    return _Layout(_once(_listed(source), source), *_names_above(source.parent))
 
 
 def _from_yaml(path: Path, image_dir: Path | None, split: Split) -> _Layout:
@@ -144,7 +131,7 @@ def _from_yaml(path: Path, image_dir: Path | None, split: Split) -> _Layout:
             pairs += _listed(place)
         else:
             pairs += _pairs(place, _beside(place, _IMAGE_FOLDER, LABEL_FOLDER))
-    return _Layout(tuple(pairs), names, path)
+    return _Layout(_once(pairs, path), names, path)
 
 
 def _places(content: dict[Any, Any], path: Path, split: Split) -> list[Path]:
@@ -176,17 +163,38 @@ def _beside(path: Path, old: str, new: str) -> Path:
     return Path(*parts)
 
 
-def _pairs(images: Path, labels: Path) -> Iterable[_Pair]:
+def _pairs(images: Path, labels: Path) -> list[_Pair]:
+    """The pictures of a folder; label files that belong to none are counted in a warning."""
     names = find_pictures(images)
     if not names:
         raise FocusDetrError(f"{images} has no pictures")
-    return [_Pair(name, images / name, (labels / name).with_suffix(".txt")) for name in names]
+    pairs = [_Pair(name, images / name, (labels / name).with_suffix(".txt")) for name in names]
+    expected = {pair.labels for pair in pairs}
+    orphans = [p for p in labels.rglob("*.txt") if p not in expected and p.name not in LIST_NAMES]
+    if orphans:
+        _log.warning(
+            "%s: %s without a picture in %s, such as %s",
+            *(labels, counted(len(orphans), "label file"), images, min(orphans)),
+        )
+    return pairs
+
+
+def _once(pairs: Iterable[_Pair], source: Path) -> tuple[_Pair, ...]:
+    """Each picture where it comes first; a warning counts those that come again."""
+    found: dict[str, _Pair] = {}
+    again = [pair for pair in pairs if found.setdefault(abspath(pair.image), pair) is not pair]
+    if again:
+        _log.warning(
+            "%s: %s named more than once, such as %s; each is used once",
+            *(source, counted(len(again), "picture"), again[0].image),
+        )
+    return tuple(found.values())
 
 
 def _listed(path: Path) -> Iterable[_Pair]:
     """Pictures of a text file with one path on each line, relative to that file."""
     lines = [line.strip() for line in read_text(path).splitlines()]
-    names = list(dict.fromkeys(line for line in lines if line))
+    names = [line for line in lines if line]
     if not names:
         raise FocusDetrError(f"{path} lists no pictures")
     for name in names:
