@@ -45,7 +45,7 @@ def test_the_nearest_file_counts(tmp_path: Path) -> None:
 
 
 def test_names_of_text_and_yaml_files(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes("\ufeff cat \r\n\r\nzebra crossing\r\n".encode())
+    (tmp_path / "a.txt").write_bytes("\ufeff cat \r\nzebra crossing\r\n \r\n\r\n".encode())
     assert read_class_names(tmp_path / "a.txt") == ("cat", "zebra crossing")
     (tmp_path / "a.yaml").write_text("names: {1: dog, 0: 12}\n")
     assert read_class_names(tmp_path / "a.yaml") == ("12", "dog")
@@ -55,6 +55,8 @@ def test_names_of_text_and_yaml_files(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("a.txt", b"\n", r"a\.txt names no classes"),
+        ("a.txt", b"cat\n \ndog\n", r"a\.txt: line 2 is blank, but must name class 1"),
+        ("a.txt", b"\ncat\n", r"a\.txt: line 1 is blank, but must name class 0"),
         ("a.txt", b"cat\ncat\n", r"a\.txt: class 1 has the name 'cat' of another class"),
         ("a.txt", b"\xff", r"a\.txt is not UTF-8 text"),
         ("a.yaml", b'names: ["\\ud800"]', r"the name of class 0 is empty or no Unicode text"),

@@ -44,12 +44,16 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     """Names from a data.yaml (``names``, a list or index: name), or from a text file's lines.
 
     Raises:
-        FocusDetrError: not readable, no names, or a name that is empty or given twice.
+        FocusDetrError: not readable, no names, or a name that is empty or given twice; a blank line
+            before the last name would be an empty one.
     """
     if path.suffix in (".yaml", ".yml"):
         names = names_of_yaml(read_yaml(path), path)
     else:
-        names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+        names = [line.strip() for line in read_text(path).rstrip().splitlines()]
+        if "" in names:
+            index = names.index("")
+            raise FocusDetrError(f"{path}: line {index + 1} is blank, but must name class {index}")
     if not names:
         raise FocusDetrError(f"{path} names no classes")
     for index, name in enumerate(names):
