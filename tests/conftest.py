@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -30,6 +32,16 @@ def _graph_mode() -> None:
     ms.set_device("CPU")
     ms.set_context(mode=ms.GRAPH_MODE)
     follow_thread_limit()
+
+
+@pytest.fixture
+def usual_signals() -> Iterator[None]:
+    """As in a terminal; what runs in the background of a shell or under nohup ignores some."""
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
+    hang_up = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGHUP, hang_up)
 
 
 @pytest.fixture(scope="session")

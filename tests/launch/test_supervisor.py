@@ -21,6 +21,8 @@ from focus_detr.launch import supervisor
 from focus_detr.launch.job import Job
 from focus_detr.launch.supervisor import Supervisor
 
+pytestmark = pytest.mark.usefixtures("usual_signals")
+
 STAND_IN = Path(__file__).with_name("msrun_stand_in.py")
 GRACE, PATIENCE = 0.5, 2.0
 
@@ -89,14 +91,19 @@ def test_a_late_msrun_is_not_waited_for_when_the_end_is_known(
 
 
 @contextmanager
-def _stopped_once_ready(folder: Path) -> Iterator[None]:
-    """Within it this process gets SIGTERM, soon after two workers are ready."""
+def _stopped_once_ready(folder: Path, *numbers: signal.Signals) -> Iterator[None]:
+    """Within it this process gets these signals (none: SIGTERM), soon after two workers are ready.
+
+    A moment apart, as those of a closed terminal are.
+    """
 
     def stop() -> None:
         while len(list(folder.glob("ready_*"))) < 2:
             time.sleep(0.05)
         time.sleep(1.0)  # the supervisor has to see them too
-        os.kill(os.getpid(), signal.SIGTERM)
+        for number in numbers or (signal.SIGTERM,):
+            os.kill(os.getpid(), number)
+            time.sleep(0.01)
 
     thread = threading.Thread(target=stop, daemon=True)
     thread.start()
@@ -122,6 +129,27 @@ def test_a_stop_that_could_not_save_is_told(
     with _stopped_once_ready(tmp_path):
         assert _run(monkeypatch, tmp_path / "logs", "prompt", ["fails", "saves"]) == 2
     assert "worker 0 ended with status 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("first", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_workers_save_when_a_terminal_is_closed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, first: signal.Signals
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with _stopped_once_ready(tmp_path, first, signal.SIGHUP):
+        assert _run(monkeypatch, tmp_path / "logs", "prompt", ["slowly", "slowly"]) == 130
+    assert len(list(tmp_path.glob("saved_*"))) == 2
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_stops_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, second: signal.Signals
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    started = time.monotonic()
+    with _stopped_once_ready(tmp_path, signal.SIGINT, second):
+        assert _run(monkeypatch, tmp_path / "logs", "prompt", ["hangs", "hangs"]) == 130
+    assert time.monotonic() - started < 10
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -5,22 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
 
 import pytest
 from gone_reader import unread_stream
 
 from focus_detr.training.stop_signal import StopSignal
 
-
-@pytest.fixture(autouse=True)
-def usual_signals() -> Iterator[None]:
-    """As in a terminal; what runs in the background of a shell or under nohup ignores some."""
-    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
-    hang_up = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGINT, interrupt)
-    signal.signal(signal.SIGHUP, hang_up)
+pytestmark = pytest.mark.usefixtures("usual_signals")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import FrameType
 
 from focus_detr.files import writing
 from focus_detr.launch.guard import GuardPipe, guarded
 from focus_detr.launch.job import Job
+from focus_detr.launch.stop_wish import StopWish
 from focus_detr.launch.text_follower import TextFollower, last_lines
 from focus_detr.launch.workers import Workers
 from focus_detr.runtime import EXIT_BAD_INPUT, EXIT_INTERRUPTED
@@ -35,7 +35,6 @@ _NODES_GRACE_SECONDS = 5.0  # the scheduler may still serve the workers of other
 _PATIENCE_SECONDS = 60.0  # for msrun to say how they ended, if they did not all succeed
 _SAVING_SECONDS = 120.0  # for the workers, if this process is killed: several steps on a CPU
 _SHOWN_LINES = 20
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _INTERRUPTED = "msrun process received SIGINT"  # and ended with 0 after killing its workers
 _FAILURE = re.compile(r"Worker process (\d+) exit with exception\. Error code: (-?\d+)")
 
@@ -48,8 +47,8 @@ class Supervisor:
         self._job = job
         self._workers = Workers(job.ranks)
         self._succeeded = False
-        self._signals = 0  # received
-        self._passed_on = 0
+        self._wish = StopWish()
+        self._passed_on = False
         self._alone_since: float | None = None  # when the last worker was seen to be gone
 
     def run(self) -> int:
@@ -69,34 +68,19 @@ class Supervisor:
         started = f"{counted(job.workers, 'worker')} on {job.device}; logs in {job.logs}"
         print(started, file=ScreenStream(sys.stdout), flush=True)
         with (
-            self._signals_noted(),
+            self._wish.noted(),
             TemporaryDirectory(dir=job.logs) as marks,
             self._launched(marks) as (launcher, guard),
         ):
             while launcher.poll() is None:
                 screen.forward()
                 self._look_at_workers(launcher, Path(marks))
-                self._pass_signals_on(guard)
+                self._pass_wish_on(guard)
                 self._end_if_alone(launcher)
                 time.sleep(_POLL_SECONDS)
             screen.forward()
             self._look_at_workers(launcher, Path(marks))
         return self._verdict(launcher.returncode)
-
-    @contextmanager
-    def _signals_noted(self) -> Iterator[None]:
-        """Within it signals that ask for an end are counted; those ignored outside stay so."""
-
-        def _note(number: int, frame: FrameType | None) -> None:
-            self._signals += 1
-
-        kept = [s for s in _STOP_SIGNALS if signal.getsignal(s) is not signal.SIG_IGN]
-        outer = {number: signal.signal(number, _note) for number in kept}
-        try:
-            yield
-        finally:
-            for number, handler in outer.items():
-                signal.signal(number, handler)
 
     @contextmanager
     def _launched(self, marks: str) -> Iterator[tuple[subprocess.Popen, GuardPipe]]:
@@ -131,13 +115,13 @@ class Supervisor:
         self._workers.watch(launcher.pid)
         self._succeeded = self._workers.succeeded(marks)
 
-    def _pass_signals_on(self, guard: GuardPipe) -> None:
-        if self._passed_on == 0 < self._signals and self._workers.complete:
-            self._passed_on = 1
+    def _pass_wish_on(self, guard: GuardPipe) -> None:
+        if self._wish.asked and not self._passed_on and self._workers.complete:
+            self._passed_on = True
             tell("stopping all workers; once more stops at once")
             self._workers.stop()
             guard.say_stopping()
-        elif self._signals > 1:
+        elif self._wish.at_once:
             self._workers.kill()
 
     def _end_if_alone(self, launcher: subprocess.Popen) -> None:
@@ -178,9 +162,9 @@ class Supervisor:
     def _was_stopped(self, failure: tuple[int, int] | None) -> bool:
         """Whether it ended as it was asked to; one that could not save has a reason to tell."""
         unsaved = failure is not None and failure[1] == EXIT_BAD_INPUT
-        if self._signals == 1 and unsaved:
+        if unsaved and not self._wish.at_once:
             return False
-        return self._signals > 0 or _INTERRUPTED in self._said()
+        return self._wish.asked or _INTERRUPTED in self._said()
 
     def _failure(self) -> tuple[int, int] | None:
         """Rank and code of the worker that failed first: msrun kills the others."""
