@@ -152,6 +152,32 @@ def test_a_second_signal_stops_at_once(
     assert time.monotonic() - started < 10
 
 
+@pytest.mark.parametrize(("ends", "count"), [(("hangs", "hangs"), 2), (("saves", "hangs"), 1)])
+def test_workers_that_do_not_stop_are_killed_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    ends: tuple[str, ...],
+    count: int,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(supervisor, "_SAVING_SECONDS", 1.0)
+    with _stopped_once_ready(tmp_path, signal.SIGTERM):
+        assert _run(monkeypatch, tmp_path / "logs", "prompt", list(ends)) == 1
+    error = capsys.readouterr().err
+    assert "have 1 seconds to save; once more stops at once" in error
+    assert f"{count} worker" in error and "last checkpoint is lost" in error
+    assert len(list(tmp_path.glob("saved_*"))) == 2 - count
+
+
+def test_a_second_signal_stops_an_msrun_without_workers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for seconds in (1.0, 1.1):
+        threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
+    assert _run(monkeypatch, tmp_path, "loading", ["saves", "saves"]) == 130
+
+
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     job = Job(("train.py",), "CPU", 2, tmp_path / "file" / "logs", 9000)

@@ -12,7 +12,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -110,7 +109,7 @@ def _end(workers: Workers, msrun: psutil.Process, saving_seconds: float, stoppin
         saving_seconds: what they have.
         stopping: whether the launcher asked them already.
     """
-    if not (workers.any_lives() or lives(msrun)):
+    if not (workers.living() or lives(msrun)):
         return
     act = "waiting for its workers, which it asked" if stopping else "asking its workers"
     print(f"the launcher is gone: {act} to save and end", flush=True)
@@ -119,9 +118,7 @@ def _end(workers: Workers, msrun: psutil.Process, saving_seconds: float, stoppin
     workers.watch(msrun.pid)
     if not stopping:
         workers.stop()
-    end = time.monotonic() + saving_seconds
-    while workers.any_lives() and time.monotonic() < end:
-        time.sleep(_POLL_SECONDS)
+    workers.wait(saving_seconds)
     workers.kill()
     with suppress(ProcessLookupError):
         os.killpg(msrun.pid, signal.SIGKILL)  # with its scheduler

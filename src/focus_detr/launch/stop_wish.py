@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -18,8 +19,17 @@ class StopWish:
 
     def __init__(self) -> None:
         """Start without a wish."""
-        self.asked = False
         self.at_once = False
+        self._asked_at: float | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether any came."""
+        return self._asked_at is not None
+
+    def seconds(self) -> float:
+        """Since the first; 0 before it."""
+        return 0.0 if self._asked_at is None else time.monotonic() - self._asked_at
 
     @contextmanager
     def noted(self) -> Iterator[None]:
@@ -33,4 +43,5 @@ class StopWish:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.at_once = self.at_once or (self.asked and number != signal.SIGHUP)
-        self.asked = True
+        if self._asked_at is None:
+            self._asked_at = time.monotonic()

@@ -33,7 +33,8 @@ _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 2.0  # for msrun, which looks once a second; its scheduler would wait for longer
 _NODES_GRACE_SECONDS = 5.0  # the scheduler may still serve the workers of other machines
 _PATIENCE_SECONDS = 60.0  # for msrun to say how they ended, if they did not all succeed
-_SAVING_SECONDS = 120.0  # for the workers, if this process is killed: several steps on a CPU
+_SAVING_SECONDS = 120.0  # for workers that were asked to end: several steps on a CPU
+_DYING_SECONDS = 5.0  # for what was killed; a driver that hangs may hold it for ever
 _SHOWN_LINES = 20
 _INTERRUPTED = "msrun process received SIGINT"  # and ended with 0 after killing its workers
 _FAILURE = re.compile(r"Worker process (\d+) exit with exception\. Error code: (-?\d+)")
@@ -49,6 +50,7 @@ class Supervisor:
         self._succeeded = False
         self._wish = StopWish()
         self._passed_on = False
+        self._too_slow = 0  # workers that did not end when asked
         self._alone_since: float | None = None  # when the last worker was seen to be gone
 
     def run(self) -> int:
@@ -56,7 +58,8 @@ class Supervisor:
 
         Returns:
             0; 130 after a stop on request, unless the state could not be saved; otherwise the
-            status of the worker that failed first, or 1 if a signal killed it.
+            status of the worker that failed first, or 1 if a signal killed it or if workers had to
+            be killed because they did not stop.
 
         Raises:
             FocusDetrError: the folder for the logs cannot be made.
@@ -72,7 +75,7 @@ class Supervisor:
             TemporaryDirectory(dir=job.logs) as marks,
             self._launched(marks) as (launcher, guard),
         ):
-            while launcher.poll() is None:
+            while launcher.poll() is None and not self._is_to_be_killed():
                 screen.forward()
                 self._look_at_workers(launcher, Path(marks))
                 self._pass_wish_on(guard)
@@ -110,6 +113,7 @@ class Supervisor:
                 with suppress(ProcessLookupError):
                     os.killpg(launcher.pid, signal.SIGKILL)  # msrun and its scheduler
                 launcher.wait()
+                self._workers.wait(_DYING_SECONDS)
 
     def _look_at_workers(self, launcher: subprocess.Popen, marks: Path) -> None:
         self._workers.watch(launcher.pid)
@@ -118,11 +122,19 @@ class Supervisor:
     def _pass_wish_on(self, guard: GuardPipe) -> None:
         if self._wish.asked and not self._passed_on and self._workers.complete:
             self._passed_on = True
-            tell("stopping all workers; once more stops at once")
+            given = f"they have {_SAVING_SECONDS:g} seconds to save"
+            tell(f"stopping all workers: {given}; once more stops at once")
             self._workers.stop()
             guard.say_stopping()
-        elif self._wish.at_once:
-            self._workers.kill()
+
+    def _is_to_be_killed(self) -> bool:
+        """Whether nothing more is to be waited for; notes how many workers were too slow."""
+        if self._wish.at_once:
+            return True
+        if self._wish.seconds() <= _SAVING_SECONDS or self._workers.gone():
+            return False
+        self._too_slow = self._workers.living()
+        return True
 
     def _end_if_alone(self, launcher: subprocess.Popen) -> None:
         """End msrun when nothing is left that it could tell: it waits for its scheduler."""
@@ -144,6 +156,8 @@ class Supervisor:
 
         It is 0 only by msrun's word or by that of every worker.
         """
+        if self._too_slow:
+            return self._tell_lost()
         failure = self._failure()
         if self._was_stopped(failure):
             return EXIT_INTERRUPTED
@@ -158,6 +172,13 @@ class Supervisor:
         log = self._job.worker_log(rank)
         _tell(f"worker {rank} {cause}, so the others were ended; the last lines of {log}:", log)
         return code if code > 0 else 1
+
+    def _tell_lost(self) -> int:
+        tell(
+            f"error: {counted(self._too_slow, 'worker')} did not end within {_SAVING_SECONDS:g} "
+            "seconds and had to be killed; what was done since the last checkpoint is lost"
+        )
+        return 1
 
     def _was_stopped(self, failure: tuple[int, int] | None) -> bool:
         """Whether it ended as it was asked to; one that could not save has a reason to tell."""

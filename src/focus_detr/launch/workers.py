@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import psutil
 
 from focus_detr.success_mark import has_mark
 
+_POLL_SECONDS = 0.1
 _VANISHED = (psutil.Error, ProcessLookupError)
 
 
@@ -44,11 +46,11 @@ class Workers:
 
     def gone(self) -> bool:
         """Whether all were there and none runs any more."""
-        return self.complete and not self.any_lives()
+        return self.complete and not self.living()
 
-    def any_lives(self) -> bool:
-        """Whether one of those that were found still runs."""
-        return any(map(lives, self._processes.values()))
+    def living(self) -> int:
+        """How many of those that were found still run."""
+        return sum(map(lives, self._processes.values()))
 
     def succeeded(self, marks: Path) -> bool:
         """Whether all are gone, and each left its mark in this folder."""
@@ -71,6 +73,12 @@ class Workers:
             with suppress(*_VANISHED):
                 if worker.is_running():  # not another process with its number
                     os.killpg(worker.pid, signal.SIGKILL)
+
+    def wait(self, seconds: float) -> None:
+        """Until none of those that were found runs any more, but not for longer than this."""
+        end = time.monotonic() + seconds
+        while self.living() and time.monotonic() < end:
+            time.sleep(_POLL_SECONDS)
 
     def _add(self, child: psutil.Process) -> None:
         with suppress(*_VANISHED):
