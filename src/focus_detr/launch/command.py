@@ -95,7 +95,12 @@ def _check_nodes(arguments: argparse.Namespace) -> None:
         raise FocusDetrError(f"N must be at least 1, got {arguments.workers}")
     if arguments.nodes < 1:
         raise FocusDetrError(f"--nodes must be at least 1, got {arguments.nodes}")
-    if arguments.nodes > 1 and (arguments.node_rank is None or arguments.master is None):
+    given = [arguments.node_rank is not None, arguments.master is not None]
+    if arguments.nodes == 1 and any(given):
+        raise FocusDetrError(
+            "--node-rank and --master are for several machines; say with --nodes how many there are"
+        )
+    if arguments.nodes > 1 and not all(given):
         raise FocusDetrError(
             f"--nodes {arguments.nodes} also needs --node-rank (0 to {arguments.nodes - 1}, "
             "another one on each machine) and --master (the address of machine 0)"
