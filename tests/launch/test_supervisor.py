@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -183,3 +184,13 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     job = Job(("train.py",), "CPU", 2, tmp_path / "file" / "logs", 9000)
     with pytest.raises(FocusDetrError, match=r"cannot write .*logs: Not a directory"):
         Supervisor(job).run()
+
+
+def test_without_a_place_for_temporary_files_nothing_starts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    job = Job(("train.py",), "CPU", 2, tmp_path / "logs", 9000)
+    with pytest.raises(FocusDetrError, match=r"temporary folder \(No such file.*TMPDIR"):
+        Supervisor(job).run()
+    assert not list(job.logs.iterdir())

@@ -21,7 +21,7 @@ from mindspore.communication import get_rank
 from mindspore.context import _context
 
 from focus_detr.distributed.world import ROLE_VARIABLE
-from focus_detr.graph_cache.private_folder import private_folder
+from focus_detr.private_folder import private_folder
 
 _PROBE = bytes(4096)  # a block: what a full disk has no room for
 
@@ -83,7 +83,7 @@ class _Exchange:
     def _place(self) -> Path:
         """Where MindSpore looks for the graph that is due."""
         if self._folder is None:
-            self._folder = private_folder()
+            self._folder = private_folder("graphs")
             ms.set_context(compile_cache_path=str(self._folder))
         role = os.environ.get(ROLE_VARIABLE, "")
         rank = get_rank() if role else 0

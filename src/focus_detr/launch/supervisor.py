@@ -16,14 +16,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from focus_detr.errors import FocusDetrError
 from focus_detr.files import writing
 from focus_detr.launch.guard import GuardPipe, guarded
 from focus_detr.launch.job import Job
 from focus_detr.launch.stop_wish import StopWish
 from focus_detr.launch.text_follower import TextFollower, last_lines
 from focus_detr.launch.workers import Workers
+from focus_detr.private_folder import private_folder
 from focus_detr.runtime import EXIT_BAD_INPUT, EXIT_INTERRUPTED
 from focus_detr.screen import ScreenStream, tell
 from focus_detr.success_mark import MARKS_VARIABLE
@@ -62,31 +63,28 @@ class Supervisor:
             be killed because they did not stop.
 
         Raises:
-            FocusDetrError: the folder for the logs cannot be made.
+            FocusDetrError: the folder for the logs or a temporary one cannot be made.
         """
         job = self._job
         with writing(job.logs):
             job.logs.mkdir(parents=True, exist_ok=True)
+        marks = _marks_folder()
         screen = TextFollower(job.worker_log(job.first_rank), sys.stdout)
         started = f"{counted(job.workers, 'worker')} on {job.device}; logs in {job.logs}"
         print(started, file=ScreenStream(sys.stdout), flush=True)
-        with (
-            self._wish.noted(),
-            TemporaryDirectory(dir=job.logs) as marks,
-            self._launched(marks) as (launcher, guard),
-        ):
+        with self._wish.noted(), self._launched(marks) as (launcher, guard):
             while launcher.poll() is None and not self._is_to_be_killed():
                 screen.forward()
-                self._look_at_workers(launcher, Path(marks))
+                self._look_at_workers(launcher, marks)
                 self._pass_wish_on(guard)
                 self._end_if_alone(launcher)
                 time.sleep(_POLL_SECONDS)
             screen.forward()
-            self._look_at_workers(launcher, Path(marks))
+            self._look_at_workers(launcher, marks)
         return self._verdict(launcher.returncode)
 
     @contextmanager
-    def _launched(self, marks: str) -> Iterator[tuple[subprocess.Popen, GuardPipe]]:
+    def _launched(self, marks: Path) -> Iterator[tuple[subprocess.Popen, GuardPipe]]:
         """Within it msrun runs; at its end nothing that it started does.
 
         Args:
@@ -101,7 +99,7 @@ class Supervisor:
                 job.command(),
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**job.environment(os.environ), MARKS_VARIABLE: marks},
+                env={**job.environment(os.environ), MARKS_VARIABLE: str(marks)},
                 start_new_session=True,
                 preexec_fn=guard.introduce,
             )
@@ -201,6 +199,15 @@ class Supervisor:
         log = self._job.launcher_log
         _tell(f"{cause}; the last lines of {log}:", log)
         return 1
+
+
+def _marks_folder() -> Path:
+    try:
+        return private_folder("marks")
+    except OSError as error:
+        raise FocusDetrError(
+            f"cannot make a temporary folder ({error.strerror}); name a place for it in TMPDIR"
+        ) from error
 
 
 def _tell(sentence: str, log: Path) -> None:

@@ -11,30 +11,33 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-PREFIX = "focus_detr_graphs_"
 _GRACE = 60.0  # seconds between a folder's creation and its lock, at the very most
 
 
-def private_folder() -> Path:
+def private_folder(purpose: str) -> Path:
     """Create a folder that is deleted at the end of the program.
 
-    A killed program cannot do that: its folder goes when the next program asks for one. The lock on
-    a folder tells that its program lives; it also keeps the system's cleaners of /tmp away.
+    A killed program cannot do that: its folder goes when the next program asks for one like it. The
+    lock on a folder tells that its program lives; it also keeps the system's cleaners of /tmp away.
+
+    Args:
+        purpose: a word that its name begins with, after that of the package.
 
     Raises:
         OSError: there is no place for temporary files.
     """
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    prefix = f"focus_detr_{purpose}_"
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with suppress(OSError):  # a file system without locks: there, nothing is swept either
         _lock(folder)  # held until the process ends
-    sweep(folder.parent)
+    sweep(folder.parent, prefix)
     return folder
 
 
-def sweep(parent: Path) -> None:
-    """Delete the folders of programs that are dead."""
-    for path in parent.glob(f"{PREFIX}*"):
+def sweep(parent: Path, prefix: str) -> None:
+    """Delete the folders of programs that are dead, of those whose names begin so."""
+    for path in parent.glob(f"{prefix}*"):
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > _GRACE:
                 _delete_unlocked(path)

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from focus_detr.graph_cache import private_folder as module
-from focus_detr.graph_cache.private_folder import private_folder, sweep
+from focus_detr import private_folder as module
+from focus_detr.private_folder import private_folder, sweep
 
 SOURCE = Path(module.__file__)
+PREFIX = "focus_detr_graphs_"
 # the module alone, as the whole package takes seconds to import
 PROGRAM = f"""
 import runpy, sys
-made = runpy.run_path({str(SOURCE)!r})["private_folder"]()
+made = runpy.run_path({str(SOURCE)!r})["private_folder"]("graphs")
 (made / "graph").touch()
 print(made, flush=True)
 sys.stdin.readline()
@@ -44,11 +45,11 @@ def test_the_folder_of_a_killed_program_goes_and_that_of_a_living_one_stays(
 ) -> None:
     killed, left = _program(tmp_path)
     living, used = _program(tmp_path)
-    sweep(tmp_path)
+    sweep(tmp_path, PREFIX)
     assert left.exists()
     killed.kill()
     killed.communicate()
-    sweep(tmp_path)
+    sweep(tmp_path, PREFIX)
     assert not left.exists()
     assert (used / "graph").exists()
     living.communicate("")
@@ -58,15 +59,15 @@ def test_the_folder_of_a_killed_program_goes_and_that_of_a_living_one_stays(
 
 def test_a_new_folder_is_swept_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    names = ("focus_detr_graphs_old", "focus_detr_graphs_young", "photos")
-    old, young, photos = (tmp_path / name for name in names)
-    for path in (old, young, photos):
+    names = ("focus_detr_graphs_old", "focus_detr_graphs_young", "focus_detr_runs", "photos")
+    old, young, runs, photos = (tmp_path / name for name in names)
+    for path in (old, young, runs, photos):
         path.mkdir()
-    for path in (old, photos):
+    for path in (old, runs, photos):
         os.utime(path, (1e9, 1e9))
-    new = private_folder()
+    new = private_folder("graphs")
     assert new.is_dir()
-    assert [path.exists() for path in (old, young, photos)] == [False, True, True]
+    assert [path.exists() for path in (old, young, runs, photos)] == [False, True, True, True]
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
@@ -74,5 +75,5 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     target.mkdir()
     os.utime(target, (1e9, 1e9))
     (tmp_path / "focus_detr_graphs_link").symlink_to(target)
-    sweep(tmp_path)
+    sweep(tmp_path, PREFIX)
     assert target.is_dir()
