@@ -13,7 +13,7 @@ from typing import Protocol
 from focus_detr.errors import FocusDetrError
 from focus_detr.interrupts import quiet_interrupts
 from focus_detr.screen import tell, write_nowhere
-from focus_detr.success_mark import leave_mark
+from focus_detr.worker_marks import SUCCESS, leave_mark
 
 DEVICE_VARIABLE = "FOCUS_DETR_DEVICE"
 THREADS_VARIABLE = "OMP_NUM_THREADS"  # followed by oneDNN, and by MindSpore if we tell it
@@ -104,7 +104,7 @@ def command(main: Main) -> Command:
             tell(": ".join(["interrupted", *map(str, interrupt.args)]))  # and what was saved
             return EXIT_INTERRUPTED
         if status == 0:
-            leave_mark()
+            leave_mark(SUCCESS)
         return status
 
     return _run

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+import mindspore.communication as communication
 import numpy as np
 import pytest
 from told_world import ToldWorld
@@ -9,12 +13,31 @@ from told_world import ToldWorld
 from focus_detr.distributed import world as module
 from focus_detr.distributed.world import ROLE_VARIABLE, SINGLE, World, join_world
 from focus_detr.errors import FocusDetrError
+from focus_detr.worker_marks import MARKS_VARIABLE, MEETING, has_mark
 
 
 def test_without_a_launcher_there_is_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(ROLE_VARIABLE, raising=False)
     assert join_world.__wrapped__() == SINGLE == World(0, 1)
     assert SINGLE.first and not World(1, 2).first
+
+
+def test_who_waits_for_the_others_is_marked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    marked: list[bool] = []
+
+    def meet() -> None:
+        marked.append(has_mark(tmp_path, os.getpid(), MEETING))
+
+    monkeypatch.setenv(ROLE_VARIABLE, "MS_WORKER")
+    monkeypatch.setenv(MARKS_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(communication, "init", meet)
+    monkeypatch.setattr(communication, "get_rank", lambda: 1)
+    monkeypatch.setattr(communication, "get_group_size", lambda: 2)
+    assert join_world.__wrapped__() == World(1, 2)
+    assert marked == [True]
+    assert not has_mark(tmp_path, os.getpid(), MEETING)
 
 
 def test_one_worker_computes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@
 Workers end with a status after a second, or by a signal where the number is negative. One that
 "saves" runs until SIGTERM and then leaves a file in the working directory; one that "fails" cannot;
 one that saves "slowly" needs a moment for it, in which a second SIGTERM ends it; one that "hangs"
-hears nothing. All four leave a file there when they are ready.
+hears nothing, nor does one that "meets" others. All of them leave a file there when they are ready.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 SLOW = 60  # seconds of what does not end
 WORKER = f"""
 import os, pathlib, signal, sys, time
-from focus_detr.success_mark import leave_mark
+from focus_detr.worker_marks import MEETING, SUCCESS, leave_mark, marked
 end = sys.argv[1]
 
 def note(word):
@@ -34,6 +34,11 @@ def save(number, frame):
     note("saved_")
     sys.exit(130)
 
+if end == "meets":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with marked(MEETING):
+        note("ready_")
+        time.sleep({SLOW})
 if end in ("saves", "fails", "slowly", "hangs"):
     signal.signal(signal.SIGTERM, signal.SIG_IGN if end == "hangs" else save)
     note("ready_")
@@ -41,7 +46,7 @@ if end in ("saves", "fails", "slowly", "hangs"):
 time.sleep(1)
 code = int(end)
 if code == 0:
-    leave_mark()
+    leave_mark(SUCCESS)
 os.kill(os.getpid(), -code) if code < 0 else sys.exit(code)
 """
 

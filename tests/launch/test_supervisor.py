@@ -25,7 +25,14 @@ from focus_detr.launch.supervisor import Supervisor
 pytestmark = pytest.mark.usefixtures("usual_signals")
 
 STAND_IN = Path(__file__).with_name("msrun_stand_in.py")
+SOURCES = Path(__file__).parents[2] / "src"
 GRACE, PATIENCE = 0.5, 2.0
+
+
+@pytest.fixture(autouse=True)
+def _these_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For guard and workers in whichever folder they start, though PYTHONPATH may be relative."""
+    monkeypatch.setenv("PYTHONPATH", str(SOURCES))
 
 
 @pytest.fixture(autouse=True)
@@ -169,6 +176,19 @@ def test_workers_that_do_not_stop_are_killed_after_a_while(
     assert "have 1 seconds to save; once more stops at once" in error
     assert f"{count} worker" in error and "last checkpoint is lost" in error
     assert len(list(tmp_path.glob("saved_*"))) == 2 - count
+
+
+def test_workers_that_wait_for_others_have_nothing_to_save(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    started = time.monotonic()
+    with _stopped_once_ready(tmp_path, signal.SIGINT):
+        assert _run(monkeypatch, tmp_path / "logs", "prompt", ["meets", "saves"]) == 130
+    assert time.monotonic() - started < 10
+    assert capsys.readouterr().err == (
+        "stopped before all workers had met: there is nothing to save\n"
+    )
 
 
 def test_a_second_signal_stops_an_msrun_without_workers(

@@ -18,6 +18,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 
 from focus_detr.errors import FocusDetrError
+from focus_detr.worker_marks import MEETING, marked
 
 ROLE_VARIABLE = "MS_ROLE"  # msrun sets it in every process that it starts
 _LENGTH_LIMIT = 2**31  # lengths are compared as int32
@@ -125,7 +126,8 @@ def join_world() -> World:
         return SINGLE
     from mindspore.communication import get_group_size, get_rank, init
 
-    init()
+    with marked(MEETING):
+        init()
     return World(get_rank(), get_group_size())
 
 

@@ -27,8 +27,8 @@ from focus_detr.launch.workers import Workers
 from focus_detr.private_folder import private_folder
 from focus_detr.runtime import EXIT_BAD_INPUT, EXIT_INTERRUPTED
 from focus_detr.screen import ScreenStream, tell
-from focus_detr.success_mark import MARKS_VARIABLE
 from focus_detr.wording import counted
+from focus_detr.worker_marks import MARKS_VARIABLE
 
 _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 2.0  # for msrun, which looks once a second; its scheduler would wait for longer
@@ -73,7 +73,7 @@ class Supervisor:
         started = f"{counted(job.workers, 'worker')} on {job.device}; logs in {job.logs}"
         print(started, file=ScreenStream(sys.stdout), flush=True)
         with self._wish.noted(), self._launched(marks) as (launcher, guard):
-            while launcher.poll() is None and not self._is_to_be_killed():
+            while launcher.poll() is None and not self._is_to_be_killed(marks):
                 screen.forward()
                 self._look_at_workers(launcher, marks)
                 self._pass_wish_on(guard)
@@ -88,7 +88,7 @@ class Supervisor:
         """Within it msrun runs; at its end nothing that it started does.
 
         Args:
-            marks: folder for those of the workers that succeed.
+            marks: folder for what the workers say.
         """
         job = self._job
         with (
@@ -125,9 +125,12 @@ class Supervisor:
             self._workers.stop()
             guard.say_stopping()
 
-    def _is_to_be_killed(self) -> bool:
+    def _is_to_be_killed(self, marks: Path) -> bool:
         """Whether nothing more is to be waited for; notes how many workers were too slow."""
         if self._wish.at_once:
+            return True
+        if self._wish.asked and self._workers.meet(marks):  # and hear nothing until they have met
+            tell("stopped before all workers had met: there is nothing to save")
             return True
         if self._wish.seconds() <= _SAVING_SECONDS or self._workers.gone():
             return False

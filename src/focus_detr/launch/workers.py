@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from focus_detr.success_mark import has_mark
+from focus_detr.worker_marks import MEETING, SUCCESS, has_mark
 
 _POLL_SECONDS = 0.1
 _VANISHED = (psutil.Error, ProcessLookupError)
@@ -54,7 +54,13 @@ class Workers:
 
     def succeeded(self, marks: Path) -> bool:
         """Whether all are gone, and each left its mark in this folder."""
-        return self.gone() and all(has_mark(marks, p.pid) for p in self._processes.values())
+        workers = self._processes.values()
+        return self.gone() and all(has_mark(marks, p.pid, SUCCESS) for p in workers)
+
+    def meet(self, marks: Path) -> bool:
+        """Whether one that runs waits for the others, by its mark in this folder."""
+        workers = self._processes.values()
+        return any(lives(p) and has_mark(marks, p.pid, MEETING) for p in workers)
 
     def rank_of(self, pid: int) -> int:
         """Rank of the worker with this process number; of the first if it is unknown."""
