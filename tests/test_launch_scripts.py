@@ -84,6 +84,7 @@ def two(folder: Path, killed: _Killed) -> Path:
     assert "stopping all workers" in error
     assert "on request after step" in out
     assert f"step {killed.step + 1}/" in out  # the first worker's log is on the screen
+    assert "[INFO]" not in out  # without what MindSpore notes at its end
     assert not _survivors(below)
     return output
 

@@ -101,6 +101,22 @@ def test_words_that_contradict(settings: str, words: tuple[str, ...], sentence: 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("outer", "least"),
+    [
+        ({}, "1"),
+        ({"GLOG_v": "3"}, "1"),
+        ({"GLOG_v": "1"}, None),
+        ({"GLOG_v": "3", "GLOG_minloglevel": "2"}, "2"),
+    ],
+)
+def test_workers_write_notes_only_if_asked_to(
+    outer: dict[str, str], least: str | None, tmp_path: Path
+) -> None:
+    job = Job(("train.py",), "CPU", 1, tmp_path, 9000)
+    assert job.environment(outer).get("GLOG_minloglevel") == least
+
+
 def test_cpu_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     job = Job(("train.py",), "CPU", 3, tmp_path, 9000)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _NO_WORKER = "-2"  # msrun prints the logs of the workers listed; -1 would be all of them
+_LOG_LEVEL, _TALKATIVE = "GLOG_v", ("0", "1")  # debugging, notes
+_LEAST_LEVEL = "GLOG_minloglevel"  # of the library that writes MindSpore's logs; 0: notes
 _MEETING_SECONDS = 600  # how long machines wait for each other
 
 
@@ -60,9 +62,14 @@ class Job:
         return ["msrun", *(f"--{name}={value}" for name, value in options.items()), *self.script]
 
     def environment(self, outer: Mapping[str, str]) -> dict[str, str]:
-        """Environment of the workers: this Python, unbuffered output, a fair share of the cores."""
+        """Environment of the workers: this Python, unbuffered output, a fair share of the cores.
+
+        Nor do they end with notes of MindSpore 2.10, which asks ``GLOG_v`` about most of them only.
+        """
         path = os.pathsep.join([str(Path(sys.executable).parent), outer.get("PATH", "")])
         ours = {"PATH": path, "PYTHONUNBUFFERED": "1"}
+        if outer.get(_LOG_LEVEL) not in _TALKATIVE:
+            ours[_LEAST_LEVEL] = outer.get(_LEAST_LEVEL, "1")  # warnings
         if self.device == "CPU":
             share = max(1, (os.cpu_count() or 1) // self.workers)
             ours["OMP_NUM_THREADS"] = outer.get("OMP_NUM_THREADS", str(share))
