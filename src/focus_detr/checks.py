@@ -13,3 +13,12 @@ def is_finite_number(value: object) -> bool:
         return math.isfinite(value)
     except OverflowError:
         return False
+
+
+def is_unicode(text: str) -> bool:
+    """Whether it can be written to a file: escapes in JSON and YAML may give halves of letters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

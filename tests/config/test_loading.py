@@ -135,6 +135,8 @@ def test_overrides_take_the_declared_type(override: str, read: Any, value: Any) 
         ("train.optimizer.groups=[{lr: 1}]", ["train.optimizer.groups is [{'lr': 1}], expected"]),
         ("train.seed", ["'train.seed'", "key=value"]),
         ("train.seed=[", ["not valid YAML"]),
+        ("train.output_dir=2026-31-12", ["not valid YAML", "month must be in 1..12"]),
+        (f"train.optimizer.lr=1{'0' * 400}", ["train.optimizer.lr is 1000", "a number"]),
     ],
 )
 def test_a_bad_override_is_named(override: str, words: list[str]) -> None:
@@ -151,9 +153,14 @@ def test_a_bad_override_is_named(override: str, words: list[str]) -> None:
         ("train: {seed: a}", ["train.seed is 'a'"]),
         ("train: {seed: 1\n", ["not valid YAML", "line"]),
         ("train: {seed: 1, seed: 2}", ["a key appears twice", "line 1"]),
+        ("train: {output_dir: 2026-31-12}", ["not valid YAML", "month must be in 1..12"]),
+        (r'train: {output_dir: "a\0"}', ["train.output_dir is 'a\\x00', expected text"]),
+        (r'train: {output_dir: "\ud800"}', ["train.output_dir is '\\ud800', expected text"]),
         ("- 1", ["the top level is [1]"]),
         ("base: 3", ["base is 3"]),
         ("base: absent.yaml", ["cannot read", "absent.yaml"]),
+        (r'base: "a\0"', ["cannot read", "null byte"]),
+        (f"base: {'d' * 300}", ["cannot read", "File name too long"]),
         ("base: file.yaml", ["cycle", "file.yaml -> file.yaml"]),
         ("eval: {batch_size: 0}", ["eval.batch_size is 0", "at least 1"]),
     ],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from focus_detr.data.text_files import is_unicode, read_text
+from focus_detr.data.text_files import read_text
 from focus_detr.errors import FocusDetrError
 
 
@@ -25,8 +25,3 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     ):
         with pytest.raises(FocusDetrError, match=message):
             read_text(tmp_path / name)
-
-
-def test_halves_of_letters() -> None:
-    assert is_unicode("na\u00efve \U0001f600")
-    assert not is_unicode("\ud83d")

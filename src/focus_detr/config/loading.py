@@ -13,6 +13,7 @@ from focus_detr.config.schema import Config
 from focus_detr.config.validation import validate
 from focus_detr.config.values import build, parse_section
 from focus_detr.errors import FocusDetrError
+from focus_detr.yaml_text import parse_yaml
 
 BASE_KEY = "base"
 
@@ -74,11 +75,11 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def _read_with_bases(path: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
+    plain = _read_yaml(path, f" (base of {readers[-1].name})" if readers else "")
     resolved = path.resolve()
     if resolved in readers:
         chain = " -> ".join(reader.name for reader in (*readers, resolved))
         raise FocusDetrError(f"{path}: base files form a cycle: {chain}")
-    plain = _read_yaml(path, f" (base of {readers[-1].name})" if readers else "")
     typed: dict[str, Any] = {}
     for name in _base_names(plain.pop(BASE_KEY, []), path):
         typed = _merge(typed, _read_with_bases(path.parent / name, (*readers, resolved)))
@@ -87,25 +88,15 @@ def _read_with_bases(path: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
 
 def _read_yaml(path: Path, role: str) -> dict[Any, Any]:
     try:
-        plain = _parse_yaml(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise FocusDetrError(f"cannot read {path}{role}: {error.strerror}") from error
+        plain = parse_yaml(path.read_text(encoding="utf-8"), path, _StrictLoader)
     except UnicodeDecodeError as error:
         raise FocusDetrError(f"{path} is not UTF-8 text: {error.reason}") from error
+    except (OSError, ValueError) as error:  # no file of such a name can be
+        reason = getattr(error, "strerror", None) or error
+        raise FocusDetrError(f"cannot read {path}{role}: {reason}") from error
     if plain is not None and not isinstance(plain, dict):
         raise FocusDetrError(f"{path}: the top level is {plain!r}, expected a mapping of settings")
     return plain or {}
-
-
-def _parse_yaml(text: str, source: str) -> Any:
-    try:
-        return yaml.load(text, Loader=_StrictLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise FocusDetrError(f"{source} is not valid YAML: {error.problem}{place}") from error
-    except yaml.YAMLError as error:
-        raise FocusDetrError(f"{source} is not valid YAML: {error}") from error
 
 
 def _base_names(names: object, path: Path) -> list[str]:
@@ -120,7 +111,7 @@ def _parse_override(override: str) -> dict[str, Any]:
     if not equals or not key.strip():
         raise FocusDetrError(f"override {override!r} is not of the form key=value")
     source = f"override {override!r}"
-    plain = _parse_yaml(text, source)
+    plain = parse_yaml(text, source, _StrictLoader)
     for name in reversed(key.strip().split(".")):
         plain = {name: plain}
     return parse_section(Config, plain, source)

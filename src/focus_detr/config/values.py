@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import is_dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from focus_detr.checks import is_unicode
 from focus_detr.config.schema import Config
 from focus_detr.errors import FocusDetrError
 
@@ -82,7 +83,7 @@ def convert(hint: Any, value: Any) -> Any:
         return _convert_float(value)
     if is_dataclass(hint) and isinstance(hint, type):
         return _convert_record(hint, value)
-    return _accept(value, type(value) is hint)
+    return _accept(value, type(value) is hint and (hint is not str or _is_plain(value)))
 
 
 def describe(hint: Any) -> str:
@@ -106,7 +107,7 @@ def _parse_entry(hint: Any, value: Any, source: str, path: str) -> Any:
         return parse_section(hint, value, source, path)
     try:
         return convert(hint, value)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise FocusDetrError(f"{source}: {path} is {value!r}, expected {describe(hint)}") from None
 
 
@@ -114,6 +115,11 @@ def _accept(value: Any, fits: bool) -> Any:
     if not fits:
         raise ValueError(value)
     return value
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it can be a file's name: escapes in YAML may give NUL and halves of letters."""
+    return is_unicode(text) and "\0" not in text
 
 
 def _convert_float(value: Any) -> float:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from focus_detr.checks import is_unicode
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.picture_files import is_file
-from focus_detr.data.text_files import is_unicode, read_text
+from focus_detr.data.text_files import read_text
 from focus_detr.errors import FocusDetrError
 from focus_detr.wording import counted
+from focus_detr.yaml_text import parse_yaml
 
 YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml")
 LIST_NAMES = ("classes.txt", "obj.names", "labels.txt")
@@ -83,11 +83,7 @@ def read_yaml(path: Path) -> dict[Any, Any]:
     Raises:
         FocusDetrError: not readable, not YAML or no mapping.
     """
-    try:
-        content = yaml.safe_load(read_text(path))
-    except (yaml.YAMLError, ValueError, TypeError, KeyError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise FocusDetrError(f"{path} is not valid YAML: {reason}") from error
+    content = parse_yaml(read_text(path), path)
     if not isinstance(content, dict):
         raise FocusDetrError(f"{path}: the top level must be a mapping with 'names'")
     return content

@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from focus_detr.checks import is_finite_number
+from focus_detr.checks import is_finite_number, is_unicode
 from focus_detr.data.annotations import MAX_SIDE, Annotations, BoxEntry, ImageEntry
 from focus_detr.data.classes import ClassMap
-from focus_detr.data.text_files import is_unicode
 from focus_detr.errors import FocusDetrError
 
 Entry = dict[str, Any]

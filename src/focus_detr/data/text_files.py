@@ -20,12 +20,3 @@ def read_text(path: Path) -> str:
             raise FocusDetrError(f"{path} is not UTF-8 text") from error
         reason = getattr(error, "strerror", None) or error
         raise FocusDetrError(f"cannot read {path}: {reason}") from error
-
-
-def is_unicode(text: str) -> bool:
-    """Whether it can be written to a file: escapes in JSON and YAML may give halves of letters."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

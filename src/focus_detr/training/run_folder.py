@@ -45,8 +45,17 @@ class RunFolder:
         return self.path / "run.json"
 
     def has_run(self) -> bool:
-        """Whether a run has saved anything here."""
-        return self.last.exists() or self.best.exists()
+        """Whether a run has saved anything here.
+
+        Raises:
+            FocusDetrError: there can be no such folder, or it cannot be looked into.
+        """
+        try:
+            return self.last.exists() or self.best.exists()
+        except OSError as error:
+            raise FocusDetrError(
+                f"train.output_dir {self.path} cannot be used: {error.strerror}"
+            ) from error
 
     def refuse_overwriting(self, resume: bool) -> None:
         """Let a run begin here only if there is none, or go on with it.
@@ -55,7 +64,7 @@ class RunFolder:
             resume: whether it is to go on.
 
         Raises:
-            FocusDetrError: there is one, which a new one would overwrite.
+            FocusDetrError: there is one, which a new one would overwrite, or there can be none.
         """
         if self.has_run() and not resume:
             raise FocusDetrError(

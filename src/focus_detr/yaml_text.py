@@ -1,0 +1,36 @@
+"""YAML that people write, read without tracebacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from focus_detr.errors import FocusDetrError
+
+
+def parse_yaml(text: str, source: object, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any:
+    """The value that a YAML text describes.
+
+    Args:
+        text: to parse.
+        source: the file or command-line argument that it comes from, for messages.
+        loader: a safe one.
+
+    Raises:
+        FocusDetrError: it is not YAML, or a value in it is impossible.
+    """
+    try:
+        return yaml.load(text, Loader=loader)
+    except RecursionError as error:
+        raise FocusDetrError(f"{source} is not valid YAML: it is nested too deeply") from error
+    except Exception as error:  # PyYAML checks grammar; a date in month 31 raises whatever it meets
+        raise FocusDetrError(f"{source} is not valid YAML: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Why, on one line."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        mark = error.problem_mark
+        return f"{error.problem} at line {mark.line + 1}, column {mark.column + 1}"
+    return " ".join(str(error).split())

@@ -1,0 +1,55 @@
+"""YAML that people write: values, or one sentence."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from focus_detr.errors import FocusDetrError
+from focus_detr.yaml_text import parse_yaml
+
+
+def test_values_have_their_types() -> None:
+    day = datetime.date(2026, 12, 31)
+    assert parse_yaml("{a: [1, 2.5], b: 2026-12-31}", "here") == {"a": [1, 2.5], "b": day}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("2026-31-12", r"month must be in 1\.\.12"),
+        ("a: b: c", "mapping values are not allowed here at line 1, column 5"),
+        ("{[]: 1}", "found unhashable key at line 1, column 2"),
+        ("!!timestamp soon", ""),
+        ('!!int ""', ""),
+        ("!!bool perhaps", ""),
+        ("9" * 5000, ""),
+        ("\0", ""),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(text: str, reason: str) -> None:
+    with pytest.raises(FocusDetrError, match=f"^here is not valid YAML: .*{reason}") as caught:
+        parse_yaml(text, "here")
+    assert "\n" not in str(caught.value)
+
+
+def test_brackets_may_not_nest_without_end() -> None:
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(600)  # MindSpore raises it, and the depth takes seconds then
+    try:
+        with pytest.raises(FocusDetrError, match="it is nested too deeply"):
+            parse_yaml("[" * 600, "here")
+    finally:
+        sys.setrecursionlimit(usual)
+
+
+@given(st.text(alphabet="[]{}:-,&*!?|>'\"%@`#~ \n\t019abT.Z+", max_size=40))
+def test_no_text_is_a_defect(text: str) -> None:
+    try:
+        parse_yaml(text, "here")
+    except FocusDetrError as error:
+        assert str(error).startswith("here is not valid YAML: ")
