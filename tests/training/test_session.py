@@ -186,6 +186,34 @@ def test_a_refused_resumption_leaves_record_and_settings(config: Config, tmp_pat
     assert load_config(tmp_path / "run" / "config.yaml").train.seed == 0
 
 
+def _contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_refused_resumption_says_and_writes_nothing_else(
+    config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    open_session(config).run()
+    before = _contents(tmp_path / "run")
+    capsys.readouterr()
+    for change in ({"seed": 1}, {"batch_size": 4}):
+        with pytest.raises(FocusDetrError, match="was trained with") as caught:
+            open_session(_with_train(config, **change), resume=True)
+        assert ("workers" in str(caught.value)) == ("batch_size" in change)
+        assert capsys.readouterr().out == ""
+        assert _contents(tmp_path / "run") == before
+
+
+def test_a_finished_run_is_no_start(config: Config, tmp_path: Path) -> None:
+    open_session(config).run()
+    folder = tmp_path / "run"
+    recorded = [(folder / name).read_bytes() for name in ("run.json", "config.yaml")]
+    finished = open_session(_with_train(config, log_every=7), resume=True)
+    assert finished.run().step == 2
+    assert recorded == [(folder / name).read_bytes() for name in ("run.json", "config.yaml")]
+    assert _messages(folder)[-1].endswith("is of a finished training (2 steps): nothing to do")
+
+
 def test_fine_tuning_names_the_new_heads(config: Config, tmp_path: Path) -> None:
     source = tmp_path / "source.safetensors"
     weights = {name: p.asnumpy() for name, p in TinyModel(1, 9).parameters_and_names()}

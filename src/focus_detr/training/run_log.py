@@ -81,9 +81,13 @@ class RunLog:
             sinks: where to report.
             log_every: steps between two reports, and the number of steps that are averaged.
         """
-        self._sinks = sinks
+        self._sinks = list(sinks)
         self._log_every = max(1, log_every)
         self._recent: deque[StepReport] = deque(maxlen=self._log_every)
+
+    def add(self, sinks: Sequence[Sink]) -> None:
+        """Report there as well."""
+        self._sinks += sinks
 
     def step(self, report: StepReport) -> None:
         """Take in a step; every ``log_every``-th one and the last are reported."""

@@ -30,7 +30,7 @@ from focus_detr.training.fine_tune import initialise_from, load_backbone
 from focus_detr.training.inputs import StepInputs
 from focus_detr.training.metrics_file import JsonLinesSink
 from focus_detr.training.run_folder import RunFolder
-from focus_detr.training.run_log import RunLog
+from focus_detr.training.run_log import RunLog, Sink
 from focus_detr.training.run_record import record_start
 from focus_detr.training.state import TrainingState, fingerprint, load_state, with_record
 from focus_detr.training.tensorboard import TensorBoardSink
@@ -80,9 +80,6 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
         note = _begin(config, loss.model, classes)
         note = f"nothing to resume in {folder.path}; {note}" if resume else note
     _require_one_start(world, state, loss.model, folder)
-    log = _open_log(config, folder, state, progress) if world.first else RunLog((), 1)
-    log.message(summarise(loader.dataset, "training data"))
-    log.message(note)
     inputs = StepInputs(config.train.seed, config.denoising.number, num_classes, world)
     parts = TrainerParts(
         model=loss.model,
@@ -91,15 +88,19 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
         loader=batches,
         inputs=grouped_inputs(inputs, config.train.accumulate, shared=world.size > 1),
         evaluate=evaluate,
-        log=log,
+        log=RunLog((), config.train.log_every),
         folder=folder,
         description=description,
         world=world,
         pictures=gallery.take,
     )
-    trainer = Trainer(config.train, parts, state)
+    trainer = Trainer(config.train, parts, state)  # refuses before anything is written or said
     if world.first:
-        _record(config, folder, state, world)
+        parts.log.add(_open_sinks(folder, state, progress))
+        if not trainer.finished:
+            _record(config, folder, state, world)
+    parts.log.message(summarise(loader.dataset, "training data"))
+    parts.log.message(note)
     return trainer
 
 
@@ -160,16 +161,15 @@ def _require_one_start(
         )
 
 
-def _open_log(config: Config, folder: RunFolder, state: TrainingState, progress: bool) -> RunLog:
+def _open_sinks(folder: RunFolder, state: TrainingState, progress: bool) -> tuple[Sink, ...]:
     with writing(folder.path):
         folder.path.mkdir(parents=True, exist_ok=True)
-    sinks = (
+    return (
         ConsoleSink(progress=progress),
         LogFileSink(folder.path / "log.txt"),
         JsonLinesSink(folder.path / "metrics.jsonl"),
         TensorBoardSink(folder.path / "tensorboard", state.step),
     )
-    return RunLog(sinks, config.train.log_every)
 
 
 def _record(config: Config, folder: RunFolder, state: TrainingState, world: World) -> None:

@@ -89,6 +89,11 @@ class Trainer:
         self.batch_files = BatchFiles(parts.folder.path, parts.world)
         self._check_state()
 
+    @property
+    def finished(self) -> bool:
+        """Whether the last epoch is over."""
+        return self.state.epoch >= self.config.schedule.epochs
+
     def run(self) -> TrainingState:
         """Train to the end.
 
@@ -98,7 +103,7 @@ class Trainer:
                 state remains.
         """
         with StopSignal() as stop:
-            while self.state.epoch < self.config.schedule.epochs:
+            while not self.finished:
                 self._train_epoch(stop)
                 self._finish_epoch()
                 self._stop_if_asked(stop)
@@ -107,17 +112,20 @@ class Trainer:
         return self.state
 
     def _check_state(self) -> None:
-        wanted = TrainingState(self.config.seed, len(self.parts.loader))
-        for name in ("seed", "batches_per_epoch"):
-            old, new = getattr(self.state, name), getattr(wanted, name)
-            if old != new:
-                last, workers = self.parts.folder.last, self.parts.world.size
-                raise FocusDetrError(
-                    f"{last} was trained with {name} {old}, but settings, data and "
-                    f"{counted(workers, 'worker')} now give {new}; go on with the old ones "
-                    "(another number of workers needs as many images in a step: workers x "
-                    "train.batch_size) or start in another output_dir"
-                )
+        last, state = self.parts.folder.last, self.state
+        if state.seed != self.config.seed:
+            raise FocusDetrError(
+                f"{last} was trained with seed {state.seed}, but train.seed is now "
+                f"{self.config.seed}; go on with the old one or start in another output_dir"
+            )
+        batches = len(self.parts.loader)
+        if state.batches_per_epoch != batches:
+            raise FocusDetrError(
+                f"{last} was trained with batches_per_epoch {state.batches_per_epoch}, but "
+                f"settings, data and {counted(self.parts.world.size, 'worker')} now give "
+                f"{batches}; go on with the old ones (another number of workers needs as many "
+                "images in a step: workers x train.batch_size) or start in another output_dir"
+            )
 
     def _train_epoch(self, stop: StopSignal) -> None:
         if self.state.batch >= len(self.parts.loader):  # stopped between training and evaluation
@@ -270,7 +278,7 @@ class Trainer:
             )
 
     def _stop_if_asked(self, stop: StopSignal) -> None:
-        if self.state.epoch >= self.config.schedule.epochs:
+        if self.finished:
             return
         if not self.parts.world.any(stop.requested):
             return
