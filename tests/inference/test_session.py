@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ from exported_files import fake_file
 from focus_detr.config.schema import DataConfig
 from focus_detr.deploy.runner import ExportedPredictor
 from focus_detr.errors import FocusDetrError
+from focus_detr.inference import session
 from focus_detr.inference.image_writing import write_image
 from focus_detr.inference.inputs import collect_images
 from focus_detr.inference.predictor import Predictor
 from focus_detr.inference.session import OutputOptions, Summary, predict_images
+from focus_detr.wording import counted
 
 TOKENS, COUNTS = np.zeros((1, 3), int), np.ones((1, 2), int)
 
@@ -80,6 +83,59 @@ def test_what_was_drawn_before_an_interrupt_is_listed(folder: Path) -> None:
         assert [Path(r["image"]).name for r in json.loads(options.json_file.read_text())] == [
             "a.png"
         ]
+
+
+def _fail_at_call(
+    monkeypatch: pytest.MonkeyPatch, function: str, call: int, error: BaseException
+) -> None:
+    """Let a function of the session do its work, and in one call raise after it."""
+    whole, calls = getattr(session, function), count(1)
+
+    def _failing(*arguments: object, **options: object) -> None:
+        whole(*arguments, **options)
+        if next(calls) == call:
+            raise error
+
+    monkeypatch.setattr(session, function, _failing)
+
+
+def _listed(folder: Path) -> list[str]:
+    records = json.loads((folder / "out" / "detections.json").read_text())
+    return [Path(record["image"]).name for record in records]
+
+
+@pytest.mark.parametrize(
+    ("function", "call", "error", "names"),
+    [
+        ("_draw", 1, KeyboardInterrupt(), ["a.png"]),
+        ("_draw", 2, FocusDetrError("no space left"), ["a.png", "b.jpg"]),
+        ("write_json", 1, KeyboardInterrupt(), ["a.png", "b.jpg"]),
+    ],
+)
+def test_what_was_drawn_is_listed_wherever_it_ends(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    function: str,
+    call: int,
+    error: BaseException,
+    names: list[str],
+) -> None:
+    _fail_at_call(monkeypatch, function, call, error)
+    listed = rf"detections.json lists the first {counted(len(names), 'picture')}$"
+    with pytest.raises(type(error), match=f"{error}.*{listed}"):
+        run(folder, folder / "in")
+    assert _listed(folder) == names
+
+
+def test_the_first_error_is_told_first_and_each_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "out" / "detections.json").mkdir(parents=True)
+    with pytest.raises(FocusDetrError, match=r"^cannot write .*detections\.json: [^;]*$"):
+        run(folder, folder / "in")
+    _fail_at_call(monkeypatch, "_draw", 2, FocusDetrError("the first"))
+    with pytest.raises(FocusDetrError, match=r"^the first; cannot write .*detections\.json: "):
+        run(folder, folder / "in")
 
 
 def test_broken_picture_given_by_name_is_an_error(folder: Path) -> None:

@@ -77,14 +77,15 @@ def predict_images(
     """Predict, draw and list; a broken picture from a folder is skipped with a warning.
 
     Raises:
-        FocusDetrError: a picture given by name is broken, or a result cannot be written.
-        KeyboardInterrupt: it came on the way; what was drawn by then is listed, and it says where.
+        FocusDetrError: a picture given by name is broken, or a result cannot be written; as for
+            an interrupt, what was drawn by then is listed, and it says where.
+        KeyboardInterrupt: it came on the way.
     """
     records: list[dict[str, Any]] = []
     failed, rate = 0, Rate()
     hidden = True if len(inputs) == 1 else None  # None: shown on a terminal only
     with (
-        _listed_if_interrupted(options.json_file, records),
+        _listed(options.json_file, records),
         tqdm(desc="predict", total=len(inputs), unit="image", disable=hidden) as bar,
     ):
         for start in range(0, len(inputs), predictor.batch):
@@ -94,28 +95,36 @@ def predict_images(
             failed += len(batch) - len(predicted)
             for (item, image), prediction in predicted:
                 shown = prediction.above(options.threshold)
+                records.append(_record(item, image, shown))  # first: an interrupt may come between
                 _draw(item, image, shown, options)
-                records.append(_record(item, image, shown))
             rate.add(len(predicted))
             bar.update(len(batch))
     if failed:
         _log.warning("skipped %d of %s", failed, counted(len(inputs), "picture"))
-    write_json(options.json_file, records, indent=1)
     found = sum(len(record["detections"]) for record in records)
     return Summary(len(records), found, failed, rate.per_second)
 
 
 @contextmanager
-def _listed_if_interrupted(path: Path, records: list[dict[str, Any]]) -> Iterator[None]:
-    """Within it an interrupt loses no record of a picture that was drawn."""
+def _listed(path: Path, records: list[dict[str, Any]]) -> Iterator[None]:
+    """Write the list at the end; an early end loses no record of a picture that was drawn."""
     try:
         yield
-    except KeyboardInterrupt as interrupt:
+        write_json(path, records, indent=1)
+    except (KeyboardInterrupt, FocusDetrError) as early:
         if not records:
             raise
+        said = dict.fromkeys([*map(str, early.args), _write_early(path, records)])
+        raise type(early)("; ".join(said)) from early
+
+
+def _write_early(path: Path, records: list[dict[str, Any]]) -> str:
+    """Write the list as far as it goes; a sentence about it, or about why it cannot be written."""
+    try:
         write_json(path, records, indent=1)
-        listed = f"{path} lists the first {counted(len(records), 'picture')}"
-        raise KeyboardInterrupt(listed) from interrupt
+    except FocusDetrError as error:
+        return str(error)
+    return f"{path} lists the first {counted(len(records), 'picture')}"
 
 
 def _read(item: ImageInput) -> Picture | None:
