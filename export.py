@@ -43,7 +43,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--tolerance", type=float, default=1e-4, help="largest difference allowed (1e-4)")
     add("--device", help="CPU, GPU or Ascend; default: the best that is here")
     add("overrides", nargs="*", metavar="key=value", help="change settings of --config")
-    return parser.parse_args(argv)
+    return parser.parse_intermixed_args(argv)
 
 
 @command

@@ -42,7 +42,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--tokens", action="store_true", help=tokens)
     add("--json", type=Path, help="default: detections.json in the output folder")
     add("--frames", type=int, help="of a video or camera: end after so many")
-    return parser.parse_args(argv)
+    return parser.parse_intermixed_args(argv)
 
 
 @command

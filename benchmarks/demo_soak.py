@@ -63,7 +63,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--people", type=int, default=4, help="that ask at once (4)")
     add("--growth", type=float, default=20, help="megabytes that memory may grow (20)")
     add("--json", type=Path, help="also write the numbers here")
-    return parser.parse_args(argv)
+    return parser.parse_intermixed_args(argv)
 
 
 @contextmanager

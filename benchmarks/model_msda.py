@@ -51,7 +51,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--skip", choices=(FORWARD, TRAINING), help="leave out the forward pass or the training"
     )
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_intermixed_args(argv)
     sides = ("height", "width", "training_height", "training_width")
     check_least(arguments, {"repeat": 1, **dict.fromkeys(sides, SMALLEST_SIDE)})
     return arguments

@@ -35,7 +35,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     only = parser.add_mutually_exclusive_group().add_argument
     only("--print", action="store_true", help="write the settings and tell the command only")
     only("--sidecar", action="store_true", help="of files in --out that were converted by hand")
-    return parser.parse_args(argv)
+    return parser.parse_intermixed_args(argv)
 
 
 @command

@@ -28,6 +28,27 @@ run_python() {
     exec python "$@"
 }
 
+# run_named OPTIONS PROGRAM ARGUMENT...: the first arguments that belong to no option become the values
+# of OPTIONS, in this order, wherever they stand; run_python takes it from there
+run_named() {
+    local names named=("$2") word wanted=no
+    read -ra names <<<"$1"
+    shift 2
+    for word in "$@"; do
+        if [ "$wanted" = no ] && [[ $word != -* ]] && [ ${#names[@]} -gt 0 ]; then
+            named+=("${names[0]}")
+            names=("${names[@]:1}")
+        fi
+        named+=("$word")
+        case $word in
+            --resume | --progress | --no-progress | --*=*) wanted=no ;;
+            --*) wanted=yes ;; # its value
+            *) wanted=no ;;
+        esac
+    done
+    run_python "${named[@]}"
+}
+
 # launch KIND ARGUMENT...: the workers of KIND.py on this machine
 launch() {
     local kind=$1

@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         default=Path("curves.png"),
         help="PNG file to write, default: curves.png",
     )
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_intermixed_args(argv)
     groups = [[Path(folder) for folder in group.split(",")] for group in arguments.groups]
     draw_curves(read_groups(groups), arguments.out)
     print(f"drawn into {arguments.out}")

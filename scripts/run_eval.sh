@@ -6,4 +6,4 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/launching.sh"
 need_words 2 "$@"
-run_python "$repository/eval.py" --config "$1" --checkpoint "${@:2}"
+run_named "--config --checkpoint" "$repository/eval.py" "$@"

@@ -5,4 +5,4 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/launching.sh"
 need_words 1 "$@"
-run_python "$repository/train.py" --config "$@"
+run_named --config "$repository/train.py" "$@"

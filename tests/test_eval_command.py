@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from script_module import load_script
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -57,6 +58,13 @@ def test_saved_detections_and_a_network_exclude_each_other(annotations: Path) ->
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("error: key=value cannot be combined with --results")
     assert done.stderr.count("\n") == 1
+
+
+def test_settings_may_stand_on_both_sides_of_an_option() -> None:
+    words = ["data.workers=0", "--json", "m.json", "--config", "c.yaml", "eval.batch_size=2"]
+    given = load_script(ROOT / "eval.py").parse_arguments(words)
+    assert (given.json, given.config) == ("m.json", "c.yaml")
+    assert given.overrides == ["data.workers=0", "eval.batch_size=2"]
 
 
 def test_metrics_need_no_mindspore() -> None:

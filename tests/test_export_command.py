@@ -234,3 +234,8 @@ def test_bad_arguments_of_an_export_are_one_sentence(
     assert command("export").main(["--checkpoint=none.safetensors", *arguments]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
+
+
+def test_settings_may_stand_on_both_sides_of_an_option() -> None:
+    words = ["a=1", "--checkpoint", "x", "--out", "y.onnx", "b=2", "--tokens"]
+    assert command("export").parse_arguments(words).overrides == ["a=1", "b=2"]

@@ -318,10 +318,39 @@ def test_bad_launches_are_one_sentence(folder: Path) -> None:
     assert not (folder / "run").exists()
 
 
+def _scripts_with_python(folder: Path, command: str) -> None:
+    """Copy the scripts away from an environment beside them, and put a ``python`` there."""
+    shutil.copytree(SCRIPTS, folder / "scripts")
+    (folder / "python").write_text(f"#!/bin/sh\n{command}\n")
+    (folder / "python").chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("script", "words", "expected"),
+    [
+        ("run_eval", "C K", "--config C --checkpoint K"),
+        ("run_eval", "C --device CPU K a=1", "--config C --device CPU --checkpoint K a=1"),
+        (
+            "run_eval",
+            "--json=m C K --device CPU",
+            "--json=m --config C --checkpoint K --device CPU",
+        ),
+        ("run_standalone_train", "--resume C a=1 --device CPU b=2", None),
+        ("run_standalone_train", "--no-progress --device CPU C a=1", None),
+    ],
+)
+def test_words_of_no_option_may_stand_anywhere(
+    tmp_path: Path, script: str, words: str, expected: str | None
+) -> None:
+    _scripts_with_python(tmp_path, 'shift; echo "$@"')
+    command = ["bash", str(tmp_path / "scripts" / f"{script}.sh"), *words.split()]
+    variables = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == (expected or words.replace("C a=1", "--config C a=1"))
+
+
 def test_without_msrun_a_launch_is_refused(folder: Path, tmp_path: Path) -> None:
-    shutil.copytree(SCRIPTS, tmp_path / "scripts")  # away from an environment beside them
-    (tmp_path / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    (tmp_path / "python").chmod(0o755)
+    _scripts_with_python(tmp_path, f'exec "{sys.executable}" "$@"')
     sentence = _refused(
         *("2", str(folder / "settings.yaml")),
         scripts=tmp_path / "scripts",

@@ -16,6 +16,11 @@ def predict() -> ModuleType:
     return load_script(ROOT / "predict.py")
 
 
+def test_inputs_may_stand_on_both_sides_of_an_option(predict: ModuleType) -> None:
+    given = predict.parse_arguments(["a.png", "--checkpoint", "x", "b.png"])
+    assert given.inputs == [Path("a.png"), Path("b.png")]
+
+
 @pytest.mark.parametrize("text", ["7", "-0.1", "nan", "high"])
 def test_a_threshold_that_is_no_score_is_refused(
     predict: ModuleType, capsys: pytest.CaptureFixture[str], text: str
