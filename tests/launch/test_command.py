@@ -9,6 +9,7 @@ import pytest
 from focus_detr.errors import FocusDetrError
 from focus_detr.launch import command
 from focus_detr.launch.job import Job
+from focus_detr.training.line_file import LineFile
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +62,18 @@ def test_a_folder_with_a_run_is_refused_before_workers_start(settings: str, tmp_
     with pytest.raises(FocusDetrError, match=r"run already holds a run; add --resume"):
         _job("train", "2", settings)
     assert "--resume" in _job("train", "2", settings, "--resume").script
+
+
+def test_a_folder_where_another_process_trains_is_refused(settings: str, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    log = LineFile(tmp_path / "run" / "log.txt")
+    for words in ((), ("--resume",)):
+        with pytest.raises(FocusDetrError, match=r"another process trains in .*run and writes log"):
+            _job("train", "2", settings, *words)
+    nodes = ("--nodes", "2", "--node-rank", "1", "--master", "10.0.0.7")
+    assert _job("train", "2", settings, *nodes).ranks == range(2, 4)  # it may be machine 0's worker
+    log.close()
+    assert _job("train", "2", settings).ranks == range(2)
 
 
 def test_evaluation(settings: str, tmp_path: Path) -> None:

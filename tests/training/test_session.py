@@ -28,6 +28,7 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.evaluator import Watch
 from focus_detr.files import sha256_of
 from focus_detr.training import session
+from focus_detr.training.run_folder import RunFolder
 from focus_detr.training.session import open_session
 from focus_detr.weights.checkpoint import load_checkpoint, save_checkpoint
 
@@ -151,6 +152,7 @@ def test_another_number_of_workers_goes_on_with_as_many_images_in_a_step(
     longer = _with_train(config, schedule=ScheduleConfig(epochs=2, milestones=()))
     resumed = open_session(_with_train(longer, batch_size=1), resume=True)
     assert (resumed.state.step, resumed.total_steps) == (2, 4)
+    resumed.parts.log.close()  # frees the folder
     sentence = r"batches_per_epoch 2, but .* 2 workers now give 1.* workers x train.batch_size"
     with pytest.raises(FocusDetrError, match=sentence):
         open_session(longer, resume=True)
@@ -202,6 +204,23 @@ def test_a_refused_resumption_says_and_writes_nothing_else(
         assert ("workers" in str(caught.value)) == ("batch_size" in change)
         assert capsys.readouterr().out == ""
         assert _contents(tmp_path / "run") == before
+
+
+def test_one_session_at_a_time_writes_a_folder(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = open_session(config)
+    before = _contents(tmp_path / "run")
+    refused = pytest.raises(FocusDetrError, match=r"another process trains in .*run and writes log")
+    for resume in (False, True):
+        with refused:
+            open_session(config, resume=resume)
+    monkeypatch.setattr(RunFolder, "refuse_second_run", lambda _: None)  # looked at once
+    with refused:
+        open_session(config)
+    assert _contents(tmp_path / "run") == before
+    first.parts.log.close()
+    open_session(config)
 
 
 def test_a_finished_run_is_no_start(config: Config, tmp_path: Path) -> None:

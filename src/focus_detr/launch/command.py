@@ -71,6 +71,8 @@ def build_job(arguments: argparse.Namespace) -> Job:
     if arguments.kind == "eval":
         folder = _checkpoint(arguments).parent
     else:
+        if node == 0:  # it starts the worker that writes, perhaps before the others look
+            RunFolder(folder).refuse_second_run()
         RunFolder(folder).refuse_overwriting(arguments.resume)
     return Job(
         script=(arguments.script, *_script_arguments(arguments, device)),

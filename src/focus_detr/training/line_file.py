@@ -1,27 +1,37 @@
-"""Text files that grow line by line."""
+"""Text files that grow line by line, each written by one process."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
+from focus_detr.errors import FocusDetrError
 from focus_detr.files import writing
 
 
 class LineFile:
-    """Lines appended to a file; each is there as soon as it is written."""
+    """Lines appended to a file; each is there as soon as it is written.
+
+    Until it is closed, which the system does for a process that dies, no other one can be opened
+    on the same file, unless the file system has no locks.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open the file, and take away what a kill or a full disk left of a last line.
 
         Raises:
-            FocusDetrError: it cannot be written; as from every other method.
+            FocusDetrError: another process writes the file; or it cannot be written, as from every
+                other method.
         """
         self._path = path
         with writing(path):
-            if path.is_file():
-                os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
             self._file = path.open("a", encoding="utf-8")
+            if path.is_file():
+                _lock(self._file, path)
+                os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
 
     def write(self, line: str) -> None:
         """Append a line."""
@@ -33,3 +43,28 @@ class LineFile:
         """Close the file."""
         with writing(self._path):
             self._file.close()
+
+
+def refuse_second_writer(path: Path) -> None:
+    """Look whether a ``LineFile`` could be opened; it leaves no trace.
+
+    Raises:
+        FocusDetrError: another process writes the file.
+    """
+    with suppress(OSError):  # without a file nobody writes it
+        if path.is_file():
+            with path.open("r+b") as file:
+                _lock(file, path)
+
+
+def _lock(file: IO, path: Path) -> None:
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise FocusDetrError(
+            f"another process trains in {path.parent} and writes {path.name}; let it end first or "
+            "set another train.output_dir"
+        ) from error
+    except OSError:
+        return  # a file system without locks: go on without

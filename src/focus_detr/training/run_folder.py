@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from focus_detr.errors import FocusDetrError
+from focus_detr.training.line_file import refuse_second_writer
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class RunFolder:
         """What it takes to repeat the run."""
         return self.path / "run.json"
 
+    @property
+    def log(self) -> Path:
+        """The lines of the terminal; locked while a run writes here."""
+        return self.path / "log.txt"
+
     def has_run(self) -> bool:
         """Whether a run has saved anything here.
 
@@ -56,6 +62,16 @@ class RunFolder:
             raise FocusDetrError(
                 f"train.output_dir {self.path} cannot be used: {error.strerror}"
             ) from error
+
+    def refuse_second_run(self) -> None:
+        """Let a run begin or go on here only while no other process trains here.
+
+        For the process that is to write, or the one that starts it.
+
+        Raises:
+            FocusDetrError: one does.
+        """
+        refuse_second_writer(self.log)
 
     def refuse_overwriting(self, resume: bool) -> None:
         """Let a run begin here only if there is none, or go on with it.

@@ -54,10 +54,12 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
 
     Raises:
         FocusDetrError: bad data or settings, or the output folder holds a run and ``resume`` is
-            false, or the workers do not start from the same state.
+            false, or another process trains there, or the workers do not start from the same state.
     """
     world = join_world()
     folder = RunFolder(Path(config.train.output_dir))
+    if world.first:
+        folder.refuse_second_run()
     folder.refuse_overwriting(resume)
     progress = sys.stdout.isatty() if progress is None else progress
     loader = _training_data(config, world)
@@ -72,8 +74,7 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
     update = build_update(loss.model, config.train)
     description = describe(config, classes)
     if resume and folder.last.exists():
-        state = load_state(folder.last, loss.model, update, description)
-        state = with_record(state, folder.best)
+        state = with_record(load_state(folder.last, loss.model, update, description), folder.best)
         note = _going_on(config, folder, state)
     else:
         state = TrainingState(config.train.seed, len(batches))
@@ -96,9 +97,7 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
     )
     trainer = Trainer(config.train, parts, state)  # refuses before anything is written or said
     if world.first:
-        parts.log.add(_open_sinks(folder, state, progress))
-        if not trainer.finished:
-            _record(config, folder, state, world)
+        _open_outputs(config, trainer, progress)
     parts.log.message(summarise(loader.dataset, "training data"))
     parts.log.message(note)
     return trainer
@@ -161,15 +160,20 @@ def _require_one_start(
         )
 
 
-def _open_sinks(folder: RunFolder, state: TrainingState, progress: bool) -> tuple[Sink, ...]:
+def _open_outputs(config: Config, trainer: Trainer, progress: bool) -> None:
+    """Open the log, which keeps other processes out, and write down how the run starts."""
+    folder, state = trainer.parts.folder, trainer.state
     with writing(folder.path):
         folder.path.mkdir(parents=True, exist_ok=True)
-    return (
+    sinks: tuple[Sink, ...] = (
         ConsoleSink(progress=progress),
-        LogFileSink(folder.path / "log.txt"),
+        LogFileSink(folder.log),
         JsonLinesSink(folder.path / "metrics.jsonl"),
         TensorBoardSink(folder.path / "tensorboard", state.step),
     )
+    trainer.parts.log.add(sinks)
+    if not trainer.finished:
+        _record(config, folder, state, trainer.parts.world)
 
 
 def _record(config: Config, folder: RunFolder, state: TrainingState, world: World) -> None:
