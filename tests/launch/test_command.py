@@ -56,6 +56,12 @@ def test_training_on_several_machines(settings: str) -> None:
     assert job.logs.name.endswith("-node3")
 
 
+def test_one_machine_may_be_spelled_out(settings: str) -> None:
+    nodes = ("--nodes", "1", "--node-rank", "0", "--master", "10.0.0.7")
+    job = _job("train", "2", settings, *nodes)
+    assert job.nodes == 1 and "--master_addr=10.0.0.7" in job.command()
+
+
 def test_a_folder_with_a_run_is_refused_before_workers_start(settings: str, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "last.safetensors").touch()

@@ -48,7 +48,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--script", required=True, help=argparse.SUPPRESS)
     parser.add_argument("workers", type=int, metavar="N", help="workers on each machine")
     parser.add_argument("config", metavar="CONFIG", help="YAML file with the settings")
-    parser.add_argument("--nodes", type=int, default=1, help="machines; default: 1")
+    parser.add_argument("--nodes", type=int, help="machines; default: 1")
     parser.add_argument("--node-rank", type=int, help="which of them this one is, from 0")
     parser.add_argument("--master", help="address of machine 0")
     parser.add_argument("--port", type=int, help="of machine 0, 1024 to 65535")
@@ -61,7 +61,7 @@ def build_job(arguments: argparse.Namespace) -> Job:
     Raises:
         FocusDetrError: something is missing, in use, or contradicts itself.
     """
-    _check_nodes(arguments)
+    nodes = _checked_nodes(arguments)
     find_msrun()
     config = load_config(arguments.config, arguments.overrides)
     device = choose_device(arguments.device)
@@ -77,12 +77,12 @@ def build_job(arguments: argparse.Namespace) -> Job:
     return Job(
         script=(arguments.script, *_script_arguments(arguments, device)),
         device=device,
-        nodes=arguments.nodes,
+        nodes=nodes,
         workers=arguments.workers,
         node_rank=node,
         master=arguments.master or _LOCAL,
-        port=_port(arguments, node),
-        logs=folder / "logs" / _log_name(arguments, node),
+        port=_port(arguments.port, nodes, node),
+        logs=folder / "logs" / _log_name(arguments.kind, nodes, node),
     )
 
 
@@ -92,26 +92,28 @@ def main(argv: Sequence[str] | None) -> int:
     return Supervisor(build_job(parse_arguments(argv))).run()
 
 
-def _check_nodes(arguments: argparse.Namespace) -> None:
+def _checked_nodes(arguments: argparse.Namespace) -> int:
+    """How many machines there are, after a look at what is said of this one."""
     if arguments.workers < 1:
         raise FocusDetrError(f"N must be at least 1, got {arguments.workers}")
-    if arguments.nodes < 1:
-        raise FocusDetrError(f"--nodes must be at least 1, got {arguments.nodes}")
     given = [arguments.node_rank is not None, arguments.master is not None]
-    if arguments.nodes == 1 and any(given):
+    if arguments.nodes is None and any(given):
         raise FocusDetrError(
             "--node-rank and --master are for several machines; say with --nodes how many there are"
         )
-    if arguments.nodes > 1 and not all(given):
+    nodes = 1 if arguments.nodes is None else int(arguments.nodes)
+    if nodes < 1:
+        raise FocusDetrError(f"--nodes must be at least 1, got {nodes}")
+    if nodes > 1 and not all(given):
         raise FocusDetrError(
-            f"--nodes {arguments.nodes} also needs --node-rank (0 to {arguments.nodes - 1}, "
-            "another one on each machine) and --master (the address of machine 0)"
+            f"--nodes {nodes} also needs --node-rank (0 to {nodes - 1}, another one on each "
+            "machine) and --master (the address of machine 0)"
         )
-    if not 0 <= (arguments.node_rank or 0) < arguments.nodes:
+    if not 0 <= (arguments.node_rank or 0) < nodes:
         raise FocusDetrError(
-            f"--node-rank must be 0 to {arguments.nodes - 1} for --nodes {arguments.nodes}, "
-            f"got {arguments.node_rank}"
+            f"--node-rank must be 0 to {nodes - 1} for --nodes {nodes}, got {arguments.node_rank}"
         )
+    return nodes
 
 
 def _checkpoint(arguments: argparse.Namespace) -> Path:
@@ -121,10 +123,10 @@ def _checkpoint(arguments: argparse.Namespace) -> Path:
     return path
 
 
-def _port(arguments: argparse.Namespace, node: int) -> int:
-    if arguments.port is None and arguments.nodes == 1:
+def _port(wanted: int | None, nodes: int, node: int) -> int:
+    if wanted is None and nodes == 1:
         return free_port()
-    port = MULTI_NODE_PORT if arguments.port is None else arguments.port
+    port = MULTI_NODE_PORT if wanted is None else wanted
     check_port(port, listens=node == 0)
     return port
 
@@ -141,6 +143,6 @@ def _script_arguments(arguments: argparse.Namespace, device: str) -> list[str]:
     return [*words, *arguments.overrides]
 
 
-def _log_name(arguments: argparse.Namespace, node: int) -> str:
-    name = time.strftime(f"{arguments.kind}-%Y%m%d-%H%M%S")
-    return f"{name}-node{node}" if arguments.nodes > 1 else name
+def _log_name(kind: str, nodes: int, node: int) -> str:
+    name = time.strftime(f"{kind}-%Y%m%d-%H%M%S")
+    return f"{name}-node{node}" if nodes > 1 else name
