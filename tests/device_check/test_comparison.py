@@ -17,7 +17,7 @@ from focus_detr.device_check.comparison import (
     judge_detections,
     judge_numbers,
 )
-from focus_detr.device_check.worker import ATTENTION, DETECTIONS, NotAvailable, Task
+from focus_detr.device_check.worker import ATTENTION, DETECTIONS, TRAINING, Refused, Task
 from focus_detr.errors import FocusDetrError
 
 Numbers = Mapping[str, np.ndarray]
@@ -30,43 +30,49 @@ DETECTED = {
 
 
 @pytest.mark.parametrize(
-    ("changed", "good", "told"),
+    ("changed", "verdict", "told"),
     [
-        ({}, True, "difference 0 "),
-        ({"a": np.float32([1, -4, 2.002])}, True, "difference 0.0005 (a)"),
-        ({"a": np.float32([1, -4, 2.02])}, False, "difference 0.005 (a)"),
-        ({"b": np.float32([0.505])}, False, "difference 0.01 (b)"),
-        ({"b": np.float32([np.nan])}, False, "difference inf (b)"),
-        ({"b": np.float32([0.5, 0.5])}, False, "difference inf (b)"),
+        ({}, EQUAL, "difference 0 "),
+        ({"a": np.float32([1, -4, 2.002])}, EQUAL, "difference 0.0005 (a)"),
+        ({"a": np.float32([1, -4, 2.02])}, DIFFERS, "difference 0.005 (a)"),
+        ({"b": np.float32([0.505])}, DIFFERS, "difference 0.01 (b)"),
+        ({"b": np.float32([np.nan])}, DIFFERS, "difference inf (b)"),
+        ({"b": np.float32([0.5, 0.5])}, DIFFERS, "difference inf (b)"),
     ],
 )
-def test_numbers_are_judged_by_the_largest(changed: Numbers, good: bool, told: str) -> None:
+def test_numbers_are_judged_by_the_largest(changed: Numbers, verdict: str, told: str) -> None:
     found = judge_numbers(BASE, {**BASE, **changed}, 1e-3)
-    assert found[0] is good and told in found[1]
+    assert found[0] == verdict and told in found[1]
 
 
 def test_zeros_may_be_compared() -> None:
     zeros = {"a": np.zeros(3, np.float32)}
-    assert judge_numbers(zeros, zeros, 0.0)[0]
-    assert not judge_numbers(zeros, {"a": np.float32([0, 1e-6, 0])}, 1e-3)[0]
+    assert judge_numbers(zeros, zeros, 0.0)[0] == EQUAL
+    assert judge_numbers(zeros, {"a": np.float32([0, 1e-6, 0])}, 1e-3)[0] == DIFFERS
 
 
 @pytest.mark.parametrize(
-    ("changed", "good"),
+    ("changed", "verdict"),
     [
-        ({}, True),
-        ({"scores": np.float32([0.9, 0.5005, 0.1])}, True),
-        ({"scores": np.float32([0.9, 0.55, 0.1])}, False),
-        ({"labels": np.array([0, 0, 1])}, False),
+        ({}, EQUAL),
+        ({"scores": np.float32([0.9, 0.5005, 0.1])}, EQUAL),
+        ({"scores": np.float32([0.9, 0.55, 0.1])}, DIFFERS),
+        ({"labels": np.array([0, 0, 1])}, DIFFERS),
     ],
 )
-def test_detections_need_partners(changed: Numbers, good: bool) -> None:
-    assert judge_detections(DETECTED, {**DETECTED, **changed}, 1e-3)[0] is good
+def test_detections_need_partners(changed: Numbers, verdict: str) -> None:
+    assert judge_detections(DETECTED, {**DETECTED, **changed}, 1e-3)[0] == verdict
+
+
+def test_a_larger_tolerance_compares_no_fewer_detections() -> None:
+    low = {**DETECTED, "scores": np.float32([0.0095, 0.005, 0.002])}
+    assert judge_detections(low, low, 1e-2)[0] == EQUAL
 
 
 def test_no_detections_are_no_proof() -> None:
     none = {"boxes": np.zeros((0, 4)), "scores": np.zeros(0), "labels": np.zeros(0, int)}
-    assert not judge_detections(none, none, 1e-3)[0]
+    verdict, told = judge_detections(none, none, 1e-3)
+    assert verdict == FAILED and "take a better detector" in told
 
 
 def _answer(monkeypatch: pytest.MonkeyPatch, answer: Callable[[Task], Numbers]) -> None:
@@ -79,11 +85,11 @@ def test_each_part_has_its_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     def answer(task: Task) -> Numbers:
         asked.append((task.part, task.device, task.msda))
         if task.msda == "builtin":
-            raise NotAvailable("no such operator")
-        if task.device == "Ascend" and task.part == DETECTIONS:
+            raise Refused("no such operator")
+        if task.device == "Ascend" and task.part == TRAINING:
             raise FocusDetrError("out of memory")
-        if task.part == DETECTIONS:
-            return DETECTED
+        if task.device == "Ascend" and task.part == DETECTIONS:
+            raise Refused("a score is not finite")
         scale = 1.1 if task.device == "Ascend" and task.msda == "custom" else 1.0
         return {name: scale * tensor for name, tensor in BASE.items()}
 
@@ -93,13 +99,23 @@ def test_each_part_has_its_finding(monkeypatch: pytest.MonkeyPatch) -> None:
         ("attention, composition", EQUAL),
         ("attention, custom", DIFFERS),
         ("attention, builtin", MISSING),
-        ("detections", FAILED),
-        ("training step", EQUAL),
+        ("detections, custom", FAILED),
+        ("losses and gradients, custom", FAILED),
     ]
-    assert [finding.is_bad for finding in found] == [False, True, False, True, False]
-    assert "no such operator" in str(found[2]) and "out of memory" in str(found[3])
+    assert "no such operator" in str(found[2]) and "not finite" in str(found[3])
     assert asked[0] == (ATTENTION, "CPU", "composition")
     assert len(set(asked)) == len(asked)
+
+
+def test_a_refusal_of_the_composition_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(task: Task) -> Numbers:
+        if task.device == "GPU":
+            raise Refused("device GPU cannot be used")
+        return BASE
+
+    _answer(monkeypatch, answer)
+    found = [finding.verdict for finding in check_device("GPU", None, 1e-3)]
+    assert found == [FAILED, MISSING, MISSING]
 
 
 def test_a_cpu_is_not_compared_with_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +127,7 @@ def test_a_cpu_is_not_compared_with_itself(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_what_the_cpu_cannot_do_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(task: Task) -> Numbers:
-        raise NotAvailable("a.safetensors is no checkpoint")
+        raise Refused("a.safetensors is no checkpoint")
 
     _answer(monkeypatch, refuse)
     with pytest.raises(FocusDetrError, match=r"a\.safetensors is no checkpoint"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from focus_detr.device_check.worker import ATTENTION, DETECTIONS, TRAINING, NotAvailable, Task
+from focus_detr.device_check.worker import ATTENTION, DETECTIONS, TRAINING, Refused, Task
 from focus_detr.errors import FocusDetrError
 
 if TYPE_CHECKING:
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 EQUAL, DIFFERS, MISSING, FAILED = "equal", "DIFFERS", "not here", "FAILED"
 CPU = "CPU"
-_AUTO, _COMPOSITION = "auto", "composition"
+_COMPOSITION = "composition"
+_IMPLEMENTATIONS = (_COMPOSITION, "custom", "builtin")  # a device's own, the last is preferred
+_TIE = 1e-3  # scores so close to the last one of a list may or may not be in it
 _TINY = 1e-30  # instead of a largest number of 0
-_IMPLEMENTATIONS = (_COMPOSITION, "custom", "builtin")
 
-Judge = Callable[["Numbers", "Numbers", float], tuple[bool, str]]
+Judge = Callable[["Numbers", "Numbers", float], tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,9 @@ class Finding:
     verdict: str  # one of the four above
     told: str  # differences, or the reason
 
-    @property
-    def is_bad(self) -> bool:
-        """Whether the device is not to be trusted with this."""
-        return self.verdict in (DIFFERS, FAILED)
-
     def __str__(self) -> str:
         """All of it in a line."""
-        return f"{self.verdict:<10}{self.what:<28}{self.told}"
+        return f"{self.verdict:<10}{self.what:<34}{self.told}"
 
 
 def check_device(device: str, checkpoint: str | None, tolerance: float) -> Iterator[Finding]:
@@ -54,51 +50,57 @@ def check_device(device: str, checkpoint: str | None, tolerance: float) -> Itera
         FocusDetrError: the CPU cannot do it, for want of a good checkpoint for example.
     """
     expected = _reference(Task(ATTENTION, CPU, _COMPOSITION))
+    used = _COMPOSITION
     for msda in _IMPLEMENTATIONS:
         if (device, msda) != (CPU, _COMPOSITION):
             task = Task(ATTENTION, device, msda)
-            yield _compared(f"attention, {msda}", task, expected, tolerance, judge_numbers)
+            finding = _compared(task, expected, tolerance, judge_numbers)
+            used = msda if finding.verdict in (EQUAL, DIFFERS) else used
+            yield finding
     if checkpoint is None:
         return
     for part, judge in ((DETECTIONS, judge_detections), (TRAINING, judge_numbers)):
         expected = _reference(Task(part, CPU, _COMPOSITION, checkpoint))
-        task = Task(part, device, _AUTO, checkpoint)
-        yield _compared(part, task, expected, tolerance, judge)
+        yield _compared(Task(part, device, used, checkpoint), expected, tolerance, judge)
 
 
-def judge_numbers(expected: Numbers, found: Numbers, tolerance: float) -> tuple[bool, str]:
-    """Whether all numbers are within the tolerance, and in words the largest difference."""
+def judge_numbers(expected: Numbers, found: Numbers, tolerance: float) -> tuple[str, str]:
+    """The verdict on arrays by name, and in words the largest difference."""
     gaps = {name: _relative(expected[name], found[name]) for name in expected}
     worst = max(gaps, key=lambda name: gaps[name])
     told = f"largest relative difference {gaps[worst]:.2g} ({worst})"
-    return gaps[worst] <= tolerance, told
+    return EQUAL if gaps[worst] <= tolerance else DIFFERS, told
 
 
-def judge_detections(expected: Numbers, found: Numbers, tolerance: float) -> tuple[bool, str]:
-    """Whether all detections have a partner within the tolerance, and the differences in words."""
+def judge_detections(expected: Numbers, found: Numbers, tolerance: float) -> tuple[str, str]:
+    """The verdict on lists of detections, and the differences in words."""
     # here, as these load MindSpore, which this process can do without
     from focus_detr.device_check.network import PICTURE, detections_of
     from focus_detr.export.comparison import compare
 
-    result = compare(detections_of(expected), detections_of(found), max(PICTURE), tolerance)
-    return result.compared > 0 and result.within(tolerance), str(result)
+    result = compare(detections_of(expected), detections_of(found), max(PICTURE), _TIE)
+    if not result.compared:
+        return FAILED, f"no score is more than {_TIE:g} above the last one; take a better detector"
+    return EQUAL if result.within(tolerance) else DIFFERS, str(result)
 
 
 def _reference(task: Task) -> Numbers:
     try:
         return task.numbers()
-    except NotAvailable as error:
+    except Refused as error:
         raise FocusDetrError(str(error)) from error
 
 
-def _compared(what: str, task: Task, expected: Numbers, tolerance: float, judge: Judge) -> Finding:
+def _compared(task: Task, expected: Numbers, tolerance: float, judge: Judge) -> Finding:
+    what = f"{task.part}, {task.msda}"
     try:
-        good, told = judge(expected, task.numbers(), tolerance)
-    except NotAvailable as error:
-        return Finding(what, MISSING, str(error))
+        return Finding(what, *judge(expected, task.numbers(), tolerance))
+    except Refused as error:
+        # the composition is everywhere, and so is a network whose attention was there
+        optional = task.part == ATTENTION and task.msda != _COMPOSITION
+        return Finding(what, MISSING if optional else FAILED, str(error))
     except FocusDetrError as error:
         return Finding(what, FAILED, str(error))
-    return Finding(what, EQUAL if good else DIFFERS, told)
 
 
 def _relative(expected: np.ndarray, found: np.ndarray) -> float:

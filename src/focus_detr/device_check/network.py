@@ -1,11 +1,12 @@
-"""A checkpoint's detections on a drawn picture, and the losses of a step from its weights."""
+"""A checkpoint's detections on a drawn picture, and losses and gradients at its weights."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-import mindspore as ms
 import numpy as np
+from mindspore import ops
 
 from focus_detr.config.schema import Config
 from focus_detr.data.random_batch import random_batch
@@ -16,8 +17,6 @@ from focus_detr.inference.postprocess import Detections
 from focus_detr.inference.predictor import Predictor
 from focus_detr.models.factory import build_training_loss
 from focus_detr.training.inputs import StepInputs
-from focus_detr.training.train_step import TrainStep
-from focus_detr.training.update import build_update
 from focus_detr.weights.checkpoint import Checkpoint, load_into, model_tensors
 
 PICTURE = (480, 640)
@@ -40,7 +39,9 @@ def detections_of(numbers: Numbers) -> Detections:
 
 
 def training_numbers(checkpoint: Path) -> Numbers:
-    """Losses and gradient norm of a step on two random images with ten boxes each.
+    """Losses by name, and the gradients of each part of the network in one array.
+
+    They are of two random images with ten boxes each.
 
     Raises:
         FocusDetrError: not a checkpoint of a detector.
@@ -49,9 +50,19 @@ def training_numbers(checkpoint: Path) -> Numbers:
     config = Config(model=loaded.model, data=loaded.data)
     loss = build_training_loss(config, loaded.num_classes)
     load_into(loss.model, Checkpoint(model_tensors(loaded.cell.model), {}))
-    step = TrainStep(loss, build_update(loss.model, config.train)).set_train()
     inputs = StepInputs(config.train.seed, config.denoising.number, loaded.num_classes)
     batch = inputs(random_batch(config, loaded.num_classes, *_BATCH_SIDES), 0)
-    total, parts, norm, _ = step(ms.Tensor(config.train.optimizer.lr, ms.float32), *batch)
-    losses = np.append(parts.asnumpy(), total.asnumpy())
-    return {"losses": losses, "norm of all gradients": norm.asnumpy()}
+    weights = loss.model.trainable_params()
+    step = ops.value_and_grad(loss.set_train(), None, weights, has_aux=True)
+    (_, parts), gradients = step(*batch)
+    losses = {f"loss {n}": p for n, p in zip(loss.loss_names, parts.asnumpy(), strict=True)}
+    names = [weight.name for weight in weights]
+    return losses | _by_part(names, [gradient.asnumpy() for gradient in gradients])
+
+
+def _by_part(names: Sequence[str], gradients: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """The gradients of backbone, encoder and so on: the first words of the weights' names."""
+    parts: dict[str, list[np.ndarray]] = {}
+    for name, gradient in zip(names, gradients, strict=True):
+        parts.setdefault(name.partition(".")[0], []).append(gradient.ravel())
+    return {f"gradient of {part}": np.concatenate(arrays) for part, arrays in parts.items()}

@@ -19,12 +19,12 @@ from focus_detr.runtime import EXIT_BAD_INPUT, command, last_words, prepare_runt
 if TYPE_CHECKING:
     from focus_detr.device_check.attention import Numbers
 
-ATTENTION, DETECTIONS, TRAINING = PARTS = ("attention", "detections", "training step")
+ATTENTION, DETECTIONS, TRAINING = PARTS = ("attention", "detections", "losses and gradients")
 _MSDA_VARIABLE = "FOCUS_DETR_MSDA"
 
 
-class NotAvailable(Exception):
-    """The device has no such implementation; the message says why."""
+class Refused(Exception):
+    """The process ended with a sentence for its user, which is the message."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Task:
         """Compute in a process of its own, as MindSpore keeps to one device.
 
         Raises:
-            NotAvailable: the device cannot do it this way, or the checkpoint is none.
+            Refused: no such implementation here, no checkpoint, numbers that are not finite.
             FocusDetrError: the process failed.
         """
         with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +55,7 @@ class Task:
             )
             told = last_words(process.stderr) or f"exit status {process.returncode}"
             if process.returncode == EXIT_BAD_INPUT:
-                raise NotAvailable(told)
+                raise Refused(told)
             if process.returncode != 0:
                 raise FocusDetrError(told)
             with np.load(file) as arrays:
