@@ -3,9 +3,10 @@
     python msrun_stand_in.py MANNER END...
 
 Workers end with a status after a second, or by a signal where the number is negative. One that
-"saves" runs until SIGTERM and then leaves a file in the working directory; one that "fails" cannot;
-one that saves "slowly" needs a moment for it, in which a second SIGTERM ends it; one that "hangs"
-hears nothing, nor does one that "meets" others. All of them leave a file there when they are ready.
+"saves" runs until SIGTERM and then leaves a file in the working directory; one that
+"fails" cannot and ends as the number behind the word says; one that saves "slowly" needs a moment
+for it, in which a second SIGTERM ends it; one that "hangs" hears nothing, nor does one that "meets"
+others. All of them leave a file there when they are ready.
 """
 
 from __future__ import annotations
@@ -24,13 +25,19 @@ end = sys.argv[1]
 def note(word):
     pathlib.Path(word + os.environ["MS_NODE_ID"]).touch()
 
+def leave(code):
+    if code == 0:
+        leave_mark(SUCCESS)
+    os.kill(os.getpid(), -code) if code < 0 else sys.exit(code)
+
 def save(number, frame):
     if end == "slowly":
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         note("asked_")
         time.sleep(0.6)
-    if end == "fails":
-        sys.exit(2)
+    if end.startswith("fails"):
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        leave(int(end.removeprefix("fails")))
     note("saved_")
     sys.exit(130)
 
@@ -39,15 +46,12 @@ if end == "meets":
     with marked(MEETING):
         note("ready_")
         time.sleep({SLOW})
-if end in ("saves", "fails", "slowly", "hangs"):
+if end in ("saves", "slowly", "hangs") or end.startswith("fails"):
     signal.signal(signal.SIGTERM, signal.SIG_IGN if end == "hangs" else save)
     note("ready_")
     time.sleep({SLOW})
 time.sleep(1)
-code = int(end)
-if code == 0:
-    leave_mark(SUCCESS)
-os.kill(os.getpid(), -code) if code < 0 else sys.exit(code)
+leave(int(end))
 """
 
 

@@ -130,13 +130,35 @@ def test_workers_save_when_the_stop_took_the_reader_too(
     assert len(list(tmp_path.glob("saved_*"))) == 2
 
 
+@pytest.mark.parametrize(
+    ("end", "status", "sentence"),
+    [
+        ("fails2", 2, "worker 0 ended with status 2"),
+        ("fails1", 1, "worker 0 ended with status 1"),
+        ("fails-9", 1, "worker 0 was killed by SIGKILL"),
+    ],
+)
 def test_a_stop_that_could_not_save_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    end: str,
+    status: int,
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with _stopped_once_ready(tmp_path):
+        assert _run(monkeypatch, tmp_path / "logs", "prompt", [end, "saves"]) == status
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_worker_that_ends_by_the_signal_passed_on_was_stopped(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with _stopped_once_ready(tmp_path):
-        assert _run(monkeypatch, tmp_path / "logs", "prompt", ["fails", "saves"]) == 2
-    assert "worker 0 ended with status 2" in capsys.readouterr().err
+        assert _run(monkeypatch, tmp_path / "logs", "prompt", ["fails-15", "saves"]) == 130
+    assert "error" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("first", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])

@@ -25,7 +25,7 @@ from focus_detr.launch.stop_wish import StopWish
 from focus_detr.launch.text_follower import TextFollower, last_lines
 from focus_detr.launch.workers import Workers
 from focus_detr.private_folder import private_folder
-from focus_detr.runtime import EXIT_BAD_INPUT, EXIT_INTERRUPTED
+from focus_detr.runtime import EXIT_INTERRUPTED
 from focus_detr.screen import ScreenStream, tell
 from focus_detr.wording import counted
 from focus_detr.worker_marks import MARKS_VARIABLE
@@ -37,6 +37,8 @@ _PATIENCE_SECONDS = 60.0  # for msrun to say how they ended, if they did not all
 _SAVING_SECONDS = 120.0  # for workers that were asked to end: several steps on a CPU
 _DYING_SECONDS = 5.0  # for what was killed; a driver that hangs may hold it for ever
 _SHOWN_LINES = 20
+# of a worker that was asked to end: when it had saved, or before it could do anything
+_STOPPED = (EXIT_INTERRUPTED, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
 _INTERRUPTED = "msrun process received SIGINT"  # and ended with 0 after killing its workers
 _FAILURE = re.compile(r"Worker process (\d+) exit with exception\. Error code: (-?\d+)")
 
@@ -51,6 +53,7 @@ class Supervisor:
         self._succeeded = False
         self._wish = StopWish()
         self._passed_on = False
+        self._unmet = False  # stopped while workers waited for others
         self._too_slow = 0  # workers that did not end when asked
         self._alone_since: float | None = None  # when the last worker was seen to be gone
 
@@ -131,6 +134,7 @@ class Supervisor:
             return True
         if self._wish.asked and self._workers.meet(marks):  # and hear nothing until they have met
             tell("stopped before all workers had met: there is nothing to save")
+            self._unmet = True
             return True
         if self._wish.seconds() <= _SAVING_SECONDS or self._workers.gone():
             return False
@@ -182,9 +186,10 @@ class Supervisor:
         return 1
 
     def _was_stopped(self, failure: tuple[int, int] | None) -> bool:
-        """Whether it ended as it was asked to; one that could not save has a reason to tell."""
-        unsaved = failure is not None and failure[1] == EXIT_BAD_INPUT
-        if unsaved and not self._wish.at_once:
+        """Whether it ended as it was asked to; one that failed to save has a reason to tell."""
+        if self._wish.at_once or self._unmet:  # then this process killed the workers
+            return True
+        if failure is not None and failure[1] not in _STOPPED:
             return False
         return self._wish.asked or _INTERRUPTED in self._said()
 
