@@ -3,10 +3,10 @@
     python msrun_stand_in.py MANNER END...
 
 Workers end with a status after a second, or by a signal where the number is negative. One that
-"saves" runs until SIGTERM and then leaves a file in the working directory; one that
-"fails" cannot and ends as the number behind the word says; one that saves "slowly" needs a moment
-for it, in which a second SIGTERM ends it; one that "hangs" hears nothing, nor does one that "meets"
-others. All of them leave a file there when they are ready.
+"saves" runs until SIGTERM and then leaves a file in the working directory; one that "ends", with a
+number behind the word, then ends so instead; one that saves "slowly" needs a moment for it, in
+which a second SIGTERM ends it; one that "hangs" hears nothing, nor does one that "meets" others.
+All of them leave a file there when they are ready.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def save(number, frame):
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         note("asked_")
         time.sleep(0.6)
-    if end.startswith("fails"):
+    if end.startswith("ends"):
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        leave(int(end.removeprefix("fails")))
+        leave(int(end.removeprefix("ends")))
     note("saved_")
     sys.exit(130)
 
@@ -46,7 +46,7 @@ if end == "meets":
     with marked(MEETING):
         note("ready_")
         time.sleep({SLOW})
-if end in ("saves", "slowly", "hangs") or end.startswith("fails"):
+if end in ("saves", "slowly", "hangs") or end.startswith("ends"):
     signal.signal(signal.SIGTERM, signal.SIG_IGN if end == "hangs" else save)
     note("ready_")
     time.sleep({SLOW})

@@ -60,7 +60,8 @@ def _run(monkeypatch: pytest.MonkeyPatch, folder: Path, manner: str, codes: list
         ("late", [-9, 0], 1, "worker 0 was killed by SIGKILL"),
         ("late", [0, 0], 0, ""),
         ("late", [130, 130], 130, ""),
-        ("interrupted", [0, 0], 130, ""),
+        ("interrupted", [-9, -9], 130, ""),
+        ("interrupted", [0, 0], 0, ""),
     ],
 )
 def test_status_and_reason(
@@ -133,9 +134,9 @@ def test_workers_save_when_the_stop_took_the_reader_too(
 @pytest.mark.parametrize(
     ("end", "status", "sentence"),
     [
-        ("fails2", 2, "worker 0 ended with status 2"),
-        ("fails1", 1, "worker 0 ended with status 1"),
-        ("fails-9", 1, "worker 0 was killed by SIGKILL"),
+        ("ends2", 2, "worker 0 ended with status 2"),
+        ("ends1", 1, "worker 0 ended with status 1"),
+        ("ends-9", 1, "worker 0 was killed by SIGKILL"),
     ],
 )
 def test_a_stop_that_could_not_save_is_told(
@@ -152,12 +153,20 @@ def test_a_stop_that_could_not_save_is_told(
     assert sentence in capsys.readouterr().err
 
 
+def test_a_stop_in_the_last_moment_leaves_it_a_success(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with _stopped_once_ready(tmp_path):
+        assert _run(monkeypatch, tmp_path / "logs", "prompt", ["ends0", "ends0"]) == 0
+
+
 def test_a_worker_that_ends_by_the_signal_passed_on_was_stopped(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with _stopped_once_ready(tmp_path):
-        assert _run(monkeypatch, tmp_path / "logs", "prompt", ["fails-15", "saves"]) == 130
+        assert _run(monkeypatch, tmp_path / "logs", "prompt", ["ends-15", "saves"]) == 130
     assert "error" not in capsys.readouterr().err
 
 

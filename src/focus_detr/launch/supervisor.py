@@ -163,6 +163,8 @@ class Supervisor:
         """
         if self._too_slow:
             return self._tell_lost()
+        if self._succeeded and not self._wish.at_once:  # though asked to end in its last moment
+            return 0
         failure = self._failure()
         if self._was_stopped(failure):
             return EXIT_INTERRUPTED
@@ -199,7 +201,7 @@ class Supervisor:
         return told and (self._workers.rank_of(int(told[1])), int(told[2]))
 
     def _launcher_verdict(self, status: int) -> int:
-        if status == 0 or self._succeeded:
+        if status == 0:
             return 0
         cause = f"msrun ended with status {status}"
         if self._alone_since is not None:
