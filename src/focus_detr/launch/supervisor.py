@@ -123,7 +123,7 @@ class Supervisor:
     def _pass_wish_on(self, guard: GuardPipe) -> None:
         if self._wish.asked and not self._passed_on and self._workers.complete:
             self._passed_on = True
-            given = f"they have {_SAVING_SECONDS:g} seconds to save"
+            given = f"they have {_SAVING_SECONDS:g} seconds to end"
             tell(f"stopping all workers: {given}; once more stops at once")
             self._workers.stop()
             guard.say_stopping()
@@ -133,7 +133,7 @@ class Supervisor:
         if self._wish.at_once:
             return True
         if self._wish.asked and self._workers.meet(marks):  # and hear nothing until they have met
-            tell("stopped before all workers had met: there is nothing to save")
+            tell("stopped before all workers had met")
             self._unmet = True
             return True
         if self._wish.seconds() <= _SAVING_SECONDS or self._workers.gone():
@@ -183,7 +183,7 @@ class Supervisor:
     def _tell_lost(self) -> int:
         tell(
             f"error: {counted(self._too_slow, 'worker')} did not end within {_SAVING_SECONDS:g} "
-            "seconds and had to be killed; what was done since the last checkpoint is lost"
+            "seconds and had to be killed; what they had not saved is lost"
         )
         return 1
 
