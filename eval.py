@@ -15,6 +15,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from focus_detr.command_line import parse_intermixed
 from focus_detr.evaluation.report import format_table, result_to_dict
 from focus_detr.evaluation.request import EvaluationRequest
 from focus_detr.files import write_json
@@ -35,7 +36,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", help="save the metrics here")
     parser.add_argument("--device", help="CPU, GPU or Ascend; default: the best that is here")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change settings")
-    return parser.parse_intermixed_args(argv)
+    return parse_intermixed(parser, argv)
 
 
 @command

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from focus_detr.command_line import parse_intermixed
 from focus_detr.config.loading import load_config
 from focus_detr.errors import FocusDetrError
 from focus_detr.export.options import ExportOptions, parse_batch, parse_size
@@ -43,7 +44,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--tolerance", type=float, default=1e-4, help="largest difference allowed (1e-4)")
     add("--device", help="CPU, GPU or Ascend; default: the best that is here")
     add("overrides", nargs="*", metavar="key=value", help="change settings of --config")
-    return parser.parse_intermixed_args(argv)
+    return parse_intermixed(parser, argv)
 
 
 @command

@@ -19,6 +19,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from focus_detr.command_line import parse_intermixed
 from focus_detr.inference.inputs import collect_images, named_path
 from focus_detr.inference.session import OutputOptions, predict_images
 from focus_detr.inference.source_options import add_source_options, chosen_source, score
@@ -42,7 +43,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--tokens", action="store_true", help=tokens)
     add("--json", type=Path, help="default: detections.json in the output folder")
     add("--frames", type=int, help="of a video or camera: end after so many")
-    return parser.parse_intermixed_args(argv)
+    return parse_intermixed(parser, argv)
 
 
 @command

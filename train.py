@@ -19,6 +19,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from focus_detr.command_line import parse_intermixed
 from focus_detr.config.loading import load_config
 from focus_detr.runtime import EXIT_INTERRUPTED, command, prepare_runtime
 from focus_detr.screen import tell
@@ -41,7 +42,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="draw progress bars; default: on a terminal only",
     )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change settings")
-    return parser.parse_intermixed_args(argv)
+    return parse_intermixed(parser, argv)
 
 
 @command

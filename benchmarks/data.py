@@ -27,6 +27,7 @@ from model_measure import COCO_CLASSES, FOCUS, Timing, measure
 from model_worker import Work
 from plain_table import table
 
+from focus_detr.command_line import parse_intermixed
 from focus_detr.config.loading import load_config, to_dict
 from focus_detr.config.schema import Config
 from focus_detr.data.build import build_train_loader
@@ -55,7 +56,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", help="save all numbers here")
     parser.add_argument("--device", help="of the step: CPU, GPU or Ascend; default: the best here")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change settings")
-    arguments = parser.parse_intermixed_args(argv)
+    arguments = parse_intermixed(parser, argv)
     check_arguments(arguments)
     return arguments
 

@@ -27,6 +27,7 @@ from typing import Any
 
 import psutil
 
+from focus_detr.command_line import parse_intermixed
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import write_json
 from focus_detr.runtime import command
@@ -63,7 +64,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--people", type=int, default=4, help="that ask at once (4)")
     add("--growth", type=float, default=20, help="megabytes that memory may grow (20)")
     add("--json", type=Path, help="also write the numbers here")
-    return parser.parse_intermixed_args(argv)
+    return parse_intermixed(parser, argv)
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from model_report import (
 from model_training import TRAINING_PARTS
 from model_worker import Work
 
+from focus_detr.command_line import parse_intermixed
 from focus_detr.config.loading import load_config, to_dict
 from focus_detr.config.schema import Config
 from focus_detr.models.factory import build_model
@@ -58,7 +59,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         choices=(PARTS, TRAINING),
         help="leave out the parts of the forward pass, or the training step; may be repeated",
     )
-    arguments = parser.parse_intermixed_args(argv)
+    arguments = parse_intermixed(parser, argv)
     check_least(arguments, {"height": SMALLEST_SIDE, "width": SMALLEST_SIDE, "repeat": 1})
     return arguments
 

@@ -24,6 +24,7 @@ from model_report import forward_table, process_table, training_table
 from model_training import STEP
 from model_worker import Work
 
+from focus_detr.command_line import parse_intermixed
 from focus_detr.config.loading import load_config, to_dict
 from focus_detr.config.schema import Config
 from focus_detr.errors import FocusDetrError
@@ -51,7 +52,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--skip", choices=(FORWARD, TRAINING), help="leave out the forward pass or the training"
     )
-    arguments = parser.parse_intermixed_args(argv)
+    arguments = parse_intermixed(parser, argv)
     sides = ("height", "width", "training_height", "training_width")
     check_least(arguments, {"repeat": 1, **dict.fromkeys(sides, SMALLEST_SIDE)})
     return arguments

@@ -28,6 +28,7 @@ from collections.abc import Sequence
 from model_arguments import SMALLEST_SIDE, add_common, check_least
 from peer_work import require_packages
 
+from focus_detr.command_line import parse_intermixed
 from focus_detr.errors import FocusDetrError
 from focus_detr.runtime import command
 
@@ -43,7 +44,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--height", type=int, default=480, help="of the images (480)")
     parser.add_argument("--width", type=int, default=640, help="likewise (640)")
     parser.add_argument("--skip", choices=(FORWARD, TRAINING), help="leave one of the two out")
-    arguments = parser.parse_intermixed_args(argv)
+    arguments = parse_intermixed(parser, argv)
     check_least(arguments, {"height": SMALLEST_SIDE, "width": SMALLEST_SIDE, "repeat": 1})
     if (arguments.device or "CPU").upper() != "CPU":
         raise FocusDetrError(f"--device is {arguments.device}, but the peer is run on a CPU only")

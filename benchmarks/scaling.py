@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from statistics import median
 
+from focus_detr.command_line import parse_intermixed
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import write_json
 from focus_detr.runtime import command
@@ -173,7 +174,7 @@ def main(argv: Sequence[str] | None) -> None:
     parser.add_argument("--json", help="save assumptions and numbers here")
     parser.add_argument("--measured", nargs=2, metavar="RUN", help="of one worker, of several")
     parser.add_argument("assumptions", nargs="*", metavar="name=number", help="change assumptions")
-    arguments = parser.parse_intermixed_args(argv)
+    arguments = parse_intermixed(parser, argv)
     given = parse_assumptions(arguments.assumptions)
     estimates = [estimate(devices, given) for devices in DEVICES]
     print(format_estimates(estimates))

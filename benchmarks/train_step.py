@@ -22,6 +22,7 @@ from model_report import table
 from model_training import STEP
 from model_worker import Work
 
+from focus_detr.command_line import parse_intermixed
 from focus_detr.config.loading import load_config, to_dict
 from focus_detr.config.schema import Config
 from focus_detr.errors import FocusDetrError
@@ -61,7 +62,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", help="save all numbers here")
     parser.add_argument("--device", help="CPU, GPU or Ascend; default: the best that is here")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change settings")
-    arguments = parser.parse_intermixed_args(argv)
+    arguments = parse_intermixed(parser, argv)
     check_least(arguments, {"height": SMALLEST_SIDE, "width": SMALLEST_SIDE, "repeat": 1})
     return arguments
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from focus_detr.command_line import parse_intermixed
 from focus_detr.config.loading import load_config
 from focus_detr.data.batch import Batch
 from focus_detr.data.build import build_eval_loader, build_train_loader
@@ -39,7 +40,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--split", choices=("train", "val"), default="train", help="which data")
     parser.add_argument("--epoch", type=int, default=0, help="first epoch to show (default: 0)")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change settings")
-    return parser.parse_intermixed_args(argv)
+    return parse_intermixed(parser, argv)
 
 
 def open_loader(arguments: argparse.Namespace) -> DataLoader:

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from focus_detr.command_line import parse_intermixed
 from focus_detr.deploy.lite_conversion import CONVERTER, SOC_VERSIONS, Conversion
 from focus_detr.runtime import command
 
@@ -35,7 +36,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     only = parser.add_mutually_exclusive_group().add_argument
     only("--print", action="store_true", help="write the settings and tell the command only")
     only("--sidecar", action="store_true", help="of files in --out that were converted by hand")
-    return parser.parse_intermixed_args(argv)
+    return parse_intermixed(parser, argv)
 
 
 @command

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from focus_detr.command_line import parse_intermixed
 from focus_detr.config.loading import load_config
 from focus_detr.data.build import training_annotations, validation_annotations
 from focus_detr.data.dataset import DetectionDataset
@@ -39,7 +40,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--split", choices=("train", "val"), default="train", help="which data")
     parser.add_argument("--shards", type=int, default=1, help="files to make (default: 1)")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change settings")
-    return parser.parse_intermixed_args(argv)
+    return parse_intermixed(parser, argv)
 
 
 @command

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from focus_detr.command_line import parse_intermixed
 from focus_detr.runtime import command
 from focus_detr.training.curves import draw_curves, read_groups
 
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         default=Path("curves.png"),
         help="PNG file to write, default: curves.png",
     )
-    arguments = parser.parse_intermixed_args(argv)
+    arguments = parse_intermixed(parser, argv)
     groups = [[Path(folder) for folder in group.split(",")] for group in arguments.groups]
     draw_curves(read_groups(groups), arguments.out)
     print(f"drawn into {arguments.out}")

@@ -21,6 +21,10 @@ def test_inputs_may_stand_on_both_sides_of_an_option(predict: ModuleType) -> Non
     assert given.inputs == [Path("a.png"), Path("b.png")]
 
 
+def test_an_input_behind_two_dashes_may_look_like_an_option(predict: ModuleType) -> None:
+    assert predict.parse_arguments(["--checkpoint", "x", "--", "-x.jpg"]).inputs == [Path("-x.jpg")]
+
+
 @pytest.mark.parametrize("text", ["7", "-0.1", "nan", "high"])
 def test_a_threshold_that_is_no_score_is_refused(
     predict: ModuleType, capsys: pytest.CaptureFixture[str], text: str

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from focus_detr.command_line import parse_intermixed
 from focus_detr.config.loading import load_config
 from focus_detr.errors import FocusDetrError
 from focus_detr.launch.checks import (
@@ -41,7 +42,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     else:
         parser.add_argument("--resume", action="store_true", help="go on with the run")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change settings")
-    return parser.parse_intermixed_args(words)
+    return parse_intermixed(parser, words)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
