@@ -28,14 +28,36 @@ run_python() {
     exec python "$@"
 }
 
-# run_named OPTIONS PROGRAM ARGUMENT...: the first arguments that belong to no option become the values
-# of OPTIONS, in this order, wherever they stand; run_python takes it from there
-run_named() {
-    local names named=("$2") word wanted=no
-    read -ra names <<<"$1"
-    shift 2
+# is_given OPTION ARGUMENT...: whether it is one of them
+is_given() {
+    local option=$1 word
+    shift
     for word in "$@"; do
-        if [ "$wanted" = no ] && [[ $word != -* ]] && [ ${#names[@]} -gt 0 ]; then
+        case $word in
+            "$option" | "$option"=*) return 0 ;;
+            --) return 1 ;;
+        esac
+    done
+    return 1
+}
+
+# is_setting WORD: whether it is a key=value, and no path with = in it
+is_setting() { [[ $1 == *=* && ${1%%=*} != */* ]]; }
+
+# run_named OPTIONS PROGRAM ARGUMENT...: the first arguments that belong to no option and are no
+# settings become the values of OPTIONS that are not given, in this order, wherever they stand before
+# --; run_python takes it from there
+run_named() {
+    local option names=() named=("$2") word wanted=no options=$1
+    shift 2
+    for option in $options; do
+        is_given "$option" "$@" || names+=("$option")
+    done
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do
+        word=$1
+        shift
+        if [ "$wanted" = no ] && [[ $word != -* ]] && [ ${#names[@]} -gt 0 ] &&
+            ! is_setting "$word"; then
             named+=("${names[0]}")
             names=("${names[@]:1}")
         fi
@@ -46,7 +68,7 @@ run_named() {
             *) wanted=no ;;
         esac
     done
-    run_python "${named[@]}"
+    run_python "${named[@]}" "$@"
 }
 
 # launch KIND ARGUMENT...: the workers of KIND.py on this machine

@@ -337,6 +337,12 @@ def _scripts_with_python(folder: Path, command: str) -> None:
         ),
         ("run_standalone_train", "--resume C a=1 --device CPU b=2", None),
         ("run_standalone_train", "--no-progress --device CPU C a=1", None),
+        ("run_standalone_train", "b=1 C a=1", None),
+        ("run_standalone_train", "C a=1 -- b=2 c=3", None),
+        ("run_standalone_train", "a=1 ./lr=2/C", "a=1 --config ./lr=2/C"),
+        ("run_standalone_train", "--config C --device CPU a", "--config C --device CPU a"),
+        ("run_eval", "--config C a=1 K", "--config C a=1 --checkpoint K"),
+        ("run_eval", "C --checkpoint=K a=1 b", "--config C --checkpoint=K a=1 b"),
     ],
 )
 def test_words_of_no_option_may_stand_anywhere(
