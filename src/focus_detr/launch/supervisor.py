@@ -163,9 +163,9 @@ class Supervisor:
         """
         if self._too_slow:
             return self._tell_lost()
-        if self._succeeded and not self._wish.at_once:  # though asked to end in its last moment
-            return 0
         failure = self._failure()
+        if self._succeeded and failure is None and not self._wish.at_once:
+            return 0  # though it may have been asked to end in its last moment
         if self._was_stopped(failure):
             return EXIT_INTERRUPTED
         if failure is None:
