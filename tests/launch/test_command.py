@@ -74,7 +74,7 @@ def test_a_folder_where_another_process_trains_is_refused(settings: str, tmp_pat
     (tmp_path / "run").mkdir()
     log = LineFile(tmp_path / "run" / "log.txt")
     for words in ((), ("--resume",)):
-        with pytest.raises(FocusDetrError, match=r"another process trains in .*run and writes log"):
+        with pytest.raises(FocusDetrError, match=r"session trains in .*run and writes log"):
             _job("train", "2", settings, *words)
     nodes = ("--nodes", "2", "--node-rank", "1", "--master", "10.0.0.7")
     assert _job("train", "2", settings, *nodes).ranks == range(2, 4)  # it may be machine 0's worker

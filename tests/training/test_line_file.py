@@ -66,6 +66,20 @@ def test_looking_for_a_writer_leaves_no_file(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_that_cannot_be_opened_is_free_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def _fail(path: Path, length: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    path = tmp_path / "log.txt"
+    with monkeypatch.context() as patch, pytest.raises(FocusDetrError) as caught:
+        patch.setattr("os.truncate", _fail)
+        LineFile(path)
+    refuse_second_writer(path)
+    assert str(caught.value) == f"cannot write {path}: Input/output error"
+
+
 def test_without_locks_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def _none(descriptor: int, operation: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")

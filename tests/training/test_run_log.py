@@ -8,13 +8,16 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from event_files import scalars_of
 from step_reports import step_report
 
+from focus_detr.errors import FocusDetrError
+from focus_detr.training.line_file import refuse_second_writer
 from focus_detr.training.metrics_file import JsonLinesSink
 from focus_detr.training.run_log import RunLog, StepReport
 from focus_detr.training.tensorboard import TensorBoardSink
-from focus_detr.training.text_sinks import ConsoleSink
+from focus_detr.training.text_sinks import ConsoleSink, LogFileSink
 
 
 def test_the_last_step_is_always_reported() -> None:
@@ -23,6 +26,20 @@ def test_the_last_step_is_always_reported() -> None:
     for step in range(1, 101):
         log.step(step_report(step))
     assert re.findall(r"step (\d+)/", stream.getvalue()) == ["30", "60", "90", "100"]
+
+
+class _Failing(ConsoleSink):
+    def close(self) -> None:
+        raise FocusDetrError("no space left")
+
+
+def test_all_logs_are_closed_though_one_fails(tmp_path: Path) -> None:
+    first, last = tmp_path / "first", tmp_path / "last"
+    log = RunLog([LogFileSink(first), _Failing(), LogFileSink(last)], log_every=1)
+    with pytest.raises(FocusDetrError, match="no space left"):
+        log.close()
+    for path in (first, last):
+        refuse_second_writer(path)
 
 
 def _split_report(step: int, forward_ms: float) -> StepReport:

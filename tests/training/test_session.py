@@ -211,7 +211,9 @@ def test_one_session_at_a_time_writes_a_folder(
 ) -> None:
     first = open_session(config)
     before = _contents(tmp_path / "run")
-    refused = pytest.raises(FocusDetrError, match=r"another process trains in .*run and writes log")
+    refused = pytest.raises(
+        FocusDetrError, match=r"process or session trains in .*run and writes log"
+    )
     for resume in (False, True):
         with refused:
             open_session(config, resume=resume)
@@ -221,6 +223,20 @@ def test_one_session_at_a_time_writes_a_folder(
     assert _contents(tmp_path / "run") == before
     first.parts.log.close()
     open_session(config)
+
+
+@pytest.mark.parametrize("failing", ["JsonLinesSink", "TensorBoardSink", "_record", "summarise"])
+def test_a_session_that_cannot_be_opened_frees_its_folder(
+    config: Config, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    def _fail(*_: object, **__: object) -> None:
+        raise FocusDetrError("no space left")
+
+    with monkeypatch.context() as patch, pytest.raises(FocusDetrError, match="no space") as caught:
+        patch.setattr(session, failing, _fail)
+        open_session(config)
+    open_session(config).parts.log.close()
+    assert caught.tb is not None  # which holds on to all that was made, as in a notebook
 
 
 def test_a_finished_run_is_no_start(config: Config, tmp_path: Path) -> None:

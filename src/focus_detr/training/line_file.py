@@ -1,10 +1,10 @@
-"""Text files that grow line by line, each written by one process."""
+"""Text files that grow line by line, each with one writer."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO
 
@@ -15,23 +15,27 @@ from focus_detr.files import writing
 class LineFile:
     """Lines appended to a file; each is there as soon as it is written.
 
-    Until it is closed, which the system does for a process that dies, no other one can be opened
-    on the same file, unless the file system has no locks.
+    Until it is closed, no other one can be opened on the same file, unless the file system has no
+    locks. The system closes it for a process that ends, and for a child that was forked from that
+    one only when it ends as well.
     """
 
     def __init__(self, path: Path) -> None:
         """Open the file, and take away what a kill or a full disk left of a last line.
 
         Raises:
-            FocusDetrError: another process writes the file; or it cannot be written, as from every
+            FocusDetrError: the file has another writer; or it cannot be written, as from every
                 other method.
         """
         self._path = path
         with writing(path):
             self._file = path.open("a", encoding="utf-8")
-            if path.is_file():
-                _lock(self._file, path)
-                os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
+            with ExitStack() as on_error:
+                on_error.callback(self._file.close)
+                if path.is_file():
+                    _lock(self._file, path)
+                    os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
+                on_error.pop_all()
 
     def write(self, line: str) -> None:
         """Append a line."""
@@ -49,7 +53,7 @@ def refuse_second_writer(path: Path) -> None:
     """Look whether a ``LineFile`` could be opened; it leaves no trace.
 
     Raises:
-        FocusDetrError: another process writes the file.
+        FocusDetrError: the file has a writer.
     """
     with suppress(OSError):  # without a file nobody writes it
         if path.is_file():
@@ -61,10 +65,9 @@ def _lock(file: IO, path: Path) -> None:
     try:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        file.close()
         raise FocusDetrError(
-            f"another process trains in {path.parent} and writes {path.name}; let it end first or "
-            "set another train.output_dir"
+            f"another process or session trains in {path.parent} and writes {path.name}; let it "
+            "end first or set another train.output_dir"
         ) from error
     except OSError:
         return  # a file system without locks: go on without

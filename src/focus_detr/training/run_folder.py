@@ -64,7 +64,7 @@ class RunFolder:
             ) from error
 
     def refuse_second_run(self) -> None:
-        """Let a run begin or go on here only while no other process trains here.
+        """Let a run begin or go on here only while no other one trains here.
 
         For the process that is to write, or the one that starts it.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from statistics import fmean, median
 from typing import Protocol
@@ -85,9 +86,9 @@ class RunLog:
         self._log_every = max(1, log_every)
         self._recent: deque[StepReport] = deque(maxlen=self._log_every)
 
-    def add(self, sinks: Sequence[Sink]) -> None:
+    def add(self, sink: Sink) -> None:
         """Report there as well."""
-        self._sinks += sinks
+        self._sinks.append(sink)
 
     def step(self, report: StepReport) -> None:
         """Take in a step; every ``log_every``-th one and the last are reported."""
@@ -113,9 +114,10 @@ class RunLog:
             sink.message(text)
 
     def close(self) -> None:
-        """Close the sinks."""
-        for sink in self._sinks:
-            sink.close()
+        """Close the sinks, each whatever becomes of the others."""
+        with ExitStack() as sinks:
+            for sink in self._sinks:
+                sinks.callback(sink.close)
 
     def _smooth(self, report: StepReport) -> Smoothed:
         data_ms = fmean(r.data_ms for r in self._recent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from focus_detr.training.fine_tune import initialise_from, load_backbone
 from focus_detr.training.inputs import StepInputs
 from focus_detr.training.metrics_file import JsonLinesSink
 from focus_detr.training.run_folder import RunFolder
-from focus_detr.training.run_log import RunLog, Sink
+from focus_detr.training.run_log import RunLog
 from focus_detr.training.run_record import record_start
 from focus_detr.training.state import TrainingState, fingerprint, load_state, with_record
 from focus_detr.training.tensorboard import TensorBoardSink
@@ -45,7 +46,8 @@ from focus_detr.wording import counted
 def open_session(config: Config, *, resume: bool = False, progress: bool | None = None) -> Trainer:
     """Build model, data and outputs, and restore the state of an earlier part of the run.
 
-    If a launcher started this process, it becomes one of the workers of the run.
+    If a launcher started this process, it becomes one of the workers of the run. From then
+    on its folder is taken; ``trainer.parts.log.close()`` frees it, after a run as without one.
 
     Args:
         config: all settings.
@@ -54,7 +56,8 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
 
     Raises:
         FocusDetrError: bad data or settings, or the output folder holds a run and ``resume`` is
-            false, or another process trains there, or the workers do not start from the same state.
+            false, or another process or session trains there, or the workers do not start from the
+            same state.
     """
     world = join_world()
     folder = RunFolder(Path(config.train.output_dir))
@@ -96,10 +99,13 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
         pictures=gallery.take,
     )
     trainer = Trainer(config.train, parts, state)  # refuses before anything is written or said
-    if world.first:
-        _open_outputs(config, trainer, progress)
-    parts.log.message(summarise(loader.dataset, "training data"))
-    parts.log.message(note)
+    with ExitStack() as on_error:
+        on_error.callback(parts.log.close)
+        if world.first:
+            _open_outputs(config, trainer, progress)
+        parts.log.message(summarise(loader.dataset, "training data"))
+        parts.log.message(note)
+        on_error.pop_all()
     return trainer
 
 
@@ -161,17 +167,14 @@ def _require_one_start(
 
 
 def _open_outputs(config: Config, trainer: Trainer, progress: bool) -> None:
-    """Open the log, which keeps other processes out, and write down how the run starts."""
-    folder, state = trainer.parts.folder, trainer.state
+    """Open the log, which keeps other sessions out, and write down how the run starts."""
+    folder, state, log = trainer.parts.folder, trainer.state, trainer.parts.log
     with writing(folder.path):
         folder.path.mkdir(parents=True, exist_ok=True)
-    sinks: tuple[Sink, ...] = (
-        ConsoleSink(progress=progress),
-        LogFileSink(folder.log),
-        JsonLinesSink(folder.path / "metrics.jsonl"),
-        TensorBoardSink(folder.path / "tensorboard", state.step),
-    )
-    trainer.parts.log.add(sinks)
+    log.add(ConsoleSink(progress=progress))
+    log.add(LogFileSink(folder.log))
+    log.add(JsonLinesSink(folder.path / "metrics.jsonl"))
+    log.add(TensorBoardSink(folder.path / "tensorboard", state.step))
     if not trainer.finished:
         _record(config, folder, state, trainer.parts.world)
 
