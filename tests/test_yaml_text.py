@@ -27,7 +27,9 @@ def test_values_have_their_types() -> None:
         ("!!timestamp soon", ""),
         ('!!int ""', ""),
         ("!!bool perhaps", ""),
+        ("!!timestamp {=: soon}", ""),
         ("9" * 5000, ""),
+        ("1" + ":59" * 200 + ".5", ""),
         ("\0", ""),
     ],
 )
@@ -47,7 +49,12 @@ def test_brackets_may_not_nest_without_end() -> None:
         sys.setrecursionlimit(usual)
 
 
-@given(st.text(alphabet="[]{}:-,&*!?|>'\"%@`#~ \n\t019abT.Z+", max_size=40))
+_CHARACTERS = "[]{}:-,&*!?|>'\"%@`#~=< \n\t019abT.Z+_"
+_TAGS = ("binary", "bool", "float", "int", "null", "omap", "pairs", "set", "str", "timestamp")
+_PIECES = [*_CHARACTERS, *(f"!!{tag} " for tag in _TAGS), "2026-10-31", "0x", "? ", "<<: "]
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=40).map("".join))
 def test_no_text_is_a_defect(text: str) -> None:
     try:
         parse_yaml(text, "here")

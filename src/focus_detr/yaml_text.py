@@ -8,6 +8,9 @@ import yaml
 
 from focus_detr.errors import FocusDetrError
 
+# PyYAML checks the grammar; an impossible value, like a date in month 31, raises what it meets
+_IMPOSSIBLE = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
+
 
 def parse_yaml(text: str, source: object, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any:
     """The value that a YAML text describes.
@@ -24,7 +27,7 @@ def parse_yaml(text: str, source: object, loader: type[yaml.SafeLoader] = yaml.S
         return yaml.load(text, Loader=loader)
     except RecursionError as error:
         raise FocusDetrError(f"{source} is not valid YAML: it is nested too deeply") from error
-    except Exception as error:  # PyYAML checks grammar; a date in month 31 raises whatever it meets
+    except (yaml.YAMLError, *_IMPOSSIBLE) as error:
         raise FocusDetrError(f"{source} is not valid YAML: {_reason(error)}") from error
 
 
