@@ -9,6 +9,7 @@ Striped parts are padding. Wrong boxes show here in a minute, in a training afte
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import chain, count, islice
@@ -27,6 +28,8 @@ from focus_detr.inference.batch_drawing import draw_batch
 from focus_detr.inference.image_writing import write_image
 from focus_detr.runtime import command
 from focus_detr.wording import counted
+
+_log = logging.getLogger(__name__)
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -48,7 +51,10 @@ def open_loader(arguments: argparse.Namespace) -> DataLoader:
     config = load_config(arguments.config, arguments.overrides)
     if arguments.split == "val":
         return build_eval_loader(config, batch_size=config.eval.batch_size)
-    return build_train_loader(config, seed=config.train.seed)
+    loader = build_train_loader(config, seed=config.train.seed)
+    if lack := loader.dataset.lack_of_boxes():
+        _log.warning("training would refuse this: %s", lack)
+    return loader
 
 
 def drawings(loader: DataLoader, batches: Iterator[Batch]) -> Iterator[tuple[str, np.ndarray]]:

@@ -50,5 +50,16 @@ def test_validation_pictures_come_once(script: ModuleType, settings: list[str]) 
     assert [path.name for path in Path(settings[-1]).iterdir()] == ["0000_b.jpg"]
 
 
+def test_a_set_without_boxes_is_shown_with_a_warning(
+    script: ModuleType, tmp_path: Path, settings: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    objects = {"a": [("cat", (5, 5, 4, 40), 0)]}  # without an area
+    bare = write_voc(tmp_path / "bare", SIZES, objects)
+    assert not script.main([f"data.train_annotations={bare}", *settings, "--count", "2"])
+    assert len(list((tmp_path / "out").iterdir())) == 2
+    assert "training would refuse this: " in caplog.text
+    assert "has 4 images and no usable box" in caplog.text
+
+
 def test_bad_numbers_are_refused(script: ModuleType, settings: list[str]) -> None:
     assert script.main([*settings, "--count", "0"]) == 2

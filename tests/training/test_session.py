@@ -162,6 +162,13 @@ def _record(folder: Path) -> list[dict[str, Any]]:
     return json.loads((folder / "run.json").read_text())
 
 
+def test_training_without_a_box_is_refused(config: Config, tmp_path: Path) -> None:
+    write_coco(tmp_path, [(64, 64)] * 4, [])
+    sentence = r"there is nothing to learn: .*\.json has 4 images and no usable box$"
+    with pytest.raises(FocusDetrError, match=sentence):
+        open_session(config)
+
+
 def test_each_start_is_recorded_with_the_weights_it_began_from(
     config: Config, tmp_path: Path
 ) -> None:

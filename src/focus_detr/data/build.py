@@ -29,7 +29,7 @@ def build_train_loader(
     world_size: int = 1,
     classes: ClassMap | None = None,
 ) -> DataLoader:
-    """Loader of the training images, ``train.batch_size`` to a rank.
+    """Loader of the training images, ``train.batch_size`` to a rank, with boxes or without.
 
     Args:
         config: all settings.
@@ -39,8 +39,7 @@ def build_train_loader(
         classes: class map of a model that goes on training; None derives it from the file.
 
     Raises:
-        FocusDetrError: paths are not set, the data is bad, without any box, or too little for one
-            batch.
+        FocusDetrError: paths are not set, the data is bad, or too little for one batch.
     """
     data = config.data
     if seed < 0:
@@ -52,8 +51,6 @@ def build_train_loader(
         skip_broken=data.broken == "skip",
     )
     _check_class_count(config, dataset)
-    if lack := dataset.lack_of_boxes():
-        raise FocusDetrError(f"there is nothing to learn: {lack}")
     if len(dataset) < config.train.batch_size * world_size:
         raise FocusDetrError(
             f"{data.train_annotations} has {counted(len(dataset), 'usable image')}, too few for "

@@ -65,7 +65,8 @@ class DetectionDataset:
             return ""
         reasons = [f"{count} {reason}" for reason, count in sorted(self.dropped.items())]
         why = [self.annotations.label_files, f"left out: {', '.join(reasons)}" if reasons else ""]
-        images = counted(len(self.annotations.images), "image")
+        # ``filter_empty`` leaves no record of these, and ``without_annotations`` no entry
+        images = counted(max(len(self.records), len(self.annotations.images)), "image")
         return "; ".join(
             [f"{self.annotations.source} has {images} and no usable box", *filter(None, why)]
         )

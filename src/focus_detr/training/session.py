@@ -19,6 +19,7 @@ from focus_detr.data.loader import DataLoader
 from focus_detr.data.summary import summarise
 from focus_detr.distributed.reducers import GradientMean
 from focus_detr.distributed.world import World, join_world
+from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.evaluator import Evaluator
 from focus_detr.evaluation.gallery import Gallery
 from focus_detr.files import write_whole, writing
@@ -130,7 +131,10 @@ def describe(config: Config, classes: ClassMap) -> dict[str, object]:
 
 def _training_data(config: Config, world: World) -> DataLoader:
     seed = config.train.seed
-    return build_train_loader(config, seed=seed, rank=world.rank, world_size=world.size)
+    loader = build_train_loader(config, seed=seed, rank=world.rank, world_size=world.size)
+    if lack := loader.dataset.lack_of_boxes():
+        raise FocusDetrError(f"there is nothing to learn: {lack}")
+    return loader
 
 
 def _going_on(config: Config, folder: RunFolder, state: TrainingState) -> str:
