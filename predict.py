@@ -8,8 +8,9 @@
 The output folder gets a drawn copy of each picture (folders keep their inner structure),
 NAME_tokens.png with --tokens, and detections.json: for each picture its size and its detections
 (label, name, score, box as x1 y1 x2 y2 in pixels). If Ctrl-C or an error ends it early,
-detections.json lists the pictures that are done. A video gets a drawn NAME.mp4 and NAME.jsonl,
-a line for each frame; Ctrl-C ends a camera. Status 1 says that pictures had to be skipped.
+detections.json lists the pictures whose drawings are whole. A video gets a drawn NAME.mp4 and
+NAME.jsonl, a line for each frame; Ctrl-C ends a camera. Status 1 says that pictures had to be
+skipped.
 """
 
 from __future__ import annotations

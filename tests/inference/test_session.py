@@ -77,7 +77,7 @@ def test_what_was_drawn_before_an_interrupt_is_listed(folder: Path) -> None:
 
     predictor = Predictor(second_interrupts, ("cat", "dog"), data=DataConfig(test_short_side=64))
     options = OutputOptions(folder / "out", folder / "out" / "detections.json")
-    for told in ("detections.json lists the first 1 picture", "^$"):  # then nothing was drawn
+    for told in ("detections.json lists 1 picture$", "^$"):  # then nothing was drawn
         with pytest.raises(KeyboardInterrupt, match=told):
             predict_images(predictor, collect_images([folder / "in"], options.folder), options)
         assert [Path(r["image"]).name for r in json.loads(options.json_file.read_text())] == [
@@ -107,8 +107,8 @@ def _listed(folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("function", "call", "error", "names"),
     [
-        ("_draw", 1, KeyboardInterrupt(), ["a.png"]),
-        ("_draw", 2, FocusDetrError("no space left"), ["a.png", "b.jpg"]),
+        ("_draw", 2, KeyboardInterrupt(), ["a.png"]),
+        ("_draw", 2, FocusDetrError("no space left"), ["a.png"]),
         ("write_json", 1, KeyboardInterrupt(), ["a.png", "b.jpg"]),
     ],
 )
@@ -121,10 +121,34 @@ def test_what_was_drawn_is_listed_wherever_it_ends(
     names: list[str],
 ) -> None:
     _fail_at_call(monkeypatch, function, call, error)
-    listed = rf"detections.json lists the first {counted(len(names), 'picture')}$"
+    listed = rf"detections.json lists {counted(len(names), 'picture')}$"
     with pytest.raises(type(error), match=f"{error}.*{listed}"):
         run(folder, folder / "in")
     assert _listed(folder) == names
+
+
+def test_a_picture_without_a_whole_drawing_is_not_listed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fail_at_call(monkeypatch, "_draw", 1, FocusDetrError("exported without --tokens"))
+    with pytest.raises(FocusDetrError, match=r"^exported without --tokens$"):
+        run(folder, folder / "in")
+    assert not (folder / "out" / "detections.json").exists()
+
+
+@pytest.mark.parametrize("unwritable", [False, True])
+def test_a_defect_stays_as_it_is_and_loses_no_record(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, unwritable: bool
+) -> None:
+    if unwritable:
+        (folder / "out" / "detections.json").mkdir(parents=True)
+    defect = ValueError("no such layer")
+    _fail_at_call(monkeypatch, "_draw", 2, defect)
+    with pytest.raises(ValueError, match=r"^no such layer$") as caught:
+        run(folder, folder / "in")
+    assert caught.value is defect
+    assert caught.traceback[-1].name == "_failing"
+    assert unwritable or _listed(folder) == ["a.png"]
 
 
 def test_the_first_error_is_told_first_and_each_once(

@@ -78,7 +78,7 @@ def predict_images(
 
     Raises:
         FocusDetrError: a picture given by name is broken, or a result cannot be written; as for
-            an interrupt, what was drawn by then is listed, and it says where.
+            an interrupt, the pictures that are done are listed, and it says where.
         KeyboardInterrupt: it came on the way.
     """
     records: list[dict[str, Any]] = []
@@ -95,8 +95,8 @@ def predict_images(
             failed += len(batch) - len(predicted)
             for (item, image), prediction in predicted:
                 shown = prediction.above(options.threshold)
-                records.append(_record(item, image, shown))  # first: an interrupt may come between
                 _draw(item, image, shown, options)
+                records.append(_record(item, image, shown))  # only once its drawings are whole
             rate.add(len(predicted))
             bar.update(len(batch))
     if failed:
@@ -107,14 +107,17 @@ def predict_images(
 
 @contextmanager
 def _listed(path: Path, records: list[dict[str, Any]]) -> Iterator[None]:
-    """Write the list at the end; an early end loses no record of a picture that was drawn."""
+    """Write the list at the end, and whatever ends it early; a defect is raised unchanged."""
     try:
         yield
         write_json(path, records, indent=1)
-    except (KeyboardInterrupt, FocusDetrError) as early:
+    except BaseException as early:
         if not records:
             raise
-        said = dict.fromkeys([*map(str, early.args), _write_early(path, records)])
+        listed = _write_early(path, records)
+        if not isinstance(early, KeyboardInterrupt | FocusDetrError):
+            raise
+        said = dict.fromkeys([*map(str, early.args), listed])
         raise type(early)("; ".join(said)) from early
 
 
@@ -124,7 +127,7 @@ def _write_early(path: Path, records: list[dict[str, Any]]) -> str:
         write_json(path, records, indent=1)
     except FocusDetrError as error:
         return str(error)
-    return f"{path} lists the first {counted(len(records), 'picture')}"
+    return f"{path} lists {counted(len(records), 'picture')}"
 
 
 def _read(item: ImageInput) -> Picture | None:
