@@ -47,8 +47,8 @@ from focus_detr.wording import counted
 def open_session(config: Config, *, resume: bool = False, progress: bool | None = None) -> Trainer:
     """Build model, data and outputs, and restore the state of an earlier part of the run.
 
-    If a launcher started this process, it becomes one of the workers of the run. From then
-    on its folder is taken; ``trainer.parts.log.close()`` frees it, after a run as without one.
+    If a launcher started this process, it becomes one of the workers of the run. The run's
+    folder is taken until ``trainer.parts.log.close()``, which ``trainer.run()`` does not call.
 
     Args:
         config: all settings.
@@ -67,10 +67,32 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
     folder.refuse_overwriting(resume)
     progress = sys.stdout.isatty() if progress is None else progress
     loader = _training_data(config, world)
+    num_classes = config.model.num_classes or len(loader.dataset.classes)
+    config = replace(config, model=replace(config.model, num_classes=num_classes))
+    trainer, note = _assemble(config, num_classes, loader, folder, world, resume, progress)
+    log = trainer.parts.log
+    with ExitStack() as on_error:
+        on_error.callback(log.close)
+        if world.first:
+            _open_outputs(config, trainer, progress)
+        log.message(summarise(loader.dataset, "training data"))
+        log.message(note)
+        on_error.pop_all()
+    return trainer
+
+
+def _assemble(
+    config: Config,
+    num_classes: int,
+    loader: DataLoader,
+    folder: RunFolder,
+    world: World,
+    resume: bool,
+    progress: bool,
+) -> tuple[Trainer, str]:
+    """A trainer that has written and said nothing yet, and a sentence about its state."""
     batches = grouped(loader, config.train.accumulate)
     classes = loader.dataset.classes
-    num_classes = config.model.num_classes or len(classes)
-    config = replace(config, model=replace(config.model, num_classes=num_classes))
     loss = build_training_loss(config, num_classes, world=world)
     graphs = open_graphs(config.train.compile_cache, config, world)
     gallery = Gallery(config.train.pictures if world.first else 0, classes.names, config.model)
@@ -99,15 +121,7 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
         world=world,
         pictures=gallery.take,
     )
-    trainer = Trainer(config.train, parts, state)  # refuses before anything is written or said
-    with ExitStack() as on_error:
-        on_error.callback(parts.log.close)
-        if world.first:
-            _open_outputs(config, trainer, progress)
-        parts.log.message(summarise(loader.dataset, "training data"))
-        parts.log.message(note)
-        on_error.pop_all()
-    return trainer
+    return Trainer(config.train, parts, state), note
 
 
 def _step(
