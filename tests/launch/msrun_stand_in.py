@@ -2,10 +2,11 @@
 
     python msrun_stand_in.py MANNER END...
 
-Workers end with a status after a second, or by a signal where the number is negative. One that
-"saves" runs until SIGTERM and then leaves a file in the working directory; one that "ends", with a
-number behind the word, then ends so instead; one that saves "slowly" needs a moment for it, in
-which a second SIGTERM ends it; one that "hangs" hears nothing, nor does one that "meets" others.
+Workers end with a status after a second, or by a signal where the number is negative; with "done"
+before the number, after saying that they succeeded. One that "saves" runs until SIGTERM and then
+leaves a file in the working directory; one that "ends", with a number behind the word, then ends so
+instead; one that saves "slowly" needs a moment for it, in which a second SIGTERM ends it; one that
+"hangs" hears nothing, nor does one that "meets" others.
 All of them leave a file there when they are ready.
 """
 
@@ -51,7 +52,9 @@ if end in ("saves", "slowly", "hangs") or end.startswith("ends"):
     note("ready_")
     time.sleep({SLOW})
 time.sleep(1)
-leave(int(end))
+if end.startswith("done"):
+    leave_mark(SUCCESS)
+leave(int(end.removeprefix("done")))
 """
 
 

@@ -60,6 +60,7 @@ def _run(monkeypatch: pytest.MonkeyPatch, folder: Path, manner: str, codes: list
         ("late", [-9, 0], 1, "worker 0 was killed by SIGKILL"),
         ("late", [0, 0], 0, ""),
         ("late", [130, 130], 130, ""),
+        ("late", ["done-11", "done5"], 1, "worker 0 was killed by SIGSEGV"),
         ("interrupted", [-9, -9], 130, ""),
         ("interrupted", [0, 0], 0, ""),
     ],
@@ -69,7 +70,7 @@ def test_status_and_reason(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     manner: str,
-    codes: list[int],
+    codes: list[Any],
     status: int,
     sentence: str,
 ) -> None:
