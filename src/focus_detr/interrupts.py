@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -36,6 +36,17 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
+def stop_signals_to(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Within it ``stop_signals`` call ``handler``; only the main thread may enter it."""
+    outer = {number: signal.signal(number, handler) for number in stop_signals()}
+    try:
+        yield
+    finally:
+        for number, before in outer.items():
+            signal.signal(number, before)
+
+
+@contextmanager
 def quiet_interrupts() -> Iterator[None]:
     """Within it Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt and standard error falls silent.
 
@@ -46,11 +57,9 @@ def quiet_interrupts() -> Iterator[None]:
         yield
         return
     visible = os.dup(_STDERR)
-    outer = {number: signal.signal(number, _interrupt) for number in stop_signals()}
     try:
-        yield
+        with stop_signals_to(_interrupt):
+            yield
     finally:
-        for number, handler in outer.items():
-            signal.signal(number, handler)
         os.dup2(visible, _STDERR)
         os.close(visible)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from focus_detr.device_check.attention import Numbers
 
 ATTENTION, DETECTIONS, TRAINING = PARTS = ("attention", "detections", "losses and gradients")
-_MSDA_VARIABLE = "FOCUS_DETR_MSDA"
+_MSDA_VARIABLE = "FOCUS_DETR_MSDA"  # of ops/msda_choice.py, which would load MindSpore here
 
 
 class Refused(Exception):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from focus_detr.interrupts import stop_signals
+from focus_detr.interrupts import stop_signals_to
 
 
 class StopWish:
@@ -34,12 +34,8 @@ class StopWish:
     @contextmanager
     def noted(self) -> Iterator[None]:
         """Within it these signals do nothing else; only the main thread may enter it."""
-        outer = {number: signal.signal(number, self._note) for number in stop_signals()}
-        try:
+        with stop_signals_to(self._note):
             yield
-        finally:
-            for number, handler in outer.items():
-                signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.at_once = self.at_once or (self.asked and number != signal.SIGHUP)
