@@ -1,56 +1,14 @@
-r"""Measure COCO box metrics of a checkpoint, or of detections saved before.
+"""Measure COCO box metrics; the same as ``focus-detr eval``.
 
     python eval.py --config config/focus_detr_r50.yaml --checkpoint best.safetensors
-    python eval.py --config config/focus_detr_r50.yaml --checkpoint best.safetensors \
-        --batch-size 4 --results-out detections.json --json metrics.json data.workers=4
     python eval.py --results detections.json --annotations instances_val.json
 
-Prints the twelve COCO numbers, AP and AP50 of each class, and the speed. The published R50 weights
-reach AP 48.8 (12 epochs), 50.3 (24) and 50.4 (36) on COCO val2017.
+Expect the twelve COCO numbers, AP and AP50 of each class, and the speed.
 """
 
-from __future__ import annotations
-
-import argparse
 import sys
-from collections.abc import Sequence
 
-from focus_detr.command_line import parse_intermixed
-from focus_detr.evaluation.report import format_table, result_to_dict
-from focus_detr.evaluation.request import EvaluationRequest
-from focus_detr.files import write_json
-from focus_detr.runtime import command
-
-
-def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Command line of this program."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--config", help="YAML file with the settings")
-    parser.add_argument("--checkpoint", help="weights to evaluate")
-    parser.add_argument("--batch-size", type=int, help="default: eval.batch_size of the settings")
-    parser.add_argument("--results-out", help="save the detections here (COCO results)")
-    parser.add_argument("--results", help="evaluate these saved detections instead of a checkpoint")
-    parser.add_argument("--annotations", help="what --results are compared with")
-    parser.add_argument("--json", help="save the metrics here")
-    parser.add_argument("--device", help="CPU, GPU or Ascend; default: the best that is here")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="change settings")
-    return parse_intermixed(parser, argv)
-
-
-@command
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command."""
-    given = vars(parse_arguments(argv))
-    metrics_file = given.pop("json")
-    result = EvaluationRequest(**given).measure(progress=sys.stderr.isatty())
-    if result is None:
-        return
-    print(format_table(result))
-    if metrics_file:
-        write_json(metrics_file, result_to_dict(result), indent=1)
-
+from focus_detr.commands.eval import main
 
 if __name__ == "__main__":
-    sys.exit(main(None))
+    sys.exit(main())

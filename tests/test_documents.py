@@ -51,12 +51,14 @@ def test_named_settings_exist(path: Path) -> None:
 
 
 def _source(script: Path) -> str:
-    """Text of a script, of the arguments that scripts beside it share, and of imported options."""
+    """Text of a script, of the arguments that scripts beside it share, and of its command's."""
     text = script.read_text(encoding="utf-8")
-    imported = re.findall(r"^from (focus_detr\.\S+_options) import", text, re.MULTILINE)
-    modules = [ROOT / "src" / f"{name.replace('.', '/')}.py" for name in imported]
-    shared = [*script.parent.glob("*_arguments.py"), *modules]
-    return "".join([text, *(path.read_text(encoding="utf-8") for path in shared)])
+    imported = re.findall(
+        r"^from (focus_detr\.(?:\S+_options|commands\.\w+)) import", text, re.MULTILINE
+    )
+    modules = [_source(ROOT / "src" / f"{name.replace('.', '/')}.py") for name in imported]
+    shared = script.parent.glob("*_arguments.py")
+    return "".join([text, *modules, *(path.read_text(encoding="utf-8") for path in shared)])
 
 
 def _commands() -> Iterator[tuple[str, list[str]]]:

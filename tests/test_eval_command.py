@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from script_module import load_script
+
+from focus_detr.commands.eval import parse_arguments
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -62,7 +63,7 @@ def test_saved_detections_and_a_network_exclude_each_other(annotations: Path) ->
 
 def test_settings_may_stand_on_both_sides_of_an_option() -> None:
     words = ["data.workers=0", "--json", "m.json", "--config", "c.yaml", "eval.batch_size=2"]
-    given = load_script(ROOT / "eval.py").parse_arguments(words)
+    given = parse_arguments(words)
     assert (given.json, given.config) == ("m.json", "c.yaml")
     assert given.overrides == ["data.workers=0", "eval.batch_size=2"]
 

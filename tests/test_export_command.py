@@ -17,6 +17,7 @@ from PIL import Image
 from script_module import load_script
 from small_checkpoint import write_small_checkpoint
 
+from focus_detr.commands.export import parse_arguments
 from focus_detr.data.image_io import read_image
 from focus_detr.deploy.runner import ExportedPredictor
 from focus_detr.deploy.sidecar import read_sidecar, sidecar_path, write_sidecar
@@ -238,4 +239,4 @@ def test_bad_arguments_of_an_export_are_one_sentence(
 
 def test_settings_may_stand_on_both_sides_of_an_option() -> None:
     words = ["a=1", "--checkpoint", "x", "--out", "y.onnx", "b=2", "--tokens"]
-    assert command("export").parse_arguments(words).overrides == ["a=1", "b=2"]
+    assert parse_arguments(words).overrides == ["a=1", "b=2"]

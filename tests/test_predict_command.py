@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 
 import pytest
-from script_module import load_script
 
-ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture
-def predict() -> ModuleType:
-    return load_script(ROOT / "predict.py")
+from focus_detr.commands import predict
 
 
-def test_inputs_may_stand_on_both_sides_of_an_option(predict: ModuleType) -> None:
+def test_inputs_may_stand_on_both_sides_of_an_option() -> None:
     given = predict.parse_arguments(["a.png", "--checkpoint", "x", "b.png"])
     assert given.inputs == [Path("a.png"), Path("b.png")]
 
 
-def test_an_input_behind_two_dashes_may_look_like_an_option(predict: ModuleType) -> None:
+def test_an_input_behind_two_dashes_may_look_like_an_option() -> None:
     assert predict.parse_arguments(["--checkpoint", "x", "--", "-x.jpg"]).inputs == [Path("-x.jpg")]
 
 
 @pytest.mark.parametrize("text", ["7", "-0.1", "nan", "high"])
 def test_a_threshold_that_is_no_score_is_refused(
-    predict: ModuleType, capsys: pytest.CaptureFixture[str], text: str
+    capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
     with pytest.raises(SystemExit) as caught:
         predict.main(["--checkpoint", "x", "a.png", f"--threshold={text}"])
@@ -52,7 +45,7 @@ def test_a_threshold_that_is_no_score_is_refused(
     ],
 )
 def test_what_is_not_there_is_one_sentence(
-    predict: ModuleType, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     assert predict.main(arguments) == 2
     error = capsys.readouterr().err

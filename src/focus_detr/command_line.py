@@ -1,4 +1,4 @@
-"""How a command reads its words: settings and files on both sides of the options."""
+"""How a command describes itself and reads its words: settings and files beside options."""
 
 from __future__ import annotations
 
@@ -6,6 +6,22 @@ import argparse
 import sys
 from collections.abc import Sequence
 from itertools import dropwhile
+
+from focus_detr.program import as_called, called
+
+
+def build_parser(command: str, description: str | None) -> argparse.ArgumentParser:
+    """The parser of one of our commands; its help names commands as the user called this one.
+
+    Args:
+        command: its name, such as ``predict``.
+        description: head of its file, which names commands as ``focus-detr predict``.
+    """
+    return argparse.ArgumentParser(
+        prog=called(command),
+        description=as_called(description or ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def parse_intermixed(

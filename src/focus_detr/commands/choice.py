@@ -1,0 +1,61 @@
+"""``focus-detr``: one program for all commands, each of which is imported when it is called."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from focus_detr import __version__
+from focus_detr.program import PROGRAM
+from focus_detr.runtime import EXIT_BAD_INPUT, Command
+from focus_detr.screen import tell
+
+COMMANDS = {  # a module of this package each, and what it does
+    "train": "train a detector, or go on with a training",
+    "eval": "measure the COCO metrics of a detector, or of saved detections",
+    "predict": "detect on pictures, folders, films and cameras",
+    "export": "write a detector as MINDIR or ONNX, compared with its checkpoint",
+    "demo": "show a detector on a web page, and serve it over HTTP",
+    "convert": "convert PyTorch checkpoints to ours and back",
+    "browse": "draw what a training is fed",
+}
+
+
+def usage() -> str:
+    """What there is to call."""
+    lines = [f"  {name:<9}{about}" for name, about in COMMANDS.items()]
+    return "\n".join(
+        [
+            f"usage: {PROGRAM} COMMAND ...",
+            "",
+            "Focus-DETR, a detector that looks at the foreground, on MindSpore.",
+            "",
+            *lines,
+            "",
+            f"{PROGRAM} COMMAND --help explains a command, {PROGRAM} --version tells the version.",
+        ]
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that the first word names; returns the exit status."""
+    name, *words = (sys.argv[1:] if argv is None else list(argv)) or ["--help"]
+    if name in ("-h", "--help"):
+        print(usage())
+        return 0
+    if name == "--version":
+        print(f"{PROGRAM} {__version__}")
+        return 0
+    if name not in COMMANDS:
+        tell(_unknown(name))
+        return EXIT_BAD_INPUT
+    run: Command = import_module(f"{__package__}.{name}").main
+    return run(words)
+
+
+def _unknown(name: str) -> str:
+    close = difflib.get_close_matches(name, COMMANDS, n=1)
+    meant = f"; did you mean {close[0]}?" if close else ""
+    return f"error: there is no command {name!r}, only {', '.join(COMMANDS)}{meant}"
