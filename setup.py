@@ -1,4 +1,4 @@
-"""Builds the native library of deformable attention when the package is installed.
+"""Puts the settings files into the package, and builds its native library of deformable attention.
 
 Everything else stands in pyproject.toml. Without a compiler the install succeeds all the same; the
 package then composes the operator from MindSpore's own.
@@ -7,11 +7,12 @@ package then composes the operator from MindSpore's own.
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
 
-from setuptools import setup
+from setuptools import Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
@@ -32,16 +33,18 @@ builder = load_builder()
 
 
 class BuildWithLibrary(build_py):
-    """Puts the library into the package, in an editable install into the source folder."""
+    """Adds what lies outside ``src``; an editable install has its settings from ``config``."""
 
     def run(self) -> None:
-        """Build; a failure is told and forgiven."""
+        """Copy and build; a failure to build is told and forgiven."""
         super().run()
-        folder = Path(self.build_lib) / "focus_detr" / "ops" / "lib"
-        if self.editable_mode:
-            folder = builder.PACKAGE_FOLDER
+        folder = Path(self.build_lib) / "focus_detr"
+        library = builder.PACKAGE_FOLDER if self.editable_mode else folder / "ops" / "lib"
+        if not self.editable_mode:
+            shutil.rmtree(folder / "recipes", ignore_errors=True)  # of an earlier build
+            shutil.copytree(ROOT / "config", folder / "recipes")
         try:
-            builder.install(builder.build(builder.cache_folder()), folder)
+            builder.install(builder.build(builder.cache_folder()), library)
         except builder.BuildError as error:
             print(f"warning: deformable attention runs composed, {error}", file=sys.stderr)
 
@@ -49,19 +52,25 @@ class BuildWithLibrary(build_py):
 class WheelOfThisPlatform(bdist_wheel):
     """With the library inside, a wheel fits one platform and any Python."""
 
-    def finalize_options(self) -> None:
-        """Say so, if there can be a library."""
-        super().finalize_options()
-        try:
-            builder.find_compiler()
-        except builder.BuildError:
-            return
-        self.root_is_pure = False
-
     def get_tag(self) -> tuple[str, str, str]:
         """Python, ABI and platform."""
         tag = super().get_tag()
         return tag if self.root_is_pure else ("py3", "none", tag[2])
 
 
-setup(cmdclass={"build_py": BuildWithLibrary, "bdist_wheel": WheelOfThisPlatform})
+class DistributionWithLibrary(Distribution):
+    """Tells setuptools of the library, which it does not build itself."""
+
+    def has_ext_modules(self) -> bool:
+        """Whether there can be a library."""
+        try:
+            builder.find_compiler()
+        except builder.BuildError:
+            return False
+        return True
+
+
+setup(
+    distclass=DistributionWithLibrary,
+    cmdclass={"build_py": BuildWithLibrary, "bdist_wheel": WheelOfThisPlatform},
+)

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from focus_detr.command_line import parse_intermixed
+from focus_detr.command_line import CONFIG_HELP, parse_intermixed
 from focus_detr.config.loading import load_config
 from focus_detr.data.build import training_annotations, validation_annotations
 from focus_detr.data.dataset import DetectionDataset
@@ -35,7 +35,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", required=True, help="YAML file with the settings")
+    parser.add_argument("--config", required=True, help=CONFIG_HELP)
     parser.add_argument("--out", type=Path, required=True, help="folder to make")
     parser.add_argument("--split", choices=("train", "val"), default="train", help="which data")
     parser.add_argument("--shards", type=int, default=1, help="files to make (default: 1)")

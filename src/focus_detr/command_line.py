@@ -9,6 +9,8 @@ from itertools import dropwhile
 
 from focus_detr.program import as_called, called
 
+CONFIG_HELP = "settings: a YAML file, or a name such as focus_detr_r50 for one of the package"
+
 
 def build_parser(command: str, description: str | None) -> argparse.ArgumentParser:
     """The parser of one of our commands; its help names commands as the user called this one.

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from focus_detr.command_line import build_parser, parse_intermixed
+from focus_detr.command_line import CONFIG_HELP, build_parser, parse_intermixed
 from focus_detr.config.loading import load_config
 from focus_detr.data.batch import Batch
 from focus_detr.data.build import build_eval_loader, build_train_loader
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Command line of this program."""
     parser = build_parser("browse", __doc__)
-    parser.add_argument("--config", required=True, help="YAML file with the settings")
+    parser.add_argument("--config", required=True, help=CONFIG_HELP)
     parser.add_argument("--out", type=Path, default=Path("browsed"), help="folder to write to")
     parser.add_argument("--count", type=int, default=24, help="pictures to draw (default: 24)")
     parser.add_argument("--split", choices=("train", "val"), default="train", help="which data")

@@ -15,7 +15,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from focus_detr.command_line import build_parser, parse_intermixed
+from focus_detr.command_line import CONFIG_HELP, build_parser, parse_intermixed
 from focus_detr.evaluation.report import format_table, result_to_dict
 from focus_detr.evaluation.request import EvaluationRequest
 from focus_detr.files import write_json
@@ -25,7 +25,7 @@ from focus_detr.runtime import command
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Command line of this program."""
     parser = build_parser("eval", __doc__)
-    parser.add_argument("--config", help="YAML file with the settings")
+    parser.add_argument("--config", help=CONFIG_HELP)
     parser.add_argument("--checkpoint", help="weights to evaluate")
     parser.add_argument("--batch-size", type=int, help="default: eval.batch_size of the settings")
     parser.add_argument("--results-out", help="save the detections here (COCO results)")

@@ -15,7 +15,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from focus_detr.command_line import build_parser, parse_intermixed
+from focus_detr.command_line import CONFIG_HELP, build_parser, parse_intermixed
 from focus_detr.config.loading import load_config
 from focus_detr.errors import FocusDetrError
 from focus_detr.export.options import ExportOptions, parse_batch, parse_size
@@ -29,7 +29,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = build_parser("export", __doc__)
     add = parser.add_argument
     add("--checkpoint", required=True, type=Path, help="weights to export")
-    add("--config", help="YAML file with settings; default: those in the checkpoint")
+    add("--config", help=f"{CONFIG_HELP}; default: those in the checkpoint")
     add("--out", required=True, type=Path, help="NAME.mindir or NAME.onnx")
     add("--size", action="append", type=parse_size, help="HxW; default: all of the settings")
     add("--batch", type=parse_batch, default=1, help="pictures at once (1), or any in ONNX")

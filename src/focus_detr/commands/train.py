@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from focus_detr.command_line import build_parser, parse_intermixed
+from focus_detr.command_line import CONFIG_HELP, build_parser, parse_intermixed
 from focus_detr.config.loading import load_config
 from focus_detr.runtime import EXIT_INTERRUPTED, command, prepare_runtime
 from focus_detr.screen import tell
@@ -28,7 +28,7 @@ from focus_detr.training.stop_signal import TrainingStopped
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Command line of this program."""
     parser = build_parser("train", __doc__)
-    parser.add_argument("--config", required=True, help="YAML file with the settings")
+    parser.add_argument("--config", required=True, help=CONFIG_HELP)
     parser.add_argument(
         "--resume", action="store_true", help="go on from the output folder's last.safetensors"
     )

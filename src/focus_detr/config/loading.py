@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from focus_detr.config.recipes import find_settings
 from focus_detr.config.schema import Config
 from focus_detr.config.validation import validate
 from focus_detr.config.values import build, parse_section
@@ -21,18 +22,19 @@ BASE_KEY = "base"
 def load_config(path: str | Path | None, overrides: Sequence[str] = ()) -> Config:
     """Read the settings of a run.
 
-    A file may name one or several others under ``base`` (relative to itself); they are read first
-    and what the file says is merged over them, key by key. Overrides come last.
+    A file may name one or several others under ``base`` (relative to itself, or settings of the
+    package); they are read first and what the file says is merged over them, key by key. Overrides
+    come last.
 
     Args:
-        path: YAML file, or None for the defaults.
+        path: YAML file, the name of settings of the package, or None for the defaults.
         overrides: ``a.b.c=value``, the value being YAML: ``1e-4``, ``[1, 2]``, ``null``.
 
     Raises:
         FocusDetrError: missing or broken file, unknown key, or a value that makes no sense; the
             message names the file and the full key.
     """
-    typed = {} if path is None else _read_with_bases(Path(path), ())
+    typed = {} if path is None else _read_with_bases(find_settings(Path(path), str(path)), ())
     for override in overrides:
         typed = _merge(typed, _parse_override(override))
     return _checked(typed, "the settings" if path is None else str(path))
@@ -82,7 +84,8 @@ def _read_with_bases(path: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
         raise FocusDetrError(f"{path}: base files form a cycle: {chain}")
     typed: dict[str, Any] = {}
     for name in _base_names(plain.pop(BASE_KEY, []), path):
-        typed = _merge(typed, _read_with_bases(path.parent / name, (*readers, resolved)))
+        base = find_settings(path.parent / name, name)
+        typed = _merge(typed, _read_with_bases(base, (*readers, resolved)))
     return _merge(typed, parse_section(Config, plain, str(path)))
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from focus_detr.command_line import parse_intermixed
+from focus_detr.command_line import CONFIG_HELP, parse_intermixed
 from focus_detr.config.loading import load_config
 from focus_detr.errors import FocusDetrError
 from focus_detr.launch.checks import (
@@ -48,7 +48,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--script", required=True, help=argparse.SUPPRESS)
     parser.add_argument("workers", type=int, metavar="N", help="workers on each machine")
-    parser.add_argument("config", metavar="CONFIG", help="YAML file with the settings")
+    parser.add_argument("config", metavar="CONFIG", help=CONFIG_HELP)
     parser.add_argument("--nodes", type=int, help="machines; default: 1")
     parser.add_argument("--node-rank", type=int, help="which of them this one is, from 0")
     parser.add_argument("--master", help="address of machine 0")
