@@ -31,9 +31,9 @@ from model_arguments import check_least
 
 from focus_detr.deploy.sidecar import read_sidecar
 from focus_detr.errors import FocusDetrError
-from focus_detr.export.options import ExportOptions, parse_size
-from focus_detr.export.pictures import draw_picture
-from focus_detr.export.session import Exporter
+from focus_detr.exporting.options import ExportOptions, parse_size
+from focus_detr.exporting.pictures import draw_picture
+from focus_detr.exporting.session import Exporter
 from focus_detr.files import write_json
 from focus_detr.inference.loading import load_detector
 from focus_detr.inference.predictor import preparation

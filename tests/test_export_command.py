@@ -21,10 +21,10 @@ from focus_detr.commands.export import parse_arguments
 from focus_detr.data.image_io import read_image
 from focus_detr.deploy.runner import ExportedPredictor
 from focus_detr.deploy.sidecar import read_sidecar, sidecar_path, write_sidecar
-from focus_detr.export import session
-from focus_detr.export.comparison import compare_tokens
-from focus_detr.export.onnx_writing import write_onnx
-from focus_detr.export.pictures import draw_picture
+from focus_detr.exporting import session
+from focus_detr.exporting.comparison import compare_tokens
+from focus_detr.exporting.onnx_writing import write_onnx
+from focus_detr.exporting.pictures import draw_picture
 from focus_detr.files import sha256_of
 from focus_detr.inference.image_writing import write_image
 from focus_detr.inference.predictor import Predictor
@@ -32,7 +32,7 @@ from focus_detr.inference.session import PicturePredictor
 
 ROOT = Path(__file__).resolve().parents[1]
 # what trains, builds or converts networks; of ops a runner needs only where the library lies
-FOREIGN = ("models", "losses", "training", "weights", "evaluation", "export", "ops.msda_choice")
+FOREIGN = ("models", "losses", "training", "weights", "evaluation", "exporting", "ops.msda_choice")
 # the smallest is below a stride, the widest beyond what any screen shows
 SIZES = {"a": (60, 90), "b": (200, 240), "small": (30, 31), "wide": (600, 8000)}
 ORIENTATION, A_QUARTER = 0x0112, 6  # EXIF's number of the tag; to be turned right

@@ -18,7 +18,7 @@ from pathlib import Path
 from focus_detr.command_line import CONFIG_HELP, build_parser, parse_intermixed
 from focus_detr.config.loading import load_config
 from focus_detr.errors import FocusDetrError
-from focus_detr.export.options import ExportOptions, parse_batch, parse_size
+from focus_detr.exporting.options import ExportOptions, parse_batch, parse_size
 from focus_detr.inference.source_options import score
 from focus_detr.program import called
 from focus_detr.runtime import command, prepare_runtime
@@ -65,8 +65,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise FocusDetrError("key=value changes settings of --config, which is missing")
     config = load_config(arguments.config, arguments.overrides) if arguments.config else None
     prepare_runtime(arguments.device)
-    from focus_detr.export.pictures import comparison_pictures
-    from focus_detr.export.session import Exporter
+    from focus_detr.exporting.pictures import comparison_pictures
+    from focus_detr.exporting.session import Exporter
 
     pictures = comparison_pictures(arguments.pictures)
     files = Exporter(arguments.checkpoint, options, config).run(pictures)

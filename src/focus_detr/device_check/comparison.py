@@ -76,7 +76,7 @@ def judge_detections(expected: Numbers, found: Numbers, tolerance: float) -> tup
     """The verdict on lists of detections, and the differences in words."""
     # here, as these load MindSpore, which this process can do without
     from focus_detr.device_check.network import PICTURE, detections_of
-    from focus_detr.export.comparison import compare
+    from focus_detr.exporting.comparison import compare
 
     result = compare(detections_of(expected), detections_of(found), max(PICTURE), _TIE)
     if not result.compared:

@@ -24,11 +24,11 @@ from focus_detr.deploy.sidecar import (
     write_sidecar,
 )
 from focus_detr.errors import FocusDetrError
-from focus_detr.export.cells import ExportedDetector, PixelNormalisation
-from focus_detr.export.comparison import Comparison, compare_all, compare_tokens
-from focus_detr.export.options import ExportOptions, check_sizes
-from focus_detr.export.sampling import check_ascend_nodes, replace_sampling
-from focus_detr.export.writing import require_packages, write_graph
+from focus_detr.exporting.cells import ExportedDetector, PixelNormalisation
+from focus_detr.exporting.comparison import Comparison, compare_all, compare_tokens
+from focus_detr.exporting.options import ExportOptions, check_sizes
+from focus_detr.exporting.sampling import check_ascend_nodes, replace_sampling
+from focus_detr.exporting.writing import require_packages, write_graph
 from focus_detr.files import sha256_of, whole_file, writing
 from focus_detr.inference.loading import LoadedDetector, folded_copy, load_detector
 from focus_detr.inference.predictor import Predictor, image_shapes

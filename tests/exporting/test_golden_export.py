@@ -12,9 +12,9 @@ from model_cases import golden_images, golden_model, normalised_batch
 
 from focus_detr.deploy.engine import open_engine
 from focus_detr.deploy.sidecar import MINDIR, Graph
-from focus_detr.export.cells import ExportedDetector
-from focus_detr.export.sampling import replace_sampling
-from focus_detr.export.writing import write_graph
+from focus_detr.exporting.cells import ExportedDetector
+from focus_detr.exporting.sampling import replace_sampling
+from focus_detr.exporting.writing import write_graph
 from focus_detr.models.detector import Detector
 
 pytestmark = pytest.mark.large

@@ -11,7 +11,7 @@ from mindspore import Parameter, Tensor, nn, ops
 from mindspore.train.mind_ir_pb2 import ModelProto
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.export.mindir_graph import Wire, read_graph
+from focus_detr.exporting.mindir_graph import Wire, read_graph
 
 
 class Small(nn.Cell):

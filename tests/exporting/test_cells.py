@@ -6,7 +6,7 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from focus_detr.config.schema import BackboneConfig
-from focus_detr.export.cells import PixelNormalisation, boxes_in_file
+from focus_detr.exporting.cells import PixelNormalisation, boxes_in_file
 from focus_detr.inference.postprocess import to_detections
 from focus_detr.inference.preparation import Preparation
 

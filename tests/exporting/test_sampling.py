@@ -12,7 +12,7 @@ from mindspore.train.mind_ir_pb2 import ModelProto
 from model_cases import SMALL_CLASSES, small_config
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.export.sampling import (
+from focus_detr.exporting.sampling import (
     ASCEND_INPUTS,
     ASCEND_OPERATOR,
     ASCEND_OUTPUTS,

@@ -14,9 +14,9 @@ from small_checkpoint import CLASSES, NETWORK, TEST_SIZE, write_small_checkpoint
 from focus_detr.config.schema import Config, PositionConfig
 from focus_detr.deploy.sidecar import Graph, read_sidecar
 from focus_detr.errors import FocusDetrError
-from focus_detr.export import session
-from focus_detr.export.options import ExportOptions
-from focus_detr.export.session import Exporter
+from focus_detr.exporting import session
+from focus_detr.exporting.options import ExportOptions
+from focus_detr.exporting.session import Exporter
 from focus_detr.files import sha256_of
 from focus_detr.inference import loading
 from focus_detr.inference.kept_tokens import KeptTokens

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from focus_detr.export.mindir_graph import Value, Wire
+from focus_detr.exporting.mindir_graph import Value, Wire
 
 OPSET = 17  # first with LayerNormalization
 _IR_VERSION = 8  # of the ONNX release that brought this opset

@@ -12,10 +12,10 @@ import onnx
 
 from focus_detr.deploy.sidecar import INPUTS, OUTPUTS, TOKEN_OUTPUTS
 from focus_detr.errors import FocusDetrError
-from focus_detr.export.mindir_graph import MindirGraph, read_graph
-from focus_detr.export.onnx_builder import OnnxBuilder
-from focus_detr.export.onnx_open_batch import with_open_batch
-from focus_detr.export.onnx_operators import TRANSLATIONS
+from focus_detr.exporting.mindir_graph import MindirGraph, read_graph
+from focus_detr.exporting.onnx_builder import OnnxBuilder
+from focus_detr.exporting.onnx_open_batch import with_open_batch
+from focus_detr.exporting.onnx_operators import TRANSLATIONS
 
 _LARGEST = 2**31 - 1  # bytes of a protocol buffer
 

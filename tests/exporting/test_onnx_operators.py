@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from onnx import ModelProto
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.export.mindir_graph import Operation, Wire
-from focus_detr.export.onnx_builder import OnnxBuilder
-from focus_detr.export.onnx_operators import TRANSLATIONS
+from focus_detr.exporting.mindir_graph import Operation, Wire
+from focus_detr.exporting.onnx_builder import OnnxBuilder
+from focus_detr.exporting.onnx_operators import TRANSLATIONS
 
 RNG = np.random.default_rng(0)
 FLOATS = RNG.normal(0, 2, (2, 3, 4)).astype(np.float32)

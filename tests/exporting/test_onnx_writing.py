@@ -10,9 +10,9 @@ import onnxruntime
 import pytest
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.export import onnx_writing
-from focus_detr.export.mindir_graph import MindirGraph, Operation, Wire
-from focus_detr.export.onnx_writing import translate, write_onnx
+from focus_detr.exporting import onnx_writing
+from focus_detr.exporting.mindir_graph import MindirGraph, Operation, Wire
+from focus_detr.exporting.onnx_writing import translate, write_onnx
 
 
 def graph(kind: str) -> MindirGraph:

@@ -12,8 +12,8 @@ from mindspore import Parameter, Tensor, nn
 from focus_detr.deploy.engine import open_engine
 from focus_detr.deploy.sidecar import Graph
 from focus_detr.errors import FocusDetrError
-from focus_detr.export import writing
-from focus_detr.export.writing import require_packages, write_graph
+from focus_detr.exporting import writing
+from focus_detr.exporting.writing import require_packages, write_graph
 
 
 class Sums(nn.Cell):

@@ -7,9 +7,9 @@ import onnx
 import onnxruntime
 import pytest
 
-from focus_detr.export.mindir_graph import MindirGraph, Operation, Wire
-from focus_detr.export.onnx_open_batch import with_open_batch
-from focus_detr.export.onnx_writing import translate
+from focus_detr.exporting.mindir_graph import MindirGraph, Operation, Wire
+from focus_detr.exporting.onnx_open_batch import with_open_batch
+from focus_detr.exporting.onnx_writing import translate
 
 
 def one_picture() -> MindirGraph:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.export.mindir_graph import Operation, Value, Wire
-from focus_detr.export.onnx_builder import OnnxBuilder
+from focus_detr.exporting.mindir_graph import Operation, Value, Wire
+from focus_detr.exporting.onnx_builder import OnnxBuilder
 
 Translation = Callable[[OnnxBuilder, Operation], tuple[Value, ...]]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from focus_detr.export.comparison import Comparison, compare, compare_all, compare_tokens
+from focus_detr.exporting.comparison import Comparison, compare, compare_all, compare_tokens
 from focus_detr.inference.kept_tokens import KeptTokens
 from focus_detr.inference.postprocess import Detections
 

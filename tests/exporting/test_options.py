@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.export.options import ExportOptions, check_sizes, parse_batch, parse_size
+from focus_detr.exporting.options import ExportOptions, check_sizes, parse_batch, parse_size
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def write_graph(cell: nn.Cell, graph: Graph, path: Path) -> None:
     """
     _write_mindir(cell, graph, path.with_suffix(MINDIR))
     if path.suffix == ONNX:
-        from focus_detr.export.onnx_writing import write_onnx  # needs the package onnx
+        from focus_detr.exporting.onnx_writing import write_onnx  # needs the package onnx
 
         write_onnx(path.with_suffix(MINDIR), path, open_batch=graph.batch is None)
 
