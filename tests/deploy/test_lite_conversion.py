@@ -21,10 +21,16 @@ options = dict(argument.removeprefix("--").split("=", 1) for argument in sys.arg
 config = pathlib.Path(options["configFile"]).read_text()
 here = pathlib.Path(__file__).parent
 (here / "called.json").write_text(json.dumps([options, config]))
-if {fails}:
-    sys.exit("CONVERT RESULT FAILED:-1")
+if {told!r}:
+    sys.exit({told!r})
 converted = pathlib.Path(options["modelFile"]).read_bytes()[::-1]
 pathlib.Path(options["outputFile"] + ".mindir").write_bytes(converted)
+"""
+FAILURE = """\
+[ERROR] LITE(6,7f,converter_lite):2026-01-31-10:00:00.000.000 [a.cc:2] Load] \
+mind ir version 3 is too new
+[ERROR] LITE(6,7f,converter_lite):2026-01-31-10:00:00.000.000 [b.cc:9] Run] Convert model failed
+CONVERT RESULT FAILED:-1
 """
 
 
@@ -33,9 +39,10 @@ def exported(tmp_path: Path) -> Path:
     return write_model(tmp_path / "a_64x96.mindir")
 
 
-def converter(folder: Path, fails: bool = False) -> str:
+def converter(folder: Path, told: str = "") -> str:
+    """The command; one that fails tells something."""
     path = folder / "converter_lite"
-    path.write_text(STAND_IN.format(python=sys.executable, fails=fails))
+    path.write_text(STAND_IN.format(python=sys.executable, told=told))
     path.chmod(0o755)
     return str(path)
 
@@ -91,8 +98,9 @@ def test_a_file_that_was_converted_by_hand_gets_its_sidecar(exported: Path, tmp_
 
 def test_a_converter_that_fails_leaves_no_model(exported: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with pytest.raises(FocusDetrError, match=r"failed on .*a_64x96\.mindir: CONVERT RESULT FAILED"):
-        Conversion(exported, out, "910B", None, converter(tmp_path, fails=True)).run()
+    for told, named in ((FAILURE, "mind ir version 3 is too new"), ("killed", "killed")):
+        with pytest.raises(FocusDetrError, match=rf"failed on .*a_64x96\.mindir: {named}$"):
+            Conversion(exported, out, "910B", None, converter(tmp_path, told)).run()
     with pytest.raises(FocusDetrError, match="there is no no-such-converter"):
         Conversion(exported, out, "910B", None, "no-such-converter").run()
     assert [path.name for path in out.iterdir()] == ["ascend_910b.cfg"]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from focus_detr.deploy.lite_log import cause
 from focus_detr.deploy.sidecar import MINDIR, Sidecar, read_sidecar, sidecar_path, write_sidecar
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import sha256_of, whole_file, write_whole, writing
@@ -160,5 +161,5 @@ class Conversion:
                 "for Ascend"
             ) from error
         if done.returncode != 0 or not draft.is_file():
-            told = f"{done.stdout}\n{done.stderr}".strip().splitlines() or ["it said nothing"]
-            raise FocusDetrError(f"{self.converter} failed on {self.model}: {told[-1]}")
+            reason = cause(f"{done.stdout}\n{done.stderr}") or "it said nothing"
+            raise FocusDetrError(f"{self.converter} failed on {self.model}: {reason}")

@@ -1,15 +1,24 @@
 """Running a converted file with MindSpore Lite on Ascend.
 
-Follows the interface of MindSpore Lite 2.10; no device was at hand to run it on.
+Follows the interface of MindSpore Lite 2.10. The calls have run on the CPU library of Lite 2.0; no
+Ascend device was at hand.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from focus_detr.deploy.sidecar import Graph
+from focus_detr.deploy.lite_log import FAILURES, failures_explained, first_line
+from focus_detr.deploy.sidecar import (
+    Graph,
+    Inputs,
+    inputs_in_words,
+    refuse_other_inputs,
+)
 from focus_detr.errors import FocusDetrError
 from focus_detr.wording import counted
 
@@ -23,8 +32,8 @@ class LiteEngine:
         """Load a file.
 
         Raises:
-            FocusDetrError: MindSpore Lite is not installed or refuses the file, or the device is
-                no Ascend.
+            FocusDetrError: MindSpore Lite is not installed or refuses the file, the file takes
+                other tensors than its sidecar says, or the device is no Ascend.
         """
         if device is not None and device.lower() != _DEVICE.lower():
             raise FocusDetrError(f"{path} was converted for {_DEVICE}, it does not run on {device}")
@@ -38,31 +47,60 @@ class LiteEngine:
         context = mindspore_lite.Context()
         context.target = [_DEVICE.lower()]
         context.ascend.device_id = 0
-        self._path, self._outputs = path, len(graph.outputs)
+        self._path, self._graph = path, graph
         self._model = mindspore_lite.Model()
-        try:
+        with failures_explained(f"MindSpore Lite cannot load {path}"):
             self._model.build_from_file(str(path), mindspore_lite.ModelType.MINDIR, context)
-        except (RuntimeError, ValueError, TypeError) as error:
-            reason = str(error).strip().partition("\n")[0]
-            raise FocusDetrError(f"MindSpore Lite cannot load {path}: {reason}") from error
+        refuse_other_inputs(path, graph, _taken(self._model.get_inputs()))
 
     def run(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         """Compute the outputs.
 
         Raises:
-            FocusDetrError: the file takes or gives other tensors than its sidecar says.
+            FocusDetrError: the inputs are not those that the sidecar describes, the file gives
+                another number of tensors than it says, or MindSpore Lite fails.
         """
-        tensors = self._model.get_inputs()
-        taken = [tuple(tensor.shape) for tensor in tensors]
-        shapes = [array.shape for array in inputs]
-        if taken != shapes:
-            raise FocusDetrError(f"{self._path} takes {taken}, its sidecar says {shapes}")
-        for tensor, array in zip(tensors, inputs, strict=True):
-            tensor.set_data_from_numpy(np.ascontiguousarray(array))
-        outputs = self._model.predict(tensors)
-        if len(outputs) != self._outputs:
+        arrays = self._named(inputs)
+        try:
+            tensors = self._model.get_inputs()
+            for tensor in tensors:
+                tensor.set_data_from_numpy(arrays[_name(tensor)])  # shared, so kept until the end
+            outputs = self._model.predict(tensors)
+        except FAILURES as error:
             raise FocusDetrError(
-                f"{self._path} gives {counted(len(outputs), 'tensor')}, its sidecar says "
-                f"{self._outputs}"
+                f"MindSpore Lite does not run {self._path}: {first_line(error)}"
+            ) from error
+        expected = len(self._graph.outputs)
+        if len(outputs) != expected:
+            raise FocusDetrError(
+                f"{self._path} gives {counted(len(outputs), 'tensor')}, its sidecar says {expected}"
             )
-        return tuple(tensor.get_data_to_numpy() for tensor in outputs)
+        # views of buffers that the next run overwrites
+        return tuple(np.array(tensor.get_data_to_numpy()) for tensor in outputs)
+
+    def _named(self, inputs: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """Inputs by name; MindSpore Lite itself would take any of as many bytes."""
+        names = self._graph.inputs
+        arrays = {
+            name: np.ascontiguousarray(array) for name, array in zip(names, inputs, strict=True)
+        }
+        given = {name: (array.shape, str(array.dtype)) for name, array in arrays.items()}
+        if given != names:
+            raise FocusDetrError(
+                f"{self._path} takes {inputs_in_words(names)}, it was given "
+                f"{inputs_in_words(given)}"
+            )
+        return arrays
+
+
+def _taken(tensors: Sequence[Any]) -> Inputs:
+    """Shapes and types by name."""
+    return {
+        _name(tensor): (tuple(tensor.shape), getattr(tensor.dtype, "name", "unknown").lower())
+        for tensor in tensors
+    }
+
+
+def _name(tensor: Any) -> str:
+    """Without the cell that MindSpore writes before it, as in ``12_construct:images``."""
+    return tensor.name.rpartition(":")[2]

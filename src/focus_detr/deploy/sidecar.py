@@ -135,11 +135,13 @@ def refuse_other_inputs(model: str | Path, graph: Graph, taken: Inputs) -> None:
     """
     if taken != graph.inputs:
         raise FocusDetrError(
-            f"{model} takes {_in_words(taken)}, its sidecar says {_in_words(graph.inputs)}"
+            f"{model} takes {inputs_in_words(taken)}, its sidecar says "
+            f"{inputs_in_words(graph.inputs)}"
         )
 
 
-def _in_words(inputs: Inputs) -> str:
+def inputs_in_words(inputs: Inputs) -> str:
+    """Names, shapes and types, as ``images [1, 3, 64, 96] float32``."""
     return ", ".join(f"{name} {list(shape)} {kind}" for name, (shape, kind) in inputs.items())
 
 
