@@ -31,6 +31,18 @@ def test_entries_are_kept_as_they_are(make_coco: MakeCoco) -> None:
     assert [(box.area, box.crowd) for box in read.boxes] == [(12.5, False), (6, True)]
 
 
+def test_names_of_another_system_lead_to_the_pictures(make_coco: MakeCoco) -> None:
+    path = make_coco([(20, 30), (20, 30)], [])
+    content = json.loads(path.read_text())
+    names = (r"C:\set\1.png", "2.png")
+    for entry, name in zip(content["images"], names, strict=True):
+        entry["file_name"] = name
+    path.write_text(json.dumps(content), encoding="utf-16")
+    read = read_coco(path, path.parent)
+    assert [image.name for image in read.images] == [*names]
+    assert [image.path for image in read.images] == [path.parent / f"{n}.png" for n in (1, 2)]
+
+
 def test_class_map_of_the_model_without_the_annotated_class(make_coco: MakeCoco) -> None:
     path = make_coco([(20, 30)], [annotation(41, 1, (0, 0, 5, 5))])
     with pytest.raises(FocusDetrError, match=r"annotation 41: category 3 is not one of the model"):

@@ -43,6 +43,28 @@ def test_a_picture_given_twice_is_taken_once(tmp_path: Path) -> None:
     assert [(item.path.name, item.named) for item in found] == [("a.png", True)]
 
 
+def test_links_are_pictures_of_their_own(tmp_path: Path) -> None:
+    touch(tmp_path, "store/0001", "set/plain.jpg", "set/._plain.jpg", "set/@eaDir/plain.jpg")
+    for name in ("one.jpg", "two.jpg"):
+        (tmp_path / "set" / name).symlink_to(tmp_path / "store" / "0001")
+    found = collect_images([tmp_path / "set"], tmp_path / "out")
+    assert [item.path for item in found] == [
+        tmp_path / "set" / name for name in ("one.jpg", "plain.jpg", "two.jpg")
+    ]
+    assert [item.result.name for item in found] == ["one.jpg", "plain.jpg", "two.jpg"]
+    with pytest.raises(FocusDetrError, match="overwrite"):  # writing would go through the link
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "plain.jpg").symlink_to(tmp_path / "set" / "plain.jpg")
+        collect_images([tmp_path / "set"], tmp_path / "out")
+
+
+def test_a_hidden_file_that_is_named_is_taken(tmp_path: Path) -> None:
+    touch(tmp_path, ".cache/a.jpg", ".cache/.b.jpg")
+    for path in (tmp_path / ".cache" / ".b.jpg", tmp_path / ".cache"):
+        found = collect_images([path], tmp_path / "out")
+        assert [item.path.name for item in found] == [".b.jpg" if path.is_file() else "a.jpg"]
+
+
 def test_earlier_results_are_no_input(tmp_path: Path) -> None:
     touch(tmp_path, "a.png", "out/a.png")
     assert len(collect_images([tmp_path], tmp_path / "out")) == 1

@@ -9,6 +9,7 @@ from typing import Any
 from focus_detr.checks import is_finite_number, is_unicode
 from focus_detr.data.annotations import MAX_SIDE, Annotations, BoxEntry, ImageEntry
 from focus_detr.data.classes import ClassMap
+from focus_detr.data.named_files import find_all
 from focus_detr.errors import FocusDetrError
 
 Entry = dict[str, Any]
@@ -30,9 +31,16 @@ def read_coco(path: Path, image_dir: Path, classes: ClassMap | None = None) -> A
 
 
 def annotations_from_coco(
-    content: Entry, path: Path, image_dir: Path, classes: ClassMap | None = None
+    content: Entry,
+    path: Path,
+    image_dir: Path,
+    classes: ClassMap | None = None,
+    *,
+    look: bool = True,
 ) -> Annotations:
     """The same for what such a file holds; ``path`` names it in messages.
+
+    ``look`` is to find the pictures' files, see ``find_all``; otherwise names are paths.
 
     Raises:
         FocusDetrError: it contradicts itself or does not fit ``classes``.
@@ -54,7 +62,11 @@ def annotations_from_coco(
         if image_id not in images:
             raise FocusDetrError(f"{where}: image {image_id} is not in 'images'")
         boxes.append(_box(entry, image_id, category, where))
-    pictures = tuple(_image(entry, image_dir, path) for entry in images.values())
+    names = [_text(entry, "file_name", f"{path}: image {key}") for key, entry in images.items()]
+    files = find_all((image_dir,), names, path) if look else [image_dir / name for name in names]
+    pictures = tuple(
+        _image(entry, file, path) for entry, file in zip(images.values(), files, strict=True)
+    )
     return Annotations(path, pictures, tuple(boxes), found)
 
 
@@ -132,7 +144,7 @@ def _box(entry: Entry, image_id: int, category: int, where: str) -> BoxEntry:
     return BoxEntry(image_id, category, (x, y, width, height), float(area), crowd)
 
 
-def _image(entry: Entry, folder: Path, path: Path) -> ImageEntry:
+def _image(entry: Entry, file: Path, path: Path) -> ImageEntry:
     where = f"{path}: image {entry['id']}"
     height, width = (_field(entry, key, int, where) for key in ("height", "width"))
     if entry["id"] < 0:  # -1 marks a place in a batch that is left free
@@ -141,5 +153,4 @@ def _image(entry: Entry, folder: Path, path: Path) -> ImageEntry:
         raise FocusDetrError(f"{where}: 'height' and 'width' must be positive")
     if max(height, width) > MAX_SIDE:
         raise FocusDetrError(f"{where}: 'height' and 'width' must be at most {MAX_SIDE}")
-    name = _text(entry, "file_name", where)
-    return ImageEntry(entry["id"], name, folder / name, height, width)
+    return ImageEntry(entry["id"], entry["file_name"], file, height, width)

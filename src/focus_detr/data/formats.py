@@ -11,6 +11,7 @@ from focus_detr.data.classes import ClassMap
 from focus_detr.data.coco_json import read_coco
 from focus_detr.data.mindrecord import packed_files, read_mindrecord
 from focus_detr.data.picture_files import is_folder
+from focus_detr.data.visible_files import files_below
 from focus_detr.data.voc import XML_FOLDER, read_voc
 from focus_detr.data.yolo import LABEL_FOLDER, Split, read_yolo
 from focus_detr.errors import FocusDetrError
@@ -87,7 +88,7 @@ def detect_format(path: Path) -> Format:
     if is_folder(path / LABEL_FOLDER) or find_names_file((path,), YAML_NAMES):
         return "yolo"
     for suffix, kind in _FILES_INSIDE.items():
-        if next(path.rglob(f"*{suffix}"), None) is not None:
+        if files_below(path, {suffix}):
             return kind
     raise FocusDetrError(
         f"{path} has no annotations: neither a json file nor xml files nor label files (.txt)"
@@ -95,7 +96,7 @@ def detect_format(path: Path) -> Format:
 
 
 def _json_file(folder: Path) -> Path:
-    files = sorted(folder.rglob("*.json"))
+    files = files_below(folder, {".json"})
     if len(files) != 1:
         raise FocusDetrError(f"{folder} has {len(files)} json files; name the one to read")
-    return files[0]
+    return folder / files[0]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
+from focus_detr.data.orientation import any_size, exchanges_sides, orientation_of, turn, turn_back
+from focus_detr.data.whole_pictures import is_cut_off
 from focus_detr.errors import FocusDetrError
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+)
 
-_JPEG_START = b"\xff\xd8"
-_JPEG_SCAN = b"\xff\xda"
-_JPEG_END = b"\xff\xd9"
-_PNG_START = b"\x89PNG"
-_PNG_END = b"IEND"
+_WEBP = b"WEBP"  # from byte 8 on
 _TOO_LARGE = "CV_IO_MAX_IMAGE"  # in OpenCV's message about its limits
 
 
@@ -50,8 +52,8 @@ def decode_image(
     Grey and palette files get three channels, CMYK is converted, alpha is left out, and of 16 bits
     the upper eight are kept.
 
-    The EXIF orientation is applied, unless the annotations were plainly made without it, that is
-    only the stored pixels have the expected size.
+    The orientation in the header is applied, as ``read_size`` does, unless the annotations were
+    plainly made without it, that is only the stored pixels have the expected size.
 
     Args:
         data: content of the file, in any format OpenCV decodes.
@@ -65,12 +67,11 @@ def decode_image(
         FocusDetrError: the file is empty, cut off or no image, or has another size.
     """
     _check_whole(data, name)
-    image = _decode(data, name, cv2.IMREAD_COLOR)
+    image = _decode(data, name)
     if expected_size is None or image.shape[:2] == expected_size:
         return image
-    stored = _decode(data, name, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if stored.shape[:2] == expected_size:
-        return stored
+    if image.shape[1::-1] == expected_size and exchanges_sides(orientation := _orientation(data)):
+        return turn_back(image, orientation)
     height, width = image.shape[:2]
     raise FocusDetrError(
         f"image {name} is {width}x{height}, but its annotation says "
@@ -81,24 +82,23 @@ def decode_image(
 def _check_whole(data: bytes, name: str | Path) -> None:
     if not data:
         raise FocusDetrError(f"image {name} is empty")
-    if _is_cut_off(data):
+    if is_cut_off(data):
         raise FocusDetrError(f"image {name} is cut off: its end marker is missing")
 
 
-def _is_cut_off(data: bytes) -> bool:
-    """Whether a JPEG or PNG lacks its end, which OpenCV would fill with grey without a word."""
-    if data.startswith(_JPEG_START):
-        # A thumbnail inside the header has an end marker too, but before the last scan begins.
-        return data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN)
-    return data.startswith(_PNG_START) and _PNG_END not in data
-
-
-def _decode(data: bytes, name: str | Path, flags: int) -> np.ndarray:
+def _decode(data: bytes, name: str | Path) -> np.ndarray:
+    """As it should be seen; OpenCV turns all kinds but one by itself."""
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
         reason = "it has more pixels than OpenCV reads" if _TOO_LARGE in error.err else error.err
         raise FocusDetrError(f"cannot decode image {name}: {reason}") from error
     if image is None:
         raise FocusDetrError(f"cannot decode image {name}: it is broken or no image")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return turn(image, _orientation(data)) if data[8:12] == _WEBP else image
+
+
+def _orientation(data: bytes) -> int:
+    with any_size(), Image.open(BytesIO(data)) as header:
+        return orientation_of(header, BytesIO(data))

@@ -21,6 +21,7 @@ from focus_detr.data.classes import ClassMap
 from focus_detr.data.coco_json import annotations_from_coco
 from focus_detr.data.picture_files import is_folder
 from focus_detr.data.stored import Shard, StoredBytes
+from focus_detr.data.visible_files import is_hidden
 from focus_detr.errors import FocusDetrError
 
 ANNOTATION, PICTURE = "annotation", "picture"  # the fields of a row
@@ -78,6 +79,7 @@ def packed_files(path: Path) -> list[Path]:
     A file stands for itself, a folder for those in it.
     """
     found = sorted(path.glob(f"*{_ENDING}*")) if is_folder(path) else [path]
+    found = [file for file in found if file == path or not is_hidden(file.name)]
     return [file for file in found if _ENDING in file.name and file.suffix != _INDEX_ENDING]
 
 
@@ -103,7 +105,7 @@ def read_mindrecord(source: Path, classes: ClassMap | None = None) -> Annotation
         "annotations": [entry for row in rows for entry in row.content["annotations"]],
         "categories": description["categories"],
     }
-    read = annotations_from_coco(content, source, files[0].parent, classes)
+    read = annotations_from_coco(content, source, files[0].parent, classes, look=False)
     images = (
         replace(image, stored=row.stored) for image, row in zip(read.images, rows, strict=True)
     )

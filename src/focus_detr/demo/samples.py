@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from focus_detr.data.visible_files import visible_files
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.preparation import read_picture
 
@@ -17,6 +18,8 @@ MOST_SAMPLES = 24
 _MEDIA_TYPES = {
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
+    ".jpe": "image/jpeg",
+    ".jfif": "image/jpeg",
     ".png": "image/png",
     ".webp": "image/webp",
     ".bmp": "image/bmp",
@@ -48,7 +51,7 @@ def load_samples(folder: Path | None) -> tuple[Sample, ...]:
         return ()
     if not folder.is_dir():
         raise FocusDetrError(f"--pictures {folder} is no folder")
-    paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _MEDIA_TYPES]
+    paths = visible_files(folder, _MEDIA_TYPES)
     samples = [sample for path in paths[:MOST_SAMPLES] if (sample := _load(path))]
     if not samples:
         raise FocusDetrError(

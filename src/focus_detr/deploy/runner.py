@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from focus_detr.data.buckets import Size
+from focus_detr.data.visible_files import visible_files
 from focus_detr.deploy.engine import Engine, open_engine
 from focus_detr.deploy.sidecar import SUFFIXES, Graph, Sidecar, read_sidecar
 from focus_detr.errors import FocusDetrError
@@ -180,7 +181,7 @@ def _without_shape(sidecar: Sidecar) -> Sidecar:
 def _model_files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    files = [file for file in sorted(path.iterdir()) if file.suffix in SUFFIXES]
+    files = visible_files(path, SUFFIXES)
     if not files:
         raise FocusDetrError(f"folder {path} has no exported model (*{', *'.join(SUFFIXES)})")
     return files

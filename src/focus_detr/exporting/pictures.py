@@ -8,8 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from focus_detr.data.image_io import IMAGE_SUFFIXES
+from focus_detr.data.visible_files import files_below
 from focus_detr.errors import FocusDetrError
-from focus_detr.inference.inputs import IMAGE_SUFFIXES
 from focus_detr.inference.preparation import read_picture
 
 _DRAWN_SIZES = ((480, 640), (640, 427), (90, 120))  # lying, standing, to be enlarged
@@ -33,7 +34,7 @@ def comparison_pictures(paths: Sequence[Path]) -> list[np.ndarray]:
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    return [file for file in sorted(path.rglob("*")) if file.suffix.lower() in IMAGE_SUFFIXES]
+    return [path / name for name in files_below(path, IMAGE_SUFFIXES)]
 
 
 def draw_picture(height: int, width: int, seed: int) -> np.ndarray:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import glob
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from focus_detr.data.image_io import IMAGE_SUFFIXES
+from focus_detr.data.visible_files import files_below, matching
 from focus_detr.errors import FocusDetrError
 
 _KEPT_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
@@ -38,6 +39,8 @@ def named_path(text: str) -> Path:
 def collect_images(paths: Sequence[str | Path], out: Path) -> list[ImageInput]:
     """Find the pictures: files as given, folders with all their subfolders, and what matches.
 
+    Hidden files of folders and patterns are left out. Links are pictures of their own.
+
     Args:
         paths: files, folders, and patterns such as ``photos/**/*.jpg``.
         out: output folder; pictures inside it are results, hence not searched.
@@ -49,20 +52,28 @@ def collect_images(paths: Sequence[str | Path], out: Path) -> list[ImageInput]:
     found: dict[Path, tuple[Path, bool]] = {}
     for path in map(Path, paths):
         for picture, relative in _search(path, out):
-            found.setdefault(picture.resolve(), (relative, path.is_file()))
+            found.setdefault(_plain(picture), (relative, path.is_file()))
     if not found:
         places = ", ".join(map(str, paths))
         raise FocusDetrError(f"no pictures ({', '.join(sorted(IMAGE_SUFFIXES))}) in {places}")
+    real = {picture.resolve() for picture in found}
     taken: set[Path] = set()
     inputs = []
     for picture, (relative, named) in found.items():
         result = _result_name(relative, taken)
         taken |= _stems(result.with_suffix(""))
         written = (result, token_picture(result))
-        if any((out / name).resolve() in found for name in written):
+        if any((out / name).resolve() in real for name in written):
             raise FocusDetrError(f"the result would overwrite {picture}; choose another folder")
         inputs.append(ImageInput(picture, result, named))
     return inputs
+
+
+def _plain(path: Path) -> Path:
+    """From the root and without ``..``, but with links as they are: a name is kept as given."""
+    plain = Path(os.path.abspath(path))
+    same = ".." not in path.parts or (plain.exists() and plain.samefile(path))
+    return plain if same else path.absolute()
 
 
 def token_picture(result: Path) -> Path:
@@ -76,12 +87,13 @@ def _search(path: Path, out: Path) -> Iterator[tuple[Path, Path]]:
         yield path, Path(path.name)
     elif path.is_dir():
         inside = path.resolve() != out.resolve()
-        for picture in sorted(path.rglob("*")):
+        for relative in map(Path, files_below(path, IMAGE_SUFFIXES)):
+            picture = path / relative
             is_result = inside and out.resolve() in picture.resolve().parents
-            if picture.suffix.lower() in IMAGE_SUFFIXES and picture.is_file() and not is_result:
-                yield picture, picture.relative_to(path)
-    elif matching := sorted(glob.glob(str(path), recursive=True)):
-        for match in map(Path, matching):
+            if picture.is_file() and not is_result:
+                yield picture, relative
+    elif found := matching(path):
+        for match in found:
             if match.is_dir() or match.suffix.lower() in IMAGE_SUFFIXES:
                 yield from _search(match, out)
     else:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from glob import glob
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from focus_detr.data.orientation import UPRIGHT, turn
+from focus_detr.data.visible_files import matching
 from focus_detr.errors import FocusDetrError
+from focus_detr.inference.video_container import container_orientation
 from focus_detr.wording import counted
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})
 CAMERA = "camera:"  # and a number
 
 _CAMERA_DIGITS = 4
+_QUARTER_TURNS = {90: 6, 180: 3, 270: 8}  # degrees to the right -> EXIF's orientation
 _USUAL_RATE = 25.0  # frames per second, where a camera does not tell
 
 _log = logging.getLogger(__name__)
@@ -69,7 +72,7 @@ def split_videos(paths: Sequence[Path]) -> tuple[list[Path], list[VideoInput]]:
 
 def _matching(path: Path) -> list[Path]:
     """The file, or those that a pattern such as ``films/*.mp4`` finds."""
-    found = [path] if path.is_file() else sorted(map(Path, glob(str(path), recursive=True)))
+    found = [path] if path.is_file() else matching(path)
     if not found:
         raise FocusDetrError(f"there is no file or folder {path}")
     return found
@@ -99,9 +102,16 @@ class Frames:
                 f"cannot open {video}: it is not there, broken or of a kind that "
                 "OpenCV does not read"
             )
+        self._orientation = UPRIGHT if video.is_camera else self._turning(str(source))
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self.rate = rate if np.isfinite(rate) and rate > 0 else _USUAL_RATE  # frames per second
         self.count = max(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)  # 0: not known
+
+    def _turning(self, source: str) -> int:
+        """What the container says, as EXIF does; OpenCV knows no mirrors and may turn by itself."""
+        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
+        angle = int(self._capture.get(cv2.CAP_PROP_ORIENTATION_META))
+        return container_orientation(source) or _QUARTER_TURNS.get(angle % 360, UPRIGHT)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Read to the end.
@@ -115,7 +125,7 @@ class Frames:
             if not there:
                 break
             read += 1
-            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+            yield turn(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), self._orientation)
         if not read:
             raise FocusDetrError(f"{self._video} has no frame that can be read")
         if read < self.count and not self._video.is_camera:

@@ -1,0 +1,76 @@
+"""The end of a picture file, with and without something behind it."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from focus_detr.data.image_io import read_image
+from focus_detr.data.whole_pictures import is_cut_off
+from focus_detr.errors import FocusDetrError
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (48, 64, 3)).astype(np.uint8)
+FILM = b"\0\0\0\x18ftypmp42 \xff\xd8\xff\xda IEND \xff\xda" + bytes(range(256)) * 40
+
+
+def encoded(kind: str, **options: object) -> bytes:
+    file = BytesIO()
+    Image.fromarray(PIXELS).save(file, kind, **options)
+    return file.getvalue()
+
+
+def with_thumbnail() -> bytes:
+    """A JPEG whose header holds another one."""
+    exif = b"Exif\0\0" + b"I" * 20 + encoded("JPEG", quality=5)
+    plain = encoded("JPEG")
+    return plain[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + plain[2:]
+
+
+FILES = {
+    "jpeg": encoded("JPEG"),
+    "progressive": encoded("JPEG", progressive=True),
+    "thumbnail": with_thumbnail(),
+    "restarts": encoded("JPEG", restart_marker_rows=1),
+    "png": encoded("PNG"),
+    "webp": encoded("WEBP"),
+    "tiff": encoded("TIFF"),
+    "bmp": encoded("BMP"),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_what_follows_the_end_is_left_alone(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "plain").write_bytes(FILES[kind])
+    (tmp_path / "more").write_bytes(FILES[kind] + FILM)
+    expected = read_image(tmp_path / "plain")
+    np.testing.assert_array_equal(read_image(tmp_path / "more"), expected)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8, 0.98])
+@pytest.mark.parametrize("kind", FILES)
+def test_a_file_that_ends_early_is_found(tmp_path: Path, kind: str, share: float) -> None:
+    (tmp_path / "cut").write_bytes(FILES[kind][: int(share * len(FILES[kind]))])
+    with pytest.raises(FocusDetrError, match=r"cut is cut off|cannot decode image .*cut"):
+        read_image(tmp_path / "cut")
+
+
+def test_a_second_picture_behind_the_first(tmp_path: Path) -> None:
+    file = BytesIO()
+    photo, other = Image.fromarray(PIXELS), Image.fromarray(255 - PIXELS)
+    photo.save(file, "MPO", save_all=True, append_images=[other])
+    (tmp_path / "a.jpg").write_bytes(file.getvalue())
+    expected = np.asarray(Image.open(file).convert("RGB")).astype(int)
+    assert np.abs(read_image(tmp_path / "a.jpg") - expected).max() <= 3
+    assert is_cut_off(file.getvalue()[: len(file.getvalue()) // 2 - 200])
+
+
+@given(st.sampled_from(["jpeg", "progressive", "thumbnail", "png"]), st.floats(0.5, 0.99))
+def test_every_cut_within_the_pixels_is_found(kind: str, share: float) -> None:
+    assert is_cut_off(FILES[kind][: int(share * (len(FILES[kind]) - 12))])
+    assert not is_cut_off(FILES[kind])
