@@ -1,6 +1,20 @@
-"""Focus-DETR on MindSpore."""
+"""Focus-DETR on MindSpore.
+
+``load`` opens a detector; ``train``, ``evaluate`` and ``export`` do what the commands do. Files,
+settings and pictures that cannot be used raise ``FocusDetrError``. MindSpore is loaded when one of
+them needs it.
+"""
 
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from focus_detr.errors import FocusDetrError
+
+if TYPE_CHECKING:
+    from focus_detr.api.detector import Detector, load
+    from focus_detr.api.found import Found
+    from focus_detr.api.runs import evaluate, export, train
 
 # On AVX-512 processors oneDNN otherwise chooses its reference convolution, which is 100 times
 # slower (MindSpore 2.10). It has to be set before MindSpore loads; a user's own value wins.
@@ -10,3 +24,25 @@ os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 os.environ.setdefault("GLOG_v", "3")
 
 __version__ = "0.1.0"
+__all__ = ["Detector", "FocusDetrError", "Found", "evaluate", "export", "load", "train"]
+
+_HOMES = {
+    "Detector": "detector",
+    "load": "detector",
+    "Found": "found",
+    "evaluate": "runs",
+    "export": "runs",
+    "train": "runs",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, so that the package itself is there at once."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.api.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """What there is, imported or not."""
+    return sorted({*globals(), *__all__})

@@ -16,12 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from focus_detr.command_line import CONFIG_HELP, build_parser, parse_intermixed
-from focus_detr.config.loading import load_config
-from focus_detr.errors import FocusDetrError
 from focus_detr.exporting.options import ExportOptions, parse_batch, parse_size
+from focus_detr.exporting.request import export_checkpoint
 from focus_detr.inference.source_options import score
 from focus_detr.program import called
-from focus_detr.runtime import command, prepare_runtime
+from focus_detr.runtime import command
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -61,14 +60,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         tolerance=arguments.tolerance,
         device=arguments.device,
     )
-    if arguments.overrides and not arguments.config:
-        raise FocusDetrError("key=value changes settings of --config, which is missing")
-    config = load_config(arguments.config, arguments.overrides) if arguments.config else None
-    prepare_runtime(arguments.device)
-    from focus_detr.exporting.pictures import comparison_pictures
-    from focus_detr.exporting.session import Exporter
-
-    pictures = comparison_pictures(arguments.pictures)
-    files = Exporter(arguments.checkpoint, options, config).run(pictures)
+    files = export_checkpoint(
+        arguments.checkpoint,
+        options,
+        config=arguments.config,
+        overrides=arguments.overrides,
+        pictures=arguments.pictures,
+    )
     model = files[0] if len(files) == 1 else files[0].parent
     print(f"run it with: {called('predict')} --model {model} PHOTO_OR_FOLDER")

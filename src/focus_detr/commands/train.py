@@ -19,9 +19,9 @@ import argparse
 from collections.abc import Sequence
 
 from focus_detr.command_line import CONFIG_HELP, build_parser, parse_intermixed
-from focus_detr.config.loading import load_config
-from focus_detr.runtime import EXIT_INTERRUPTED, command, prepare_runtime
+from focus_detr.runtime import EXIT_INTERRUPTED, command
 from focus_detr.screen import tell
+from focus_detr.training.request import TrainingRequest
 from focus_detr.training.stop_signal import TrainingStopped
 
 
@@ -45,18 +45,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 @command
 def main(argv: Sequence[str] | None) -> int:
     """Run the command."""
-    arguments = parse_arguments(argv)
-    prepare_runtime(arguments.device)
-    # here, so that Ctrl-C while MindSpore loads ends as later
-    from focus_detr.training.session import open_session
-
-    config = load_config(arguments.config, arguments.overrides)
-    trainer = open_session(config, resume=arguments.resume, progress=arguments.progress)
     try:
-        trainer.run()
+        TrainingRequest(**vars(parse_arguments(argv))).run()
     except TrainingStopped as stopped:
         tell(str(stopped))
         return EXIT_INTERRUPTED
-    finally:
-        trainer.parts.log.close()
     return 0

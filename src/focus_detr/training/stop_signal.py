@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -27,7 +28,9 @@ class StopSignal:
         self._outer: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopSignal:
-        """Take the signals over; only the main thread may do so."""
+        """Take the signals over; only the main thread may do so, others cannot be asked to stop."""
+        if threading.current_thread() is not threading.main_thread():
+            return self
         self._outer = {number: signal.signal(number, self._note) for number in stop_signals()}
         return self
 

@@ -1,0 +1,1 @@
+"""What Python programs use: detectors, what they found, and runs."""

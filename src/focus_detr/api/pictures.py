@@ -1,0 +1,93 @@
+"""Pictures as Python programs have them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from focus_detr.errors import FocusDetrError
+from focus_detr.inference.preparation import check_image, read_picture
+
+Picture: TypeAlias = str | os.PathLike[str] | np.ndarray | Image.Image
+
+_UPPER_BYTE = 8  # bits to shift from 16
+_UNFIT = ("I", "F")  # modes whose white is not known
+
+
+@dataclass(frozen=True)
+class PictureSource:
+    """Where a picture comes from; one that lies in a file is read when it is needed."""
+
+    given: Picture
+    place: int | None = None  # among several, from 0
+
+    @classmethod
+    def of(cls, given: Any, place: int | None = None) -> PictureSource:
+        """Take what a program gives.
+
+        Raises:
+            FocusDetrError: it is nothing that holds a picture.
+        """
+        if not is_picture(given):
+            raise FocusDetrError(
+                f"a picture is a path, an array or an image of Pillow, not {type(given).__name__}"
+            )
+        return cls(given, place)
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        if isinstance(self.given, np.ndarray | Image.Image):
+            return "the picture" if self.place is None else f"pictures[{self.place}]"
+        return os.fspath(self.given)
+
+    def read(self) -> np.ndarray:
+        """Its pixels, [H, W, 3] uint8 RGB, in the orientation that a camera noted.
+
+        Raises:
+            FocusDetrError: the file is missing or broken, the picture is too small, or the array
+                is no such one.
+        """
+        if not isinstance(self.given, np.ndarray | Image.Image):
+            return _from_file(Path(self.given).expanduser())
+        try:
+            given = self.given
+            image = given if isinstance(given, np.ndarray) else _from_pillow(given)
+            check_image(image)
+        except FocusDetrError as error:
+            raise FocusDetrError(f"{self.name}: {error}") from error
+        return np.ascontiguousarray(image)
+
+
+def is_picture(given: Any) -> bool:
+    """Whether it is one picture, not several."""
+    if isinstance(given, np.ndarray):
+        return given.ndim < 4
+    return isinstance(given, str | os.PathLike | Image.Image)
+
+
+def _from_file(path: Path) -> np.ndarray:
+    if path.is_dir():
+        raise FocusDetrError(f"{path} is a folder: give a list of its pictures")
+    return read_picture(path)
+
+
+def _from_pillow(image: Image.Image) -> np.ndarray:
+    try:
+        upright = ImageOps.exif_transpose(image)
+    except OSError as error:  # it is read only now
+        raise FocusDetrError(f"the image of Pillow cannot be read: {error}") from error
+    if upright.mode.startswith("I;16"):
+        grey = (np.asarray(upright, np.uint16) >> _UPPER_BYTE).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    if upright.mode in _UNFIT:
+        raise FocusDetrError(
+            f"an image of Pillow with mode {upright.mode} does not say what is white: convert it "
+            "to RGB"
+        )
+    return np.asarray(upright.convert("RGB"))
