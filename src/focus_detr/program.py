@@ -1,4 +1,4 @@
-"""How the user calls our commands: as scripts of a clone, or as ``focus-detr``."""
+"""How the user calls and installs us: as scripts of a clone, or as ``focus-detr``."""
 
 from __future__ import annotations
 
@@ -39,6 +39,13 @@ def called(command: str) -> str:
 def as_called(text: str) -> str:
     """A text that names commands as ``focus-detr NAME``, in the words of ``called``."""
     return re.sub(rf"{PROGRAM} ([a-z]+)", lambda found: called(found[1]), text)
+
+
+def install_command(extra: str) -> str:
+    """What installs an extra of this package, such as ``onnx``."""
+    source = Path(__file__).resolve().parents[2]
+    of_clone = (source / "pyproject.toml").is_file()
+    return f"pip install -e '.[{extra}]'" if of_clone else f"pip install '{PROGRAM}[{extra}]'"
 
 
 def _clone_of(script: Path) -> Path | None:

@@ -20,6 +20,7 @@ COMMANDS = {  # a module of this package each, and what it does
     "demo": "show a detector on a web page, and serve it over HTTP",
     "convert": "convert PyTorch checkpoints to ours and back",
     "browse": "draw what a training is fed",
+    "doctor": "tell what is installed here, what works, and what is missing for what",
 }
 
 

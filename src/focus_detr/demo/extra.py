@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from focus_detr.errors import FocusDetrError
+from focus_detr.program import install_command
 
 _PACKAGES = ("starlette", "uvicorn")
 
@@ -18,5 +19,5 @@ def require_extra() -> None:
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
         raise FocusDetrError(
-            f"the demo needs {' and '.join(missing)}: install it with pip install -e '.[demo]'"
+            f"the demo needs {' and '.join(missing)}: install it with {install_command('demo')}"
         )

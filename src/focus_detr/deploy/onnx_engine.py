@@ -9,6 +9,7 @@ import numpy as np
 
 from focus_detr.deploy.sidecar import INPUTS, Graph, refuse_other_inputs
 from focus_detr.errors import FocusDetrError
+from focus_detr.program import install_command
 
 _DEVICE = "CPU"
 _TYPES = {"tensor(uint8)": "uint8", "tensor(int32)": "int32", "tensor(float)": "float32"}
@@ -31,7 +32,7 @@ class OnnxEngine:
             import onnxruntime
         except ImportError as error:
             raise FocusDetrError(
-                f"{path} needs ONNX Runtime: `pip install -e '.[onnx]'`"
+                f"{path} needs ONNX Runtime: `{install_command('onnx')}`"
             ) from error
         try:
             self._session = onnxruntime.InferenceSession(

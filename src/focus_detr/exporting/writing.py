@@ -10,6 +10,7 @@ from mindspore import Tensor, nn, ops
 
 from focus_detr.deploy.sidecar import MINDIR, ONNX, Graph
 from focus_detr.errors import FocusDetrError
+from focus_detr.program import install_command
 
 
 def write_graph(cell: nn.Cell, graph: Graph, path: Path) -> None:
@@ -38,7 +39,8 @@ def require_packages(path: Path) -> None:
     """
     missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
     if path.suffix == ONNX and missing:
-        raise FocusDetrError(f"{path} needs {' and '.join(missing)}: `pip install -e '.[onnx]'`")
+        needed = " and ".join(missing)
+        raise FocusDetrError(f"{path} needs {needed}: `{install_command('onnx')}`")
 
 
 def _write_mindir(cell: nn.Cell, graph: Graph, path: Path) -> None:
