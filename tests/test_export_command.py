@@ -12,7 +12,9 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx_patterns import stumbling_blocks
 from PIL import Image
 from script_module import load_script
 from small_checkpoint import write_small_checkpoint
@@ -158,6 +160,7 @@ def test_the_same_network_in_onnx_needs_no_mindspore(exported: Exported) -> None
     path = exported.folder / "onnx" / "a.onnx"
     path.parent.mkdir()
     write_onnx(exported.composed, path, open_batch=True)
+    assert stumbling_blocks(onnx.load(path)) == []
     sidecar = read_sidecar(exported.composed)
     graph = replace(sidecar.graph, engine="onnx", batch=None)
     write_sidecar(path, replace(sidecar, file_sha256=sha256_of(path), graph=graph))

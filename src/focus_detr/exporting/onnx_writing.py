@@ -6,6 +6,7 @@ whole graph with the shapes of all its arrays, so it is translated from there.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -57,9 +58,10 @@ def translate(graph: MindirGraph) -> onnx.ModelProto:
     for name, wire in inputs:
         builder.bind(wire, name)
     for operation in graph.operations:
-        results = TRANSLATIONS[operation.kind](builder, operation)
+        known = replace(operation, inputs=builder.known(operation.inputs))
+        results = TRANSLATIONS[operation.kind](builder, known)
         for wire, result in zip(operation.outputs, results, strict=True):
             if result is not None:
-                builder.bind(wire, builder.feed(result))
+                builder.bind(wire, result)
     names = (*OUTPUTS, *TOKEN_OUTPUTS)[: len(graph.outputs)]
     return builder.model(inputs, list(zip(names, graph.outputs, strict=True)))
