@@ -82,7 +82,8 @@ def test_classes_are_matched_by_name(data_yaml: Path) -> None:
     ("line", "message"),
     [
         ("1 0.5 0.5 0.2", r"a\.txt: line 2 has 4 numbers, expected class, x centre, y centre"),
-        ("1 0.5 0.5 0.2 0.1 0.9", r"a\.txt: line 2 has 6 numbers"),
+        ("1 0.5 0.5 0.2 0.1 7", r"a\.txt: line 2: the last of 6 numbers is 7, expected a confid"),
+        ("1 0.5 0.5 0.2 0.1 0.9 .1 .1", r"a\.txt: line 2 has 8 numbers.* kpt_shape in data.yaml"),
         ("2 0.5 0.5 0.2 0.1", r"a\.txt: line 2: class 2 does not exist, .*data\.yaml has 0 to 1"),
         ("-1 0.5 0.5 0.2 0.1", r"line 2: class -1 does not exist"),
         ("cat 0.5 0.5 0.2 0.1", r"line 2: class must be a whole number, not 'cat'"),
@@ -113,7 +114,10 @@ def test_mistakes_are_named(data_yaml: Path, line: str, message: str) -> None:
         ("names: [a, '']", r"data\.yaml: the name of class 1 is empty"),
         ("[1, 2]", r"data\.yaml: the top level must be a mapping with 'names'"),
         ("a: [", r"data\.yaml is not valid YAML"),
-        ("train: gone\nnames: [a]", r"image folder .*gone does not exist"),
+        (
+            "train: gone\nnames: [a]",
+            r"data\.yaml: 'train' leads to .*gone, which does not exist; .*_images",
+        ),
         ("train: labels\nnames: [a]", r"labels has no pictures"),
     ],
 )

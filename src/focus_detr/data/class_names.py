@@ -64,6 +64,29 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
+def read_key_points(path: Path) -> tuple[tuple[int, int] | None, bool]:
+    """How many key points a data.yaml gives a box, with how many numbers each.
+
+    Returns:
+        ``kpt_shape``, or None; and whether it is there and empty, so that there are none.
+
+    Raises:
+        FocusDetrError: it is no such pair.
+    """
+    if path.suffix not in (".yaml", ".yml"):
+        return None, False
+    content = read_yaml(path)
+    shape = content.get("kpt_shape")
+    if shape is None:
+        return None, "kpt_shape" in content
+    whole = isinstance(shape, list) and all(type(number) is int for number in shape)
+    if not whole or len(shape) != 2 or shape[0] < 1 or shape[1] not in (2, 3):
+        raise FocusDetrError(
+            f"{path}: 'kpt_shape' must be the number of key points and 2 or 3, not {shape!r}"
+        )
+    return (shape[0], shape[1]), False
+
+
 def check_readable(names: Iterable[str], source: Path) -> None:
     """Refuse names with control characters: terminals obey them, and lists have a name on a line.
 
@@ -98,6 +121,7 @@ def names_of_yaml(content: dict[Any, Any], path: Path) -> list[str]:
     """
     names = content.get("names")
     if isinstance(names, dict):
+        names = {_index(key): name for key, name in names.items()}
         if set(names) != set(range(len(names))):
             raise FocusDetrError(f"{path}: 'names' must have the indices 0 to {len(names) - 1}")
         names = [names[index] for index in range(len(names))]
@@ -110,3 +134,8 @@ def names_of_yaml(content: dict[Any, Any], path: Path) -> list[str]:
         there = counted(len(names), "class")
         raise FocusDetrError(f"{path}: 'nc' is {content['nc']!r}, but 'names' has {there}")
     return [str(name).strip() for name in names]
+
+
+def _index(key: Any) -> Any:
+    """Some exports put the indices in quotes."""
+    return int(key) if isinstance(key, str) and key.isdecimal() else key

@@ -13,13 +13,19 @@ from focus_detr.data.mindrecord import packed_files, read_mindrecord
 from focus_detr.data.picture_files import is_folder
 from focus_detr.data.visible_files import files_below
 from focus_detr.data.voc import XML_FOLDER, read_voc
-from focus_detr.data.yolo import LABEL_FOLDER, Split, read_yolo
+from focus_detr.data.yolo import read_yolo
+from focus_detr.data.yolo_layout import DARKNET_SUFFIX, LABEL_FOLDER, Split
 from focus_detr.errors import FocusDetrError
 
 Format = Literal["coco", "mindrecord", "voc", "yolo"]
 _LIST_FOLDER = "ImageSets"
 _FILES_INSIDE: dict[str, Format] = {".xml": "voc", ".json": "coco", ".txt": "yolo"}
-_SUFFIXES: dict[str, Format] = {".yaml": "yolo", ".yml": "yolo", ".xml": "voc"}
+_SUFFIXES: dict[str, Format] = {
+    ".yaml": "yolo",
+    ".yml": "yolo",
+    DARKNET_SUFFIX: "yolo",
+    ".xml": "voc",
+}
 
 
 def read_annotations(
@@ -70,7 +76,7 @@ def detect_format(path: Path) -> Format:
     folder with a folder ``Annotations``, or with xml files      VOC
     text file below a folder ``ImageSets``; an xml file          VOC
     folder with a folder ``labels``, a data.yaml or text files   YOLO
-    a yaml file; any other text file (a list of pictures)        YOLO
+    a yaml file, an obj.data, any other text file (a list)       YOLO
     any other file; folder with one json file                    COCO
     ==========================================================  ==========
 

@@ -54,10 +54,10 @@ class NamedFiles:
 
     def _candidates(self, name: str) -> Iterator[Path | None]:
         yield self.exact(name)
-        spellings = _spellings(name)
+        written = spellings(name)
         for fold in (_as_written, _same_accents, _any_case):
-            yield from (self._descend(given, fold) for given in spellings)
-        yield from (self._by_end(given) for given in spellings)
+            yield from (self._descend(given, fold) for given in written)
+        yield from (self._by_end(given) for given in written)
 
     def _by_end(self, name: str) -> Path | None:
         drive, rest = ntpath.splitdrive(name)
@@ -144,7 +144,7 @@ def _list(folder: Path) -> _Listing:
     return _Listing(frozenset(name for name, _ in entries), files)
 
 
-def _spellings(name: str) -> list[str]:
+def spellings(name: str) -> list[str]:
     """The name in the ways that exports write it, the nearest first."""
     found = {name: None}
     for step in (str.strip, _with_slashes, _without_percent, html.unescape):

@@ -2,21 +2,84 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 from focus_detr.errors import FocusDetrError
 
+_MARKS = (  # the longer ones first, as UTF-32's begins like UTF-16's
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_DECLARATION = re.compile(r"\s*<\?xml[^>]*?\?>")
+_DECLARED = re.compile(rb"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([^\"'>]+)[\"']")
+_WIDER = {"gb2312": "gb18030", "gbk": "gb18030"}  # files say less than they use
+
 
 def read_text(path: Path) -> str:
-    """The text of a UTF-8 file, with or without a byte order mark.
+    """The text of a file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
 
     Raises:
-        FocusDetrError: the file is missing or not UTF-8.
+        FocusDetrError: the file is missing or of another encoding.
     """
+    data = _read(path)
     try:
-        return path.read_bytes().decode("utf-8-sig")
-    except (OSError, ValueError) as error:
-        if isinstance(error, UnicodeDecodeError):
-            raise FocusDetrError(f"{path} is not UTF-8 text") from error
+        return data.decode(_marked(data) or "utf-8")
+    except UnicodeDecodeError as error:
+        raise FocusDetrError(
+            f"{path} is not UTF-8 text (byte {error.start}); save it in that encoding"
+        ) from error
+
+
+def read_xml(path: Path) -> ElementTree.Element:
+    """The top element of an XML file in the encoding that it declares, whichever Python knows.
+
+    Raises:
+        FocusDetrError: the file is missing, not XML or not of that encoding.
+    """
+    data = _read(path)
+    declared = _DECLARED.match(data)
+    encoding = _marked(data) or _of_bytes(data, declared[1].decode("latin-1") if declared else "")
+    try:
+        text = data.decode(encoding)
+    except LookupError as error:
+        raise FocusDetrError(f"{path} is not valid XML: unknown encoding {encoding!a}") from error
+    except UnicodeDecodeError as error:
+        raise FocusDetrError(
+            f"{path} is not valid XML: it is not {encoding} text (byte {error.start}); "
+            "let its first line declare the encoding that it has"
+        ) from error
+    try:
+        return ElementTree.fromstring(_DECLARATION.sub("", text, count=1).lstrip())
+    except ElementTree.ParseError as error:
+        raise FocusDetrError(f"{path} is not valid XML: {error}") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: no file can have such a name
         reason = getattr(error, "strerror", None) or error
         raise FocusDetrError(f"cannot read {path}: {reason}") from error
+
+
+def _marked(data: bytes) -> str | None:
+    """The encoding that a byte order mark tells."""
+    return next((name for mark, name in _MARKS if data.startswith(mark)), None)
+
+
+def _of_bytes(data: bytes, declared: str) -> str:
+    """The encoding of XML without a mark."""
+    if data[:4] in (b"<\0?\0", b"<\0a\0"):
+        return "utf-16-le"
+    if data[:4] in (b"\0<\0?", b"\0<\0a"):
+        return "utf-16-be"
+    name = declared.strip().lower()
+    if name.startswith(("utf-16", "utf16", "ucs-2")):  # its declaration could not be read then
+        return "utf-8"
+    return _WIDER.get(name, name or "utf-8")

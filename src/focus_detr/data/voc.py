@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from xml.etree import ElementTree
-from xml.etree.ElementTree import Element
 
-from focus_detr.checks import is_finite_number
-from focus_detr.data.annotations import MAX_SIDE, Annotations, BoxEntry, ImageEntry
+from focus_detr.data.annotations import Annotations, BoxEntry, ImageEntry
 from focus_detr.data.class_names import (
     LIST_NAMES,
     find_names_file,
@@ -18,31 +17,22 @@ from focus_detr.data.class_names import (
     read_class_names,
 )
 from focus_detr.data.classes import ClassMap
+from focus_detr.data.image_io import IMAGE_SUFFIXES
+from focus_detr.data.label_pairs import Pairing, pair_labels
+from focus_detr.data.named_files import NamedFiles, spellings
 from focus_detr.data.picture_files import find_pictures, is_folder, read_size
 from focus_detr.data.text_files import read_text
+from focus_detr.data.visible_files import files_below
+from focus_detr.data.voc_page import VocPage, read_page
 from focus_detr.errors import FocusDetrError
+from focus_detr.wording import counted
 
 XML_FOLDER = "Annotations"
+_XML = ".xml"
 _IMAGE_FOLDERS = ("JPEGImages", "images")
+_FLAG = re.compile(r"(.*\S)\s+-?[01]")  # a class's list says 1, 0 or -1 behind each name
 
-Box = tuple[float, float, float, float]
-
-
-@dataclass(frozen=True)
-class _Object:
-    name: str
-    box: Box  # x, y, width, height in pixels, counted from 0
-    difficult: bool
-
-
-@dataclass(frozen=True)
-class _Page:
-    """One xml file."""
-
-    path: Path
-    file_name: str  # of the picture, as the file says; often wrong after renaming
-    size: tuple[int, int] | None  # (height, width); None: not given
-    objects: tuple[_Object, ...]
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -73,17 +63,21 @@ def read_voc(source: Path, image_dir: Path | None, classes: ClassMap | None = No
         FocusDetrError: a file is missing or broken, or a class is not one of the model's.
     """
     layout = _find_layout(source)
-    pages = [_read_page(path) for path in layout.xmls]
-    class_map = _class_map(pages, layout, classes)
+    pages = {_stem(path, layout): read_page(path) for path in layout.xmls}
+    class_map = _class_map([*pages.values()], layout, classes)
     folder = image_dir or _image_folder(layout)
-    index = _PictureIndex(find_pictures(folder))
+    pictures = find_pictures(folder)
+    pairing = pair_labels({stem: page.file_name for stem, page in pages.items()}, pictures)
+    _warn(pairing, pages, source)
+    known = frozenset(pictures)
     images: list[ImageEntry] = []
     boxes: list[BoxEntry] = []
     unreadable: list[str] = []
-    for number, page in enumerate(pages, start=1):
-        xml = Path(os.path.relpath(page.path, layout.xml_folder))  # a list may lead elsewhere
-        name = index.find(page.file_name, xml)
+    for number, (stem, page) in enumerate(pages.items(), start=1):
+        name = pairing.pictures.get(stem) or _absent(stem, page, known)
         try:
+            if name in known and stem not in pairing.pictures:
+                raise FocusDetrError(f"{folder / name} belongs to another xml file")
             size = page.size or read_size(folder / name)
         except FocusDetrError as error:
             unreadable.append(f"{page.path.name}: {error}")
@@ -93,25 +87,94 @@ def read_voc(source: Path, image_dir: Path | None, classes: ClassMap | None = No
     return Annotations(source, tuple(images), tuple(boxes), class_map, tuple(unreadable))
 
 
+def _stem(path: Path, layout: _Layout) -> str:
+    """Below the folder of xml files, from which a list may lead elsewhere."""
+    return PurePosixPath(os.path.relpath(path, layout.xml_folder)).with_suffix("").as_posix()
+
+
+def _absent(stem: str, page: VocPage, known: Container[str]) -> str:
+    """What to call a picture that is not there: as the file says, unless it means another one."""
+    plain = page.file_name.strip().replace("\\", "/")
+    return plain if plain and plain not in known else f"{stem}.jpg"
+
+
+def _warn(pairing: Pairing, pages: Mapping[str, VocPage], source: Path) -> None:
+    """Count files that name another picture than the one called like them, and doubtful ones."""
+    if pairing.contradicted:
+        page = pages[min(pairing.contradicted)]
+        _log.warning(
+            "%s: %s whose 'filename' is that of another picture, such as %s with %r; the picture "
+            "called like the xml file is taken",
+            *(source, counted(len(pairing.contradicted), "xml file"), page.path.name),
+            page.file_name,
+        )
+    if pairing.rivals:
+        example = min(pairing.rivals)
+        _log.warning(
+            "%s: left out %s whose xml file belongs to another picture, such as %s beside %s",
+            *(source, counted(len(pairing.rivals), "picture"), example, pairing.rivals[example]),
+        )
+
+
 def _find_layout(source: Path) -> _Layout:
     if is_folder(source):
         inner = source / XML_FOLDER
         folder = inner if is_folder(inner) else source
-        xmls = tuple(sorted(folder.rglob("*.xml")))
+        xmls = tuple(folder / name for name in files_below(folder, {_XML}))
         if not xmls:
             raise FocusDetrError(f"{source} has no xml files")
         return _Layout(xmls, folder, folder.parent)
-    if source.suffix == ".xml":
+    if source.suffix.lower() == _XML:
         return _Layout((source,), source.parent, source.parent.parent)
     root = next((parent for parent in source.parents if is_folder(parent / XML_FOLDER)), None)
     if root is None:
         raise FocusDetrError(f"{source}: no folder above it has a folder {XML_FOLDER}")
-    lines = [line.split() for line in read_text(source).splitlines()]
-    names = dict.fromkeys(words[0] for words in lines if words)  # a class's list adds 1 or -1
-    if not names:
+    xmls = _listed(source, root / XML_FOLDER)
+    return _Layout(xmls, root / XML_FOLDER, root)
+
+
+def _listed(source: Path, folder: Path) -> tuple[Path, ...]:
+    """The xml files of a list: a line is a name, whatever blanks it has.
+
+    Only if every line ends in 1, 0 or -1, as in the list of a class, this belongs to no name.
+    """
+    lines = [line for line in read_text(source).splitlines() if line.strip()]
+    files = NamedFiles(folder)
+    flags = all(map(_FLAG.fullmatch, map(str.strip, lines)))
+    found: list[Path] = []
+    for line in lines:
+        path = _xml_of(line, files)
+        if path is None and line.lstrip().startswith("#"):
+            continue
+        flag = _FLAG.fullmatch(line.strip()) if flags and path is None else None
+        name = flag[1] if flag else line.strip()
+        found.append(path or _xml_of(name, files) or folder / f"{name}{_XML}")
+    if not found:
         raise FocusDetrError(f"{source} lists no images")
-    folder = root / XML_FOLDER
-    return _Layout(tuple(folder / f"{name}.xml" for name in names), folder, root)
+    again = len(found) - len(set(found))
+    if again:
+        _log.warning(
+            "%s: %s named more than once; each is used once", source, counted(again, "xml file")
+        )
+    return tuple(dict.fromkeys(found))
+
+
+def _xml_of(name: str, files: NamedFiles) -> Path | None:
+    """The xml file of a name in a list, which may have the ending of either file."""
+    written = [text for given in spellings(name) for text in (given, _below_known_folder(given))]
+    names = [f"{text}{_XML}" for text in written]
+    for text in map(str.strip, written):
+        path = PurePosixPath(text)
+        if path.suffix.lower() in {*IMAGE_SUFFIXES, _XML}:
+            names.append(path.with_suffix(_XML).as_posix())
+    return next(filter(None, map(files.find, names)), None)
+
+
+def _below_known_folder(name: str) -> str:
+    """``a`` of ``VOC2007/JPEGImages/a``."""
+    parts = PurePosixPath(name).parts
+    known = [i for i, part in enumerate(parts[:-1]) if part in (XML_FOLDER, *_IMAGE_FOLDERS)]
+    return "/".join(parts[known[-1] + 1 :]) if known else name
 
 
 def _image_folder(layout: _Layout) -> Path:
@@ -119,29 +182,7 @@ def _image_folder(layout: _Layout) -> Path:
     return next((folder for folder in candidates if is_folder(folder)), layout.xml_folder)
 
 
-class _PictureIndex:
-    """Finds the picture of an xml file."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self._names = set(names)
-        self._by_stem: dict[str, str] = {}
-        for name in names:
-            plain = PurePosixPath(name)
-            for stem in (plain.with_suffix("").as_posix(), plain.stem):
-                self._by_stem.setdefault(stem, name)
-
-    def find(self, file_name: str, xml: Path) -> str:
-        """The named picture, else the one called like the xml file, else a name without file."""
-        plain = file_name.strip().replace("\\", "/")
-        for name in (plain, PurePosixPath(plain).name):
-            if name in self._names:
-                return name
-        stem = xml.with_suffix("").as_posix()
-        found = self._by_stem.get(stem) or self._by_stem.get(xml.stem)
-        return found or plain or f"{stem}.jpg"
-
-
-def _class_map(pages: Sequence[_Page], layout: _Layout, model: ClassMap | None) -> ClassMap:
+def _class_map(pages: Sequence[VocPage], layout: _Layout, model: ClassMap | None) -> ClassMap:
     """The names of a list beside the set, or all that occur; each must be one of the model's."""
     names_file = find_names_file((layout.xml_folder, layout.root), LIST_NAMES)
     if names_file is None:
@@ -162,69 +203,9 @@ def _class_map(pages: Sequence[_Page], layout: _Layout, model: ClassMap | None) 
     return number_classes(names, model)
 
 
-def _boxes(page: _Page, image_id: int, classes: ClassMap) -> list[BoxEntry]:
+def _boxes(page: VocPage, image_id: int, classes: ClassMap) -> list[BoxEntry]:
     ids = dict(zip(classes.names, classes.category_ids, strict=True))
     return [
         BoxEntry(image_id, ids[item.name], item.box, item.box[2] * item.box[3], item.difficult)
         for item in page.objects
     ]
-
-
-def _read_page(path: Path) -> _Page:
-    try:
-        root = ElementTree.parse(path).getroot()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise FocusDetrError(f"cannot read annotation file {path}: {reason}") from error
-    except (ElementTree.ParseError, LookupError) as error:  # LookupError: an unknown encoding
-        raise FocusDetrError(f"{path} is not valid XML: {error}") from error
-    if root.tag != "annotation":
-        raise FocusDetrError(f"{path} is not a VOC file: its top element is '{root.tag}'")
-    objects = [
-        _object(item, f"{path}: object {number}")
-        for number, item in enumerate(root.findall("object"), start=1)
-    ]
-    return _Page(path, root.findtext("filename") or "", _size(root, path), tuple(objects))
-
-
-def _size(root: Element, path: Path) -> tuple[int, int] | None:
-    """The stated size; many tools leave it out or write zeros."""
-    if not any(root.findtext(f"size/{key}") for key in ("height", "width")):
-        return None
-    height, width = (_number(root, f"size/{key}", str(path)) for key in ("height", "width"))
-    if height == width == 0:
-        return None
-    for key, value in (("height", height), ("width", width)):
-        if not 1 <= value <= MAX_SIDE or value != int(value):
-            raise FocusDetrError(
-                f"{path}: 'size/{key}' must be a whole number from 1 to {MAX_SIDE}, not {value:g}"
-            )
-    return int(height), int(width)
-
-
-def _object(item: Element, where: str) -> _Object:
-    name = (item.findtext("name") or "").strip()
-    if not name:
-        raise FocusDetrError(f"{where} has no 'name'")
-    if item.find("bndbox") is None:
-        raise FocusDetrError(f"{where} has no 'bndbox'")
-    x1, y1, x2, y2 = (
-        _number(item, f"bndbox/{key}", where) for key in ("xmin", "ymin", "xmax", "ymax")
-    )
-    difficult = (item.findtext("difficult") or "0").strip()
-    if difficult not in ("0", "1"):
-        raise FocusDetrError(f"{where}: 'difficult' must be 0 or 1, not {difficult!r}")
-    return _Object(name, (x1 - 1, y1 - 1, x2 - x1 + 1, y2 - y1 + 1), difficult == "1")
-
-
-def _number(element: Element, key: str, where: str) -> float:
-    text = element.findtext(key)
-    if text is None:
-        raise FocusDetrError(f"{where} has no '{key}'")
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not is_finite_number(value):
-        raise FocusDetrError(f"{where}: '{key}' must be a finite number, not {text!r}")
-    return value

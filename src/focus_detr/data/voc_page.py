@@ -1,0 +1,153 @@
+"""One Pascal VOC xml file: the picture that it names, its size, and its objects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+from focus_detr.checks import is_finite_number
+from focus_detr.data.annotations import MAX_SIDE
+from focus_detr.data.text_files import read_xml
+from focus_detr.errors import FocusDetrError
+
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_YES = frozenset({"1", "true", "yes", "1.0"})
+_NO = frozenset({"0", "false", "no", "0.0", "", "unspecified", "none", "null"})
+_POINT = ("x", "y")
+
+Box = tuple[float, float, float, float]  # x, y, width, height in pixels, counted from 0
+
+
+@dataclass(frozen=True)
+class VocObject:
+    """One object of a picture."""
+
+    name: str
+    box: Box
+    difficult: bool
+
+
+@dataclass(frozen=True)
+class VocPage:
+    """One xml file."""
+
+    path: Path
+    file_name: str  # of the picture, as the file says; often wrong after renaming
+    size: tuple[int, int] | None  # (height, width); None: not given
+    objects: tuple[VocObject, ...]
+
+
+def read_page(path: Path) -> VocPage:
+    """Read an xml file.
+
+    Raises:
+        FocusDetrError: it is missing, not of VOC, or a field is missing or wrong.
+    """
+    root = read_xml(path)
+    if root.tag != "annotation":
+        raise FocusDetrError(f"{path} is not a VOC file: its top element is '{root.tag}'")
+    items = root.findall("object")
+    _check_pixels(items, path)
+    objects = [
+        _object(item, f"{path}: object {number}") for number, item in enumerate(items, start=1)
+    ]
+    return VocPage(path, root.findtext("filename") or "", _size(root, path), tuple(objects))
+
+
+def _size(root: Element, path: Path) -> tuple[int, int] | None:
+    """The stated size; many tools leave it out or write zeros."""
+    if not any((root.findtext(f"size/{key}") or "").strip() for key in ("height", "width")):
+        return None
+    height, width = (_number(root, f"size/{key}", str(path)) for key in ("height", "width"))
+    if height == width == 0:
+        return None
+    for key, value in (("height", height), ("width", width)):
+        if not 1 <= value <= MAX_SIDE or value != int(value):
+            raise FocusDetrError(
+                f"{path}: 'size/{key}' must be a whole number from 1 to {MAX_SIDE}, not {value:g}"
+            )
+    return int(height), int(width)
+
+
+def _object(item: Element, where: str) -> VocObject:
+    name = (item.findtext("name") or "").strip()
+    if not name:
+        raise FocusDetrError(f"{where} has no 'name'")
+    difficult = (item.findtext("difficult") or "").strip()
+    if difficult.lower() not in _YES | _NO:
+        raise FocusDetrError(f"{where}: 'difficult' must be 0 or 1, not {difficult!r}")
+    return VocObject(name, _box(item, where), difficult.lower() in _YES)
+
+
+def _box(item: Element, where: str) -> Box:
+    """``bndbox``, or what stands in its place; boxes of an object's parts are not its own."""
+    if item.find("bndbox") is not None:
+        x1, y1, x2, y2 = (_number(item, f"bndbox/{key}", where) for key in _CORNERS)
+        return x1 - 1, y1 - 1, x2 - x1 + 1, y2 - y1 + 1
+    if item.find("robndbox") is not None:
+        return _around(_turned_corners(item, where))
+    polygon = item.find("polygon")
+    if polygon is not None:
+        return _around(_polygon_points(polygon, where))
+    raise FocusDetrError(f"{where} has no 'bndbox'")
+
+
+def _around(points: Sequence[tuple[float, float]]) -> Box:
+    xs, ys = zip(*points, strict=True)
+    return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
+
+
+def _turned_corners(item: Element, where: str) -> list[tuple[float, float]]:
+    """Of a box by its centre, its sides and the angle in radians by which it is turned."""
+    x, y, width, height, angle = (
+        _number(item, f"robndbox/{key}", where) for key in ("cx", "cy", "w", "h", "angle")
+    )
+    cos, sin = math.cos(angle), math.sin(angle)
+    halves = [(side * width / 2, other * height / 2) for side in (-1, 1) for other in (-1, 1)]
+    return [(x + cos * u - sin * v, y + sin * u + cos * v) for u, v in halves]
+
+
+def _polygon_points(polygon: Element, where: str) -> list[tuple[float, float]]:
+    """Of ``<pt><x/><y/></pt>`` for each point, or of ``<x1/><y1/><x2/><y2/>`` and so on."""
+    inner = polygon.findall("pt") or polygon.findall("point")
+    if inner:
+        points = [tuple(_number(point, key, where) for key in _POINT) for point in inner]
+    else:
+        count = sum(child.tag.startswith("x") for child in polygon)
+        points = [
+            tuple(_number(polygon, f"{key}{number}", where) for key in _POINT)
+            for number in range(1, count + 1)
+        ]
+    if len(points) < 3:
+        raise FocusDetrError(f"{where}: 'polygon' has fewer than three points")
+    return [(x, y) for x, y in points]
+
+
+def _check_pixels(items: Sequence[Element], path: Path) -> None:
+    """Refuse shares of the picture, which would be boxes of a pixel or two."""
+    texts = [item.findtext(f"bndbox/{key}") or "" for item in items for key in _CORNERS]
+    values = [float(text) for text in texts if _is_number(text)]
+    if values and max(values) <= 1 and any(value != int(value) for value in values):
+        raise FocusDetrError(
+            f"{path}: all numbers of 'bndbox' are at most 1, as if they were shares of the "
+            "picture; VOC has pixels"
+        )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return is_finite_number(float(text))
+    except ValueError:
+        return False
+
+
+def _number(element: Element, key: str, where: str) -> float:
+    text = element.findtext(key)
+    if text is None:
+        raise FocusDetrError(f"{where} has no '{key}'")
+    if not _is_number(text):
+        raise FocusDetrError(f"{where}: '{key}' must be a finite number, not {text!r}")
+    return float(text)

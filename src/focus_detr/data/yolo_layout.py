@@ -1,0 +1,280 @@
+"""Where a YOLO set has its pictures, label files and class names."""
+
+from __future__ import annotations
+
+import logging
+import ntpath
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from os.path import abspath
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from focus_detr.data.class_names import (
+    LIST_NAMES,
+    YAML_NAMES,
+    find_names_file,
+    read_class_names,
+    read_yaml,
+)
+from focus_detr.data.label_pairs import label_stems, pair_labels
+from focus_detr.data.named_files import NamedFiles, find_all, spellings
+from focus_detr.data.picture_files import find_pictures, is_file, is_folder
+from focus_detr.data.text_files import read_text
+from focus_detr.data.visible_files import files_below, visible_files
+from focus_detr.errors import FocusDetrError
+from focus_detr.wording import counted
+
+LABEL_FOLDER = "labels"
+DARKNET_SUFFIX = ".data"
+_IMAGE_FOLDER = "images"
+_LABELS = ".txt"
+
+_log = logging.getLogger(__name__)
+
+Split = Literal["train", "val"]
+_KEYS: dict[Split, tuple[str, ...]] = {"train": ("train",), "val": ("val", "valid")}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A picture and where its labels are, if it has any."""
+
+    name: str
+    image: Path
+    labels: Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What belongs to a set."""
+
+    pairs: tuple[Pair, ...]
+    class_names: tuple[str, ...]
+    names_file: Path
+
+
+def find_layout(source: Path, image_dir: Path | None, split: Split) -> Layout:
+    """Find what belongs to a set; ``read_yolo`` describes the arguments.
+
+    Raises:
+        FocusDetrError: there is no picture or no class name, or a file is missing or broken.
+    """
+    if is_folder(source):
+        labels = source / LABEL_FOLDER if is_folder(source / LABEL_FOLDER) else source
+        inner = labels == source and visible_files(source, {_LABELS})
+        listing = _listing_file(source)
+        if listing is None or image_dir or (inner and listing.suffix != DARKNET_SUFFIX):
+            images = image_dir or _images_of(labels)
+            return Layout(_once(_pairs(images, labels), source), *_names_above(labels))
+        source = listing
+    if source.suffix.lower() in (".yaml", ".yml"):
+        return _from_yaml(source, image_dir, split)
+    if source.suffix.lower() == DARKNET_SUFFIX:
+        return _from_darknet(source, image_dir, split)
+    return Layout(_once(_listed(source, image_dir), source), *_names_above(source.parent))
+
+
+def _listing_file(folder: Path) -> Path | None:
+    """A file in a folder that says where the pictures are."""
+    darknet = visible_files(folder, {DARKNET_SUFFIX})
+    return find_names_file((folder,), YAML_NAMES) or next(iter(darknet), None)
+
+
+def _from_yaml(path: Path, image_dir: Path | None, split: Split) -> Layout:
+    content = read_yaml(path)
+    names = read_class_names(path)
+    pairs: list[Pair] = []
+    for place in [image_dir] if image_dir else _places(content, path, split):
+        if is_file(place):
+            pairs += _listed(place, None)
+        else:
+            pairs += _pairs(place, _labels_of(place))
+    return Layout(_once(pairs, path), names, path)
+
+
+def _places(content: dict[Any, Any], path: Path, split: Split) -> list[Path]:
+    """The folders and lists that a data.yaml gives for a split."""
+    value = next((content[key] for key in _KEYS[split] if content.get(key)), None)
+    values = value if isinstance(value, list) else [value]
+    base = content.get("path") or ""
+    places = [item for item in values if isinstance(item, str)]
+    if len(places) < len(values):
+        raise FocusDetrError(f"{path}: '{split}' must be a folder of pictures or a list of such")
+    if not isinstance(base, str):
+        raise FocusDetrError(f"{path}: 'path' must be a folder, not {base!r}")
+    return [_place(path, base, place, split) for place in places]
+
+
+def _place(path: Path, base: str, value: str, split: Split) -> Path:
+    """A folder or list: below ``path``, beside the file, and by its end if it is of elsewhere."""
+    written = [text for given in (f"{base}/{value}", value) for text in spellings(given)]
+    ways = [Path(path.parent, base, value), *(Path(path.parent, text) for text in written)]
+    for text in written:
+        drive, rest = ntpath.splitdrive(text)
+        parts = PurePosixPath(rest).parts
+        if drive or base or rest.startswith(("/", "../")):
+            ways += [Path(path.parent, *parts[start:]) for start in range(1, len(parts))]
+    found = next((way for way in ways if is_folder(way) or is_file(way)), None)
+    if found is None:
+        raise FocusDetrError(
+            f"{path}: '{split}' leads to {ways[0]}, which does not exist; write where it is from "
+            f"the folder of this file, or set data.{split}_images to the folder of the pictures"
+        )
+    return found
+
+
+def _from_darknet(path: Path, image_dir: Path | None, split: Split) -> Layout:
+    """An obj.data, as by CVAT: ``train = data/train.txt`` and ``names = data/obj.names``."""
+    halves = [line.partition("=") for line in read_text(path).splitlines()]
+    content = {key.strip(): value.strip() for key, _, value in halves}
+    listing = next((content[key] for key in _KEYS[split] if content.get(key)), "")
+    if not listing or not content.get("names"):
+        raise FocusDetrError(f"{path} has no '{split}' or no 'names'")
+    names_file = _near(path, content["names"])
+    pairs = _once(_listed(_near(path, listing), image_dir), path)
+    return Layout(pairs, read_class_names(names_file), names_file)
+
+
+def _near(path: Path, name: str) -> Path:
+    beside = path.parent / PurePosixPath(name.replace("\\", "/")).name
+    return NamedFiles(path.parent).find(name) or beside
+
+
+def _exchanged(path: Path, old: str, new: str) -> Iterator[Path]:
+    """The path with a part ``old`` replaced, in upper and lower case; the last part first."""
+    parts = path.parts
+    for index in reversed(range(len(parts))):
+        if parts[index].lower() == old:
+            for name in dict.fromkeys((new, new.capitalize(), new.upper())):
+                yield Path(*parts[:index], name, *parts[index + 1 :])
+
+
+def _images_of(labels: Path) -> Path:
+    ways = [*_exchanged(labels, LABEL_FOLDER, _IMAGE_FOLDER), labels]
+    return next(filter(is_folder, ways), ways[0])
+
+
+def _labels_of(images: Path) -> Path:
+    """The folder of label files that belongs to one of pictures; the pictures' own if need be."""
+    ways = [*_exchanged(images, _IMAGE_FOLDER, LABEL_FOLDER), images]
+    return next(filter(is_folder, ways), ways[0])
+
+
+def _pairs(images: Path, labels: Path) -> list[Pair]:
+    """The pictures of a folder; label files that belong to none are counted in a warning."""
+    names = find_pictures(images)
+    if not names:
+        raise FocusDetrError(f"{images} has no pictures")
+    files = {PurePosixPath(name).with_suffix("").as_posix(): name for name in _label_files(labels)}
+    pairing = pair_labels(dict.fromkeys(files, ""), names)
+    found = {picture: labels / files[stem] for stem, picture in pairing.pictures.items()}
+    orphans = [labels / files[stem] for stem in files.keys() - pairing.pictures.keys()]
+    if orphans:
+        _log.warning(
+            "%s: %s without a picture in %s, such as %s",
+            *(labels, counted(len(orphans), "label file"), images, min(orphans)),
+        )
+    _warn_rivals(images, pairing.rivals)
+    return [
+        Pair(name, images / name, found.get(name) or labels / f"{label_stems(name)[1]}{_LABELS}")
+        for name in names
+        if name not in pairing.rivals
+    ]
+
+
+def _label_files(folder: Path) -> list[str]:
+    found = files_below(folder, {_LABELS})
+    return [name for name in found if PurePosixPath(name).name not in LIST_NAMES]
+
+
+def _warn_rivals(source: Path, rivals: dict[str, str] | Any) -> None:
+    if rivals:
+        example = min(rivals)
+        _log.warning(
+            "%s: left out %s whose label file belongs to another picture, such as %s beside %s",
+            *(source, counted(len(rivals), "picture"), example, rivals[example]),
+        )
+
+
+def _once(pairs: Iterable[Pair], source: Path) -> tuple[Pair, ...]:
+    """Each picture where it comes first; a warning counts those that come again."""
+    found: dict[str, Pair] = {}
+    again = [pair for pair in pairs if found.setdefault(abspath(pair.image), pair) is not pair]
+    if again:
+        _log.warning(
+            "%s: %s named more than once, such as %s; each is used once",
+            *(source, counted(len(again), "picture"), again[0].image),
+        )
+    return tuple(found.values())
+
+
+def _listed(path: Path, image_dir: Path | None) -> list[Pair]:
+    """Pictures of a text file with one path on each line.
+
+    They are relative to ``image_dir``, or else to the file's folder, the one above it or the
+    current one.
+    """
+    names = [line for line in read_text(path).splitlines() if line.strip()]
+    if not names:
+        raise FocusDetrError(f"{path} lists no pictures")
+    folders = (path.parent, path.absolute().parent.parent, Path())
+    images = find_all((image_dir,) if image_dir else folders, names, path)
+    pairs = []
+    labels = _LabelFolders()
+    for name, image in zip(names, images, strict=True):
+        if not image.name.rstrip("."):
+            raise FocusDetrError(f"{path}: {name!r} is no picture")
+        pairs.append(Pair(name.strip(), image, labels.find(image)))
+    if not any(is_file(image) for image in images):
+        raise FocusDetrError(
+            f"{path}: none of the pictures that it lists is there, such as {images[0]}; write them "
+            f"from the folder of this file, or set data.train_images (data.val_images) to the "
+            "folder that they begin in"
+        )
+    return _without_rivals(pairs, path)
+
+
+def _without_rivals(pairs: Sequence[Pair], source: Path) -> list[Pair]:
+    """Without pictures whose label file is that of another, as in ``pair_labels``."""
+    owners: dict[Path, Pair] = {}
+    for pair in sorted(pairs, key=lambda pair: pair.image):
+        owners.setdefault(pair.labels, pair)
+    rivals = {
+        pair.name: owners[pair.labels].name
+        for pair in pairs
+        if owners[pair.labels].image != pair.image and is_file(pair.labels)
+    }
+    _warn_rivals(source, rivals)
+    return [pair for pair in pairs if pair.name not in rivals]
+
+
+class _LabelFolders:
+    """Finds label files of single pictures."""
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, NamedFiles] = {}
+
+    def find(self, image: Path) -> Path:
+        """Below ``labels`` in the place of ``images``, or beside it; where it should be if not."""
+        folders = [*_exchanged(image.parent, _IMAGE_FOLDER, LABEL_FOLDER), image.parent]
+        names = [f"{stem}{_LABELS}" for stem in label_stems(image.name)]
+        ways = ((folder, name) for folder in folders for name in names)
+        found = next(filter(None, (self._file(*way) for way in ways)), None)
+        return found or folders[0] / names[-1]
+
+    def _file(self, folder: Path, name: str) -> Path | None:
+        if folder not in self._folders:
+            self._folders[folder] = NamedFiles(folder)
+        return self._folders[folder].find(name)
+
+
+def _names_above(folder: Path) -> tuple[tuple[str, ...], Path]:
+    """Class names from the file nearest to the labels, at most three folders up."""
+    for place in (folder, *folder.absolute().parents[:3]):
+        found = find_names_file((place,), (*YAML_NAMES, *LIST_NAMES))
+        if found is not None:
+            return read_class_names(found), found
+    raise FocusDetrError(
+        f"{folder}: the class names are missing; put a {YAML_NAMES[0]} or {LIST_NAMES[0]} there"
+    )

@@ -1,0 +1,213 @@
+"""The lines of YOLO label files: boxes, outlines, and boxes with key points or a confidence."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from focus_detr.checks import is_finite_number
+from focus_detr.errors import FocusDetrError
+from focus_detr.wording import counted
+
+_log = logging.getLogger(__name__)
+
+_BOX_FIELDS = ("class", "x centre", "y centre", "width", "height")
+_BOX = len(_BOX_FIELDS)
+_FAR_OUTSIDE = 0.5  # of the picture's side; rounding does not lead so far, pixel coordinates do
+_ROUNDING = 0.02  # of the picture's side, within which a point lies in a box
+_CORNERS = 8  # numbers of an oriented box's four points
+_LIKELY = 0.7  # share of the outlines from which on they are probably none
+_KEY_POINTS_NEED = "key points need a kpt_shape in data.yaml"
+_VISIBILITIES = (0.0, 1.0, 2.0)
+
+Shares = tuple[float, float, float, float]  # x, y, width, height as shares of the picture
+Row = tuple[int, Shares]  # label and box
+
+
+@dataclass(frozen=True)
+class LineForm:
+    """What a set says about its lines."""
+
+    class_names: tuple[str, ...]
+    names_file: Path
+    known: frozenset[str]  # names of classes that boxes may have
+    key_points: tuple[int, int] | None = None  # how many, and the numbers of each
+    outlines: bool = False  # the set says that it has no key points
+
+
+@dataclass
+class _Tally:
+    """What only all lines of a set show together."""
+
+    boxes: int = 0
+    outside: int = 0  # boxes that reach out of their picture
+    like_corners: int = 0  # boxes of which the last two numbers are larger than the first two
+    outlines: int = 0
+    like_key_points: int = 0  # outlines that could be a box with key points
+    parallelograms: int = 0
+    lengths: set[int] = field(default_factory=set)  # numbers in the lines of outlines
+    first_outline: str = ""
+    confidences: int = 0
+    first_confidence: str = ""
+
+
+class LineReader:
+    """Reads lines one by one and, at the end, judges what only all of them show."""
+
+    def __init__(self, form: LineForm) -> None:
+        self._form = form
+        self._tally = _Tally()
+
+    def row(self, words: Sequence[str], where: str) -> Row:
+        """Label and box of a line that is not empty.
+
+        Raises:
+            FocusDetrError: a wrong number of words, an unknown class, or a value far outside.
+        """
+        if self._form.key_points is None and len(words) > _BOX and len(words) % 2 == 1:
+            label = self._label(words[0], where)
+            return label, self._outline(words[1:], where)
+        self._check_rest(words, where)
+        label = self._label(words[0], where)
+        x, y, width, height = (
+            _share(word, name, where)
+            for word, name in zip(words[1:_BOX], _BOX_FIELDS[1:], strict=True)
+        )
+        self._tally.boxes += 1
+        self._tally.like_corners += width > x and height > y
+        self._tally.outside += not (_lies_in(x, width, 0.5, 1) and _lies_in(y, height, 0.5, 1))
+        return label, (x - width / 2, y - height / 2, width, height)
+
+    def finish(self, source: Path) -> None:
+        """Judge the whole set, and count in a warning what was left out.
+
+        Raises:
+            FocusDetrError: its lines can be read in two ways, or its boxes are probably corners.
+        """
+        tally = self._tally
+        if not self._form.outlines and _is_ambiguous(tally):
+            raise FocusDetrError(
+                f"{tally.first_outline}: {tally.lengths.pop()} numbers can be an outline or a box "
+                "with key points, and so can the other lines; say kpt_shape: [points, 2 or 3] in "
+                "the set's data.yaml, or kpt_shape: null for outlines"
+            )
+        if tally.boxes > 1 and tally.like_corners == tally.boxes <= 4 * tally.outside:
+            raise FocusDetrError(
+                f"{source}: the boxes seem to be corners (x1, y1, x2, y2), as {tally.outside} of "
+                f"{tally.boxes} would reach out of their pictures; YOLO text has "
+                f"{', '.join(_BOX_FIELDS[1:])}"
+            )
+        if tally.confidences:
+            _log.warning(
+                "%s: left out the confidence behind %s, such as %s",
+                *(source, counted(tally.confidences, "box"), tally.first_confidence),
+            )
+
+    def _outline(self, words: Sequence[str], where: str) -> Shares:
+        """The box around an outline, and whether it could be a box with key points as well."""
+        try:
+            values = [_share(w, f"point {i // 2 + 1}", where) for i, w in enumerate(words)]
+        except FocusDetrError as error:
+            raise FocusDetrError(f"{error}; {_KEY_POINTS_NEED}") from error
+        tally = self._tally
+        tally.first_outline = tally.first_outline or where
+        tally.outlines += 1
+        tally.like_key_points += _could_be_key_points(values)
+        tally.parallelograms += len(values) == _CORNERS and _is_parallelogram(values)
+        tally.lengths.add(1 + len(values))
+        xs, ys = values[::2], values[1::2]
+        return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
+
+    def _check_rest(self, words: Sequence[str], where: str) -> None:
+        """What may follow a box: key points, and then a confidence as in files of predictions."""
+        points, numbers = self._form.key_points or (0, 0)
+        rest = len(words) - _BOX
+        if rest not in (0, 1, points * numbers, points * numbers + 1):
+            there, expected = counted(len(words), "number"), ", ".join(_BOX_FIELDS)
+            if points:
+                expected += f" and {points} key points of {numbers} numbers"
+            else:
+                expected += f"; {_KEY_POINTS_NEED}"
+            raise FocusDetrError(f"{where} has {there}, expected {expected}")
+        values = [_number(word) for word in words[_BOX:]]
+        if not all(map(is_finite_number, values)):
+            raise FocusDetrError(f"{where}: {' '.join(words[_BOX:])} are not all finite numbers")
+        if rest in (1, points * numbers + 1):
+            if not 0 <= values[-1] <= 1:
+                raise FocusDetrError(
+                    f"{where}: the last of {counted(len(words), 'number')} is {words[-1]}, "
+                    "expected a confidence from 0 to 1"
+                )
+            self._tally.confidences += 1
+            self._tally.first_confidence = self._tally.first_confidence or where
+
+    def _label(self, word: str, where: str) -> int:
+        names, value = self._form.class_names, _number(word)
+        if not value.is_integer():
+            raise FocusDetrError(f"{where}: class must be a whole number, not {word!r}")
+        if not 0 <= value < len(names):
+            raise FocusDetrError(
+                f"{where}: class {word} does not exist, as {self._form.names_file} has 0 to "
+                f"{len(names) - 1}"
+            )
+        if names[int(value)] not in self._form.known:
+            raise FocusDetrError(
+                f"{where}: class '{names[int(value)]}' is not one of the model's classes"
+            )
+        return int(value)
+
+
+def _is_ambiguous(tally: _Tally) -> bool:
+    """Outlines differ in length, or are oriented boxes, or are no boxes with points inside."""
+    oriented = tally.lengths == {1 + _CORNERS} and tally.parallelograms == tally.outlines
+    return (
+        len(tally.lengths) == 1
+        and tally.like_key_points > _LIKELY * tally.outlines
+        and not oriented
+    )
+
+
+def _could_be_key_points(values: Sequence[float]) -> bool:
+    """Whether the first four are a box inside the picture that holds all the other points."""
+    x, y, width, height = values[:4]
+    inside = _lies_in(x, width, 0.5, 1) and _lies_in(y, height, 0.5, 1)
+    return inside and any(_points_lie_in(values, numbers) for numbers in (2, 3))
+
+
+def _points_lie_in(values: Sequence[float], numbers: int) -> bool:
+    """Whether points of so many numbers each lie in the box before them; (0, 0) is no point."""
+    if (len(values) - 4) % numbers:
+        return False
+    x, y, width, height = values[:4]
+    points = [values[i : i + numbers] for i in range(4, len(values), numbers)]
+    seen = [point for point in points if point[0] or point[1]]
+    return all(point[2] in _VISIBILITIES for point in points if numbers == 3) and all(
+        _lies_in(point[0], 0, x, width) and _lies_in(point[1], 0, y, height) for point in seen
+    )
+
+
+def _lies_in(centre: float, length: float, other: float, other_length: float) -> bool:
+    """Whether a span lies in another one, both given by centre and length."""
+    return abs(centre - other) + length / 2 <= other_length / 2 + _ROUNDING
+
+
+def _is_parallelogram(values: Sequence[float]) -> bool:
+    """Whether the diagonals of four corners halve each other."""
+    first, second, third, fourth = (values[i : i + 2] for i in range(0, 8, 2))
+    return all(abs(first[i] + third[i] - second[i] - fourth[i]) <= _ROUNDING for i in (0, 1))
+
+
+def _share(word: str, name: str, where: str) -> float:
+    value = _number(word)
+    if not is_finite_number(value) or not -_FAR_OUTSIDE <= value <= 1 + _FAR_OUTSIDE:
+        raise FocusDetrError(f"{where}: {name} is {word}, expected a share of the picture (0 to 1)")
+    return value
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        return float("nan")

@@ -1,0 +1,96 @@
+"""Fields of VOC files in the forms that tools write."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from focus_detr.data.voc_page import VocPage, read_page
+from focus_detr.errors import FocusDetrError
+
+BOX = "<bndbox><xmin>11</xmin><ymin>21</ymin><xmax>60</xmax><ymax>80</ymax></bndbox>"
+
+
+def page(folder: Path, inner: str, name: str = "cat") -> VocPage:
+    path = folder / "a.xml"
+    path.write_text(
+        f"<annotation><object><name>{name}</name>{inner}</object></annotation>", encoding="utf-8"
+    )
+    return read_page(path)
+
+
+@pytest.mark.parametrize(
+    ("written", "difficult"),
+    [
+        ("<difficult>1</difficult>", True),
+        ("<difficult> true </difficult>", True),
+        ("<difficult>True</difficult>", True),
+        ("<difficult>0</difficult>", False),
+        ("<difficult>FALSE</difficult>", False),
+        ("<difficult>Unspecified</difficult>", False),
+        ("<difficult/>", False),
+        ("<difficult></difficult>", False),
+        ("", False),
+    ],
+)
+def test_difficult_in_every_form(tmp_path: Path, written: str, difficult: bool) -> None:
+    (item,) = page(tmp_path, written + BOX).objects
+    assert (item.name, item.box, item.difficult) == ("cat", (10, 20, 50, 60), difficult)
+
+
+@pytest.mark.parametrize("value", ["2", "-1", "maybe"])
+def test_other_values_of_difficult_are_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(FocusDetrError, match="object 1: 'difficult' must be 0 or 1"):
+        page(tmp_path, f"<difficult>{value}</difficult>{BOX}")
+
+
+def test_parts_are_neither_objects_nor_boxes(tmp_path: Path) -> None:
+    part = BOX.replace(">11<", ">30<").replace(">60<", ">35<")
+    inner = f"<part><name>head</name>{part}</part>"
+    for order in (inner + BOX, BOX + inner):
+        (item,) = page(tmp_path, order).objects
+        assert (item.name, item.box) == ("cat", (10, 20, 50, 60))
+    with pytest.raises(FocusDetrError, match="object 1 has no 'bndbox'"):
+        page(tmp_path, inner)
+
+
+def test_numbers_in_other_forms(tmp_path: Path) -> None:
+    for old, new in ((">11<", "> 11.0\n<"), (">11<", ">1.1e1<")):
+        assert page(tmp_path, BOX.replace(old, new)).objects[0].box == (10, 20, 50, 60)
+    assert page(tmp_path, BOX.replace(">11<", ">-0<")).objects[0].box == (-1, 20, 61, 60)
+
+
+@pytest.mark.parametrize("tag", ["pt", "point"])
+def test_polygons_become_their_boxes(tmp_path: Path, tag: str) -> None:
+    corners = ((10, 40), (30.5, 20), (50, 60))
+    points = "".join(f"<{tag}><x>{x}</x><y>{y}</y></{tag}>" for x, y in corners)
+    assert page(tmp_path, f"<polygon>{points}</polygon>").objects[0].box == (10, 20, 40, 40)
+    flat = "".join(f"<x{i}>{x}</x{i}><y{i}>{y}</y{i}>" for i, (x, y) in enumerate(corners, start=1))
+    assert page(tmp_path, f"<polygon>{flat}</polygon>").objects[0].box == (10, 20, 40, 40)
+    assert page(tmp_path, f"<polygon>{flat}</polygon>{BOX}").objects[0].box == (10, 20, 50, 60)
+    with pytest.raises(FocusDetrError, match="'polygon' has fewer than three points"):
+        page(tmp_path, "<polygon><x1>1</x1><y1>2</y1></polygon>")
+
+
+def test_turned_boxes_become_the_boxes_around_them(tmp_path: Path) -> None:
+    fields = {"cx": 50, "cy": 40, "w": 20, "h": 10, "angle": math.pi / 2}
+    inner = "".join(f"<{key}>{value}</{key}>" for key, value in fields.items())
+    box = page(tmp_path, f"<type>robndbox</type><robndbox>{inner}</robndbox>").objects[0].box
+    assert box == pytest.approx((45, 30, 10, 20))
+
+
+def test_shares_of_the_picture_are_refused(tmp_path: Path) -> None:
+    shares = BOX
+    for old, new in (("11", "0.1"), ("21", "0.2"), ("60", "0.6"), ("80", "1")):
+        shares = shares.replace(f">{old}<", f">{new}<")
+    with pytest.raises(FocusDetrError, match=r"a\.xml: all numbers .* shares of the picture"):
+        page(tmp_path, shares)
+    one = BOX.replace(">11<", ">1<").replace(">21<", ">1<").replace(">60<", ">1<")
+    assert page(tmp_path, one.replace(">80<", ">1<")).objects[0].box == (0, 0, 1, 1)
+
+
+def test_blank_sizes_are_none(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_text("<annotation><size><width> </width></size></annotation>")
+    assert read_page(tmp_path / "a.xml").size is None

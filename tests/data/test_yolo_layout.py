@@ -1,0 +1,146 @@
+"""Where YOLO exports of many tools have their files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from annotation_files import write_picture
+
+from focus_detr.data.annotations import Annotations
+from focus_detr.data.formats import detect_format, read_annotations
+from focus_detr.data.yolo import read_yolo
+from focus_detr.errors import FocusDetrError
+
+LINE = "0 .5 .5 .5 .5\n"
+
+
+def put(root: Path, *names: str) -> Path:
+    """Pictures, and label files with one box."""
+    for name in names:
+        if name.lower().endswith(".txt"):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(LINE)
+        else:
+            write_picture(root / name, (20, 30))
+    return root
+
+
+def boxes(read: Annotations) -> dict[str, int]:
+    """Boxes by the picture's place."""
+    count = {image.image_id: 0 for image in read.images}
+    for box in read.boxes:
+        count[box.image_id] += 1
+    return {image.path.name: count[image.image_id] for image in read.images}
+
+
+def write_yaml(root: Path, text: str) -> Path:
+    (root / "data.yaml").write_text(f"{text}\nnames: {{'0': cat}}\n")
+    return root / "data.yaml"
+
+
+@pytest.mark.parametrize("source", ["", "obj.data", "train.txt"])
+def test_the_export_of_cvat(tmp_path: Path, source: str) -> None:
+    root = put(tmp_path, "obj_train_data/p1.jpg", "obj_train_data/p1.txt", "obj_train_data/p2.jpg")
+    (root / "obj.names").write_text("cat\n")
+    (root / "obj.data").write_text("classes = 1\ntrain = data/train.txt\nnames = data/obj.names\n")
+    (root / "train.txt").write_text("data/obj_train_data/p1.jpg\ndata/obj_train_data/p2.jpg\n")
+    assert detect_format(root / source) == "yolo"
+    assert boxes(read_annotations(root / source)) == {"p1.jpg": 1, "p2.jpg": 0}
+    if source != "train.txt":
+        with pytest.raises(FocusDetrError, match=r"obj\.data has no 'val' or no 'names'"):
+            read_annotations(root / source, split="val")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ".\\images\\train\\p1.jpg",
+        "C:\\Users\\me\\set\\images\\train\\p1.jpg",
+        "/home/me/set/images/train/p1.jpg",
+        "file:///home/me/set/images/train/p1.jpg",
+        "./images/train/p1.jpg\r",
+        "images/train/P1.JPG",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_lists_of_other_machines(tmp_path: Path, line: str, encoding: str) -> None:
+    root = put(tmp_path, "images/train/p1.jpg", "labels/train/p1.txt")
+    for name, text in (("train.txt", line), ("classes.txt", "cat\r\n")):
+        (root / name).write_bytes(text.encode(encoding))
+    assert boxes(read_annotations(root / "train.txt")) == {"p1.jpg": 1}
+
+
+def test_a_list_that_leads_nowhere_says_what_to_do(tmp_path: Path) -> None:
+    root = put(tmp_path, "photos/p1.jpg", "photos/p1.txt")
+    (root / "train.txt").write_text("elsewhere/p1.jpg\n")
+    (root / "classes.txt").write_text("cat\n")
+    with pytest.raises(FocusDetrError, match=r"none of the pictures .* set data\.train_images"):
+        read_annotations(root / "train.txt")
+    (root / "train.txt").write_text("p1.jpg\n")
+    assert boxes(read_annotations(root / "train.txt", root / "photos")) == {"p1.jpg": 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "train: images/train",
+        "path: .\ntrain: images/train",
+        "path: ../datasets/mine\ntrain: images/train",
+        "path: /home/me/mine\ntrain: images/train",
+        "train: /home/me/mine/images/train",
+        "train: ../images/train",
+        "train: C:\\mine\\images\\train",
+        "train: images\\train",
+        "train: [images/train]",
+        "train: train.txt",
+    ],
+)
+def test_places_in_a_yaml(tmp_path: Path, text: str) -> None:
+    root = put(tmp_path, "images/train/p1.jpg", "labels/train/p1.txt", "images/val/p2.jpg")
+    (root / "train.txt").write_text("./images/train/p1.jpg\n")
+    assert boxes(read_yolo(write_yaml(root, text), None)) == {"p1.jpg": 1}
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_names_of_label_files(
+    tmp_path: Path, listed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A list and a folder are read alike."""
+    pictures = ("a.jpg", "a.png", "b.JPG", "c.jpg", "d.png", "e.jpg", "e.png")
+    labels = ("a.txt", "b.TXT", "c.jpg.txt", "._d.txt", ".ipynb_checkpoints/d.txt")
+    root = put(
+        tmp_path,
+        *(f"images/images/{name}" for name in (*pictures, "._a.jpg", "@eaDir/a.jpg")),
+        *(f"images/labels/{name}" for name in labels),
+    )
+    lines = "".join(f"images/images/{name}\n" for name in pictures)
+    (root / "list.txt").write_text(lines)
+    read = read_yolo(write_yaml(root, f"train: {'list.txt' if listed else 'images/images'}"), None)
+    names = ("a.jpg", "b.JPG", "c.jpg")
+    expected = {name: int(name in names) for name in pictures if name != "a.png"}
+    assert boxes(read) == expected
+    assert "left out 1 picture whose label file belongs to another picture" in caplog.text
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_labels_beside_the_pictures_in_a_folder_called_images(tmp_path: Path, listed: bool) -> None:
+    root = put(tmp_path, "images/in/p1.jpg", "images/in/p1.txt")
+    (root / "list.txt").write_text("images/in/p1.jpg\n")
+    read = read_yolo(write_yaml(root, f"train: {'list.txt' if listed else 'images'}"), None)
+    assert boxes(read) == {"p1.jpg": 1}
+
+
+def test_key_points_of_a_set(tmp_path: Path) -> None:
+    root = put(tmp_path, "images/p1.jpg")
+    (root / "labels").mkdir()
+    (root / "labels" / "p1.txt").write_text("0 .5 .5 .2 .4 .45 .4 .55 .6 .5 .5\n")
+    path = write_yaml(root, "train: images\nkpt_shape: [3, 2]")
+    for source in (path, root, root / "labels"):
+        assert read_yolo(source, None).boxes[0].box == pytest.approx((12, 6, 6, 8))
+    with pytest.raises(FocusDetrError, match=r"data\.yaml: 'kpt_shape' must be"):
+        read_yolo(write_yaml(root, "train: images\nkpt_shape: [3, 5]"), None)
+    with pytest.raises(FocusDetrError, match=r"11 numbers can be an outline or a box with key"):
+        read_yolo(write_yaml(root, "train: images"), None)
+    read = read_yolo(write_yaml(root, "train: images\nkpt_shape: null"), None)
+    assert read.boxes[0].box == pytest.approx((6, 8, 10.5, 4))

@@ -1,0 +1,116 @@
+"""Lines of YOLO label files in the forms that tools write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from focus_detr.data.yolo_rows import LineForm, LineReader, Row
+from focus_detr.errors import FocusDetrError
+
+NAMES = ("cat", "dog")
+
+
+def read(lines: Sequence[str], **form: object) -> list[Row]:
+    reader = LineReader(LineForm(NAMES, Path("data.yaml"), frozenset(NAMES), **form))
+    rows = [reader.row(line.split(), f"line {n}") for n, line in enumerate(lines, start=1)]
+    reader.finish(Path("labels"))
+    return rows
+
+
+def pose(count: int, numbers: int, lines: int = 20, spread: float = 0.4) -> list[str]:
+    """Boxes with points inside them."""
+    rng = np.random.default_rng(0)
+    made = []
+    for x, y, size in rng.uniform((0.3, 0.3, 0.1), (0.6, 0.6, 0.3), (lines, 3)):
+        points = rng.uniform(-spread, spread, (count, 2)) * size + (x, y)
+        seen = rng.integers(1, 3, (count, 1))
+        values = np.hstack([points, seen])[:, :numbers].ravel()
+        made.append(" ".join(map(str, (0, x, y, size, size, *values))))
+    return made
+
+
+def outlines(corners: int, lines: int = 20) -> list[str]:
+    """Points around a centre."""
+    rng = np.random.default_rng(1)
+    turn = 2 * np.pi * np.arange(corners) / corners
+    made = []
+    for x, y, size in rng.uniform((0.2, 0.2, 0.05), (0.8, 0.8, 0.15), (lines, 3)):
+        points = np.stack([x + size * np.cos(turn), y + size * np.sin(turn)], axis=1)
+        made.append(" ".join(map(str, (1, *points.ravel()))))
+    return made
+
+
+@pytest.mark.parametrize(("count", "numbers"), [(8, 2), (17, 3), (4, 3), (5, 2)])
+@pytest.mark.parametrize("confidence", ["", " 0.25"])
+def test_a_box_with_key_points_is_its_numbers_2_to_5(
+    count: int, numbers: int, confidence: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = [line + confidence for line in pose(count, numbers)]
+    rows = read(lines, key_points=(count, numbers))
+    for line, (label, (left, top, width, height)) in zip(lines, rows, strict=True):
+        expected = [float(word) for word in line.split()[:5]]
+        assert [label, left + width / 2, top + height / 2, width, height] == pytest.approx(expected)
+    assert ("left out the confidence behind 20 boxes, such as line 1" in caplog.text) == bool(
+        confidence
+    )
+
+
+def test_boxes_without_their_key_points_and_other_numbers() -> None:
+    assert read(["0 .5 .5 .2 .2"], key_points=(8, 2))[0][1] == pytest.approx((0.4, 0.4, 0.2, 0.2))
+    with pytest.raises(
+        FocusDetrError, match=r"has 9 numbers, expected .* and 8 key points of 2 num"
+    ):
+        read(["0 .5 .5 .2 .2 .1 .1 .3 .3"], key_points=(8, 2))
+
+
+@pytest.mark.parametrize(("count", "numbers"), [(8, 2), (2, 2), (4, 3)])
+@pytest.mark.parametrize("spread", [0.4, 0.52])
+def test_what_could_be_key_points_is_asked_for(count: int, numbers: int, spread: float) -> None:
+    """Also where a point in some boxes lies a little outside."""
+    lines = pose(count, numbers, spread=spread)
+    with pytest.raises(FocusDetrError, match="kpt_shape"):
+        read(lines)
+    if numbers == 2:
+        assert len(read(lines, outlines=True)) == len(lines)
+
+
+def test_an_even_number_is_no_outline() -> None:
+    with pytest.raises(
+        FocusDetrError, match=r"56 numbers.*key points need a kpt_shape in data.yaml"
+    ):
+        read(pose(17, 3))
+
+
+@pytest.mark.parametrize("corners", [3, 4, 7, 30])
+def test_outlines_become_their_boxes(corners: int) -> None:
+    lines = outlines(corners)
+    for line, (_, (left, top, width, height)) in zip(lines, read(lines), strict=True):
+        points = np.array(line.split()[1:], float).reshape(-1, 2)
+        expected = [*points.min(axis=0), *np.ptp(points, axis=0)]
+        assert [left, top, width, height] == pytest.approx(expected)
+
+
+def test_oriented_boxes_are_outlines() -> None:
+    line = "0 0.4 0.3 0.6 0.4 0.5 0.6 0.3 0.5"
+    assert read([line])[0] == (0, pytest.approx((0.3, 0.3, 0.3, 0.3)))
+
+
+def test_outlines_of_different_lengths_need_no_word() -> None:
+    lines = [*pose(8, 2, 1), *pose(5, 2, 1)]
+    assert len(read(lines)) == 2
+
+
+def test_a_confidence_is_left_out_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    rows = read(["0 .5 .5 .2 .4 .9", "1 .5 .5 .2 .4"])
+    assert [box for _, box in rows] == [pytest.approx((0.4, 0.3, 0.2, 0.4))] * 2
+    assert "left out the confidence behind 1 box, such as line 1" in caplog.text
+
+
+def test_corners_are_told_from_centres() -> None:
+    with pytest.raises(FocusDetrError, match=r"seem to be corners .* 2 of 3 would reach out"):
+        read(["0 .1 .1 .3 .3", "0 .2 .5 .9 .9", "1 .4 .4 .5 .5"])
+    assert len(read(["0 .1 .1 .3 .3", "0 .6 .5 .5 .4"])) == 2
