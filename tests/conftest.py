@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import lite_library
 import pytest
 from hypothesis import HealthCheck, settings
 from script_module import load_script
@@ -83,3 +84,9 @@ def msda(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
             monkeypatch.setenv("FOCUS_DETR_MSDA_LIBRARY", str(library))
     monkeypatch.setenv("FOCUS_DETR_MSDA", choice)
     return choice
+
+
+@pytest.fixture(scope="session")
+def lite_functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library that calls the real MindSpore Lite, built once."""
+    return lite_library.build(tmp_path_factory.mktemp("lite"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,9 +12,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import lite_library
 import numpy as np
 import onnx
 import pytest
+from lite_runs import run_worker
 from onnx_patterns import stumbling_blocks
 from PIL import Image
 from script_module import load_script
@@ -21,6 +24,7 @@ from small_checkpoint import write_small_checkpoint
 
 from focus_detr.commands.export import parse_arguments
 from focus_detr.data.image_io import read_image
+from focus_detr.deploy.engine import open_engine
 from focus_detr.deploy.runner import ExportedPredictor
 from focus_detr.deploy.sidecar import read_sidecar, sidecar_path, write_sidecar
 from focus_detr.exporting import session
@@ -161,9 +165,7 @@ def test_the_same_network_in_onnx_needs_no_mindspore(exported: Exported) -> None
     path.parent.mkdir()
     write_onnx(exported.composed, path, open_batch=True)
     assert stumbling_blocks(onnx.load(path)) == []
-    sidecar = read_sidecar(exported.composed)
-    graph = replace(sidecar.graph, engine="onnx", batch=None)
-    write_sidecar(path, replace(sidecar, file_sha256=sha256_of(path), graph=graph))
+    _write_sidecar(exported, path, engine="onnx", batch=None)
     found, modules = predicted(exported.folder, ["--model", str(path)])
     assert not [name for name in modules if name.split(".")[0] == "mindspore"]
     predictor = ExportedPredictor.from_path(exported.composed, "CPU")
@@ -175,6 +177,60 @@ def test_the_same_network_in_onnx_needs_no_mindspore(exported: Exported) -> None
     ]
     same = compare_tokens(*tokens)
     assert same.same_tokens == same.tokens > 60
+
+
+@pytest.mark.skipif(lite_library.problem() is not None, reason=str(lite_library.problem()))
+def test_the_same_network_on_the_real_mindspore_lite(
+    exported: Exported, lite_functions: Path
+) -> None:
+    folder = exported.folder / "lite"
+    folder.mkdir()
+    source, path = folder / "a.onnx", folder / "a.mindir"
+    write_onnx(exported.composed, source)
+    run_worker(lite_functions, "convert", source, path)
+    _write_sidecar(exported, path, engine="lite")
+    _write_sidecar(exported, source, engine="onnx")
+    engine = open_engine(source, read_sidecar(source).graph)
+    inputs = [_inputs(seed, size) for seed, size in enumerate(((64, 96), (50, 96), (64, 71)))]
+    named = {f"{name}{i}": array for i, each in enumerate(inputs) for name, array in each.items()}
+    np.savez(folder / "in.npz", **named)
+    run_worker(lite_functions, "detect", path, folder / "in.npz", folder / "out.npz")
+    with np.load(folder / "out.npz") as found:
+        for i, each in enumerate(inputs):
+            scores, labels, boxes, ranked, counts = engine.run(*each.values())
+            np.testing.assert_allclose(found[f"{i}_0"], scores, atol=2e-5, rtol=0)
+            np.testing.assert_array_equal(found[f"{i}_1"], labels)
+            np.testing.assert_allclose(found[f"{i}_2"], boxes, atol=2e-3, rtol=0)
+            np.testing.assert_array_equal(found[f"{i}_3"], ranked)
+            np.testing.assert_array_equal(found[f"{i}_4"], counts)
+
+
+@pytest.mark.skipif(lite_library.problem() is not None, reason=str(lite_library.problem()))
+def test_a_file_of_a_later_mindspore_is_refused_by_an_old_lite(
+    exported: Exported, lite_functions: Path
+) -> None:
+    folder = exported.folder / "later"
+    folder.mkdir()
+    path = shutil.copy(exported.composed, folder)
+    _write_sidecar(exported, Path(path), engine="lite")
+    told = run_worker(lite_functions, "detect", path, "in.npz", "out.npz", fails=True)
+    assert told.startswith(f"error: MindSpore Lite cannot load {path}: ")
+    assert "can only support the maximum mind ir version: 1" in told and told.count("\n") == 1
+
+
+def _write_sidecar(exported: Exported, path: Path, **changes: Any) -> None:
+    """That of the export, for another file and engine."""
+    sidecar = read_sidecar(exported.composed)
+    graph = replace(sidecar.graph, **changes)
+    write_sidecar(path, replace(sidecar, file_sha256=sha256_of(path), graph=graph))
+
+
+def _inputs(seed: int, size: tuple[int, int]) -> dict[str, np.ndarray]:
+    """A drawn picture with padding, and its sizes."""
+    images = np.zeros((1, 64, 96, 3), np.uint8)
+    images[0, : size[0], : size[1]] = draw_picture(*size, seed=seed)
+    twice = 2 * np.int32([size])
+    return {"images": images, "image_sizes": np.int32([size]), "picture_sizes": twice}
 
 
 def test_pictures_of_a_batch_do_not_disturb_each_other(exported: Exported) -> None:
