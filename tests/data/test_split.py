@@ -67,6 +67,20 @@ def test_a_list_names_files_and_folders(tmp_path: Path) -> None:
     assert names_of(divide_by_list(whole, path).val) == {"in/c.jpg"}
 
 
+def test_a_list_of_another_system(tmp_path: Path) -> None:
+    whole = make_set(["in\\a.jpg", "in/b.jpg", "in/a b.jpg", "in/a%20b.jpg", "c.jpg"])
+    path = tmp_path / "val.txt"
+    for text, chosen in (
+        ("in/a.jpg", {"in\\a.jpg"}),
+        ("in\\b", {"in/b.jpg"}),
+        ("in\\", {"in\\a.jpg", "in/b.jpg", "in/a b.jpg", "in/a%20b.jpg"}),
+        ("in/a%20b.jpg", {"in/a%20b.jpg"}),
+        ("in/a b.jpg", {"in/a b.jpg"}),
+    ):
+        path.write_text(text, encoding="utf-16")
+        assert names_of(divide_by_list(whole, path).val) == chosen
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from focus_detr.data.annotations import Annotations, ImageEntry
+from focus_detr.data.annotations import Annotations
+from focus_detr.data.named_files import spellings
 from focus_detr.data.text_files import read_text
 from focus_detr.errors import FocusDetrError
 
@@ -45,19 +46,22 @@ def divide_by_list(annotations: Annotations, path: Path) -> Division:
     """Take the images that a text file lists, one on each line.
 
     A line is a name as the annotations have it, with or without its ending, or a folder that ends
-    in a slash and stands for everything below it.
+    in a slash and stands for everything below it. It may be spelled as on another system.
 
     Raises:
         FocusDetrError: the file is not readable, a line fits no image, or one part would be empty.
     """
     chosen: set[int] = set()
-    known = _by_name(annotations.images)
+    images = annotations.images
+    exact = _by_name((image.image_id, image.name) for image in images)
+    loose = _by_name((image.image_id, name) for image in images for name in spellings(image.name))
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         name = line.strip()
-        found = _below(annotations.images, name) if name.endswith("/") else known.get(name)
+        ways = [exact.get(name), *(loose.get(given) for given in spellings(name))]
+        found = next(filter(None, ways), None)
         if name and not found:
             raise FocusDetrError(f"{path}: line {number}: {annotations.source} has no '{name}'")
-        chosen |= set(found or ())
+        chosen |= found or set()
     return _divide(annotations, chosen, f"data.val_list {path}")
 
 
@@ -66,18 +70,15 @@ def _hash(name: str, seed: int) -> int:
     return int.from_bytes(digest[:_HASH_BYTES], "big")
 
 
-def _by_name(images: Iterable[ImageEntry]) -> dict[str, list[int]]:
-    """Ids under the full name and under the name without its ending."""
-    known: dict[str, list[int]] = {}
-    for image in images:
-        path = PurePosixPath(image.name)
-        for name in {image.name, str(path.parent / path.stem)}:
-            known.setdefault(name, []).append(image.image_id)
+def _by_name(names: Iterable[tuple[int, str]]) -> dict[str, set[int]]:
+    """Ids under the full name, the name without its ending, and each folder with a slash."""
+    known: dict[str, set[int]] = {}
+    for image_id, name in names:
+        path = PurePosixPath(name)
+        folders = [f"{parent}/" for parent in path.parents[:-1]]
+        for text in {name, str(path.parent / path.stem), *folders}:
+            known.setdefault(text, set()).add(image_id)
     return known
-
-
-def _below(images: Iterable[ImageEntry], folder: str) -> list[int]:
-    return [image.image_id for image in images if image.name.startswith(folder)]
 
 
 def _divide(annotations: Annotations, chosen: set[int], why: str) -> Division:

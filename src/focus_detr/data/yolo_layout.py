@@ -157,8 +157,9 @@ def _images_of(labels: Path) -> Path:
 
 def _labels_of(images: Path) -> Path:
     """The folder of label files that belongs to one of pictures; the pictures' own if need be."""
-    ways = [*_exchanged(images, _IMAGE_FOLDER, LABEL_FOLDER), images]
-    return next(filter(is_folder, ways), ways[0])
+    ways = [*_exchanged(images, _IMAGE_FOLDER, LABEL_FOLDER)]
+    found = next(filter(is_folder, ways), None)
+    return found or (images if not ways or _label_files(images) else ways[0])
 
 
 def _pairs(images: Path, labels: Path) -> list[Pair]:
