@@ -5,12 +5,14 @@ from __future__ import annotations
 import pickle
 import struct
 import zlib
+from io import BytesIO
 
 import numpy as np
 import pytest
 from demo_server import picture
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from focus_detr.demo.pictures import check_picture, decode_picture
 from focus_detr.demo.refusals import RefusalError
@@ -42,6 +44,21 @@ def test_known_formats_are_decoded(suffix: str) -> None:
     image = decode_picture(data)
     assert image.shape == (40, 50, 3)
     assert np.abs(image[20, 25].astype(int) - [200, 20, 10]).max() <= 4
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "MPO"])
+def test_photographs_are_turned_and_may_have_something_behind_them(kind: str) -> None:
+    """As a browser shows them, so that the boxes lie where they should."""
+    file, exif = BytesIO(), Image.Exif()
+    exif[0x0112] = 6  # the stored left half is on top
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[:, :30, 0] = 200
+    Image.fromarray(pixels).save(file, kind, exif=exif)
+    data = file.getvalue() + b"\xff\xd8\xff\xda film" * 50
+    check_picture(data, LIMIT)
+    image = decode_picture(data)
+    assert image.shape == (60, 40, 3)
+    assert image[5, 20, 0] > 150 and image[55, 20, 0] < 50
 
 
 @pytest.mark.parametrize(

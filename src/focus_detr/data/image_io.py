@@ -9,7 +9,14 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from focus_detr.data.orientation import any_size, exchanges_sides, orientation_of, turn, turn_back
+from focus_detr.data.orientation import (
+    UPRIGHT,
+    any_size,
+    exchanges_sides,
+    orientation_of,
+    turn,
+    turn_back,
+)
 from focus_detr.data.whole_pictures import is_cut_off
 from focus_detr.errors import FocusDetrError
 
@@ -100,5 +107,8 @@ def _decode(data: bytes, name: str | Path) -> np.ndarray:
 
 
 def _orientation(data: bytes) -> int:
-    with any_size(), Image.open(BytesIO(data)) as header:
-        return orientation_of(header, BytesIO(data))
+    try:
+        with any_size(), Image.open(BytesIO(data)) as header:
+            return orientation_of(header, BytesIO(data))
+    except Exception:  # whatever a header that OpenCV understands leads Pillow to
+        return UPRIGHT
