@@ -47,7 +47,7 @@ def read_class_names(path: Path) -> tuple[str, ...]:
         FocusDetrError: not readable, no names, or a name that is empty or given twice; a blank line
             before the last name would be an empty one.
     """
-    if path.suffix in (".yaml", ".yml"):
+    if path.suffix.lower() in (".yaml", ".yml"):
         names = names_of_yaml(read_yaml(path), path)
     else:
         names = [line.strip() for line in read_text(path).rstrip().splitlines()]
@@ -73,7 +73,7 @@ def read_key_points(path: Path) -> tuple[tuple[int, int] | None, bool]:
     Raises:
         FocusDetrError: it is no such pair.
     """
-    if path.suffix not in (".yaml", ".yml"):
+    if path.suffix.lower() not in (".yaml", ".yml"):
         return None, False
     content = read_yaml(path)
     shape = content.get("kpt_shape")
