@@ -132,7 +132,7 @@ def read_json(path: str | Path) -> Any:
         FocusDetrError: the file is missing, unreadable or not JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_bytes())  # in any of the encodings that JSON has
     except OSError as error:
         raise FocusDetrError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:

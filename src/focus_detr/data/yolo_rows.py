@@ -18,6 +18,7 @@ _BOX = len(_BOX_FIELDS)
 _FAR_OUTSIDE = 0.5  # of the picture's side; rounding does not lead so far, pixel coordinates do
 _ROUNDING = 0.02  # of the picture's side, within which a point lies in a box
 _CORNERS = 8  # numbers of an oriented box's four points
+_ORIENTED = 0.9  # share of the outlines from which on they are oriented boxes, some cut at the edge
 _LIKELY = 0.7  # share of the outlines from which on they are probably none
 _KEY_POINTS_NEED = "key points need a kpt_shape in data.yaml"
 _VISIBILITIES = (0.0, 1.0, 2.0)
@@ -161,7 +162,7 @@ class LineReader:
 
 def _is_ambiguous(tally: _Tally) -> bool:
     """Outlines differ in length, or are oriented boxes, or are no boxes with points inside."""
-    oriented = tally.lengths == {1 + _CORNERS} and tally.parallelograms == tally.outlines
+    oriented = tally.parallelograms > _ORIENTED * tally.outlines
     return (
         len(tally.lengths) == 1
         and tally.like_key_points > _LIKELY * tally.outlines
