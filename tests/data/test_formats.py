@@ -28,6 +28,20 @@ def test_folders_are_told_apart(tmp_path: Path) -> None:
         detect_format(tmp_path / "empty")
 
 
+def test_hidden_files_decide_nothing(tmp_path: Path) -> None:
+    yolo = write_yolo(tmp_path / "yolo", SIZES, {"a": ""}).parent / "labels" / "train"
+    for name in ("._a.xml", ".ipynb_checkpoints/a.json", "@eaDir/a.xml", "._a.mindrecord"):
+        (yolo / name).parent.mkdir(exist_ok=True)
+        (yolo / name).write_bytes(b"kept by a system")
+    assert detect_format(yolo) == "yolo"
+    coco = tmp_path / "coco" / "train.json"
+    coco.parent.mkdir()
+    content = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "cat"}]}
+    coco.write_text(json.dumps(content))
+    (coco.parent / "._train.json").write_bytes(b"kept by a system")
+    assert read_annotations(coco.parent).classes.names == ("cat",)
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [

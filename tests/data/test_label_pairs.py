@@ -21,6 +21,9 @@ ACCENT = "caf\u00e9"
         ("000001_boxes", "000001.jpg", ["000001.jpg", "000002.jpg"], "000001.jpg"),
         ("x", r"C:\photos\my%20photo.jpg", ["my photo.jpg", "b.jpg"], "my photo.jpg"),
         ("x", "a.jpg", ["in/a.jpg", "b.jpg"], "in/a.jpg"),
+        ("x1", "a", ["a.jpg", "b.jpg"], "a.jpg"),  # as in files of VOC's own form
+        ("x1", "a.PNG", ["a.jpg", "b.jpg"], "a.jpg"),  # written anew in another format
+        ("x1", "a", ["a.jpg", "a.png"], None),
         ("x", "a.jpg", ["in/a.jpg", "out/a.jpg"], None),  # which of the two?
         ("photo", "photo.png", ["photo.jpg", "photo.png"], "photo.png"),
         ("photo", "", ["photo.png", "photo.jpg"], "photo.jpg"),

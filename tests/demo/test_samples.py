@@ -18,6 +18,7 @@ def test_pictures_are_offered_by_name_with_small_copies(tmp_path: Path) -> None:
     (tmp_path / "b.png").write_bytes(picture(size=(300, 600)))
     (tmp_path / "a.JPG").write_bytes(picture(suffix=".jpg"))
     (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "._a.JPG").write_bytes(b"kept by a system")
     offered = load_samples(tmp_path)
     assert [(item.path.name, item.media_type) for item in offered] == [
         ("a.JPG", "image/jpeg"),

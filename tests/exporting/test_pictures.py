@@ -30,6 +30,8 @@ def test_photographs_come_from_files_and_folders(tmp_path: Path) -> None:
     photo = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
     write_image(tmp_path / "deep" / "a.png", photo)
     (tmp_path / "deep" / "notes.txt").write_text("no picture")
+    (tmp_path / "deep" / "._a.png").write_bytes(b"kept by a system")
+    write_image(tmp_path / "@eaDir" / "a.png", photo)
     for path in (tmp_path, tmp_path / "deep" / "a.png"):
         (found,) = comparison_pictures([path])
         np.testing.assert_array_equal(found, photo)

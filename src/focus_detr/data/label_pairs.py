@@ -103,15 +103,21 @@ class _Index:
         return folded if len(folded) == 1 else []
 
     def said(self, name: str) -> str | None:
-        """The picture that a name in a label file means, as it is or by its last part."""
-        for given in spellings(name):
-            for part in (given, PurePosixPath(given).name):
-                if part in self._names:
-                    return part
-            alike = self._by_base.get(PurePosixPath(given).name, [])
-            if len(alike) == 1 and PurePosixPath(alike[0]).name == PurePosixPath(given).name:
+        """The picture that a name in a label file means: as it is, by its last part, its stem."""
+        written = spellings(name) if name.strip() else []
+        bases = [PurePosixPath(given).name for given in written]
+        for given in (*written, *bases):
+            if given in self._names:
+                return given
+        for base in bases:
+            alike = [picture for picture in self._by_base.get(base, []) if _base(picture) == base]
+            if len(alike) == 1:
                 return alike[0]
-        return None
+        stems = [
+            PurePosixPath(given).with_suffix("").name for given in written if given.strip("/.")
+        ]
+        ways = [self._by_base.get(stem, []) for stem in (*bases, *stems)]
+        return next((alike[0] for alike in ways if len(alike) == 1), None)
 
     def alone(self, stem: str) -> str | None:
         """The only picture of this name in any folder."""
@@ -126,6 +132,10 @@ def _table(entries: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
         if name not in listed:
             listed.append(name)
     return table
+
+
+def _base(picture: str) -> str:
+    return PurePosixPath(picture).name
 
 
 def _fold(stem: str) -> str:
