@@ -39,6 +39,8 @@ def found(root: Path, *names: str) -> list[str]:
         ("Images/IMG_1.JPG", "images/img_1.jpg"),
         (r"C:\Users\me\set\images\p1.jpg", "images/p1.jpg"),
         ("/home/me/elsewhere/p1.jpg", "p1.jpg"),
+        ("file:///C:/set/p1.jpg", "p1.jpg"),
+        ("http://images.example.org/val2017/p1.jpg", "p1.jpg"),
         ("data/obj_train_data/p1.jpg", "obj_train_data/p1.jpg"),
         ("set/p1.jpg", "p1.jpg"),  # the folder itself is called so
     ],

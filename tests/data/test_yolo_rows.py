@@ -94,6 +94,19 @@ def test_outlines_become_their_boxes(corners: int) -> None:
         assert [left, top, width, height] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "0 .2 .2 .3 .2 .3 .25 .25 .3 .2 .25",  # the first side is level
+        "0 .2 .2 .3 .21 .3 .25 .2 .25 .2 .2",  # the last point is the first
+    ],
+)
+def test_outlines_by_their_form(line: str) -> None:
+    points = np.array(line.split()[1:], float).reshape(-1, 2)
+    expected = [*points.min(axis=0), *np.ptp(points, axis=0)]
+    assert read([line, line]) == [(0, pytest.approx(expected))] * 2
+
+
 def test_oriented_boxes_are_outlines() -> None:
     line = "0 0.4 0.3 0.6 0.4 0.5 0.6 0.3 0.5"
     assert read([line])[0] == (0, pytest.approx((0.3, 0.3, 0.3, 0.3)))

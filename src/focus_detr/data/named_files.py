@@ -62,7 +62,7 @@ class NamedFiles:
     def _by_end(self, name: str) -> Path | None:
         drive, rest = ntpath.splitdrive(name)
         parts = PurePosixPath(rest).parts
-        foreign = bool(drive) or rest.startswith(("/", "../"))
+        foreign = bool(drive) or "://" in rest or rest.startswith(("/", "../"))
         for start in range(1, len(parts)):
             same_folder = parts[start - 1] == self._folder.absolute().name
             if foreign or same_folder or start < len(parts) - 1:

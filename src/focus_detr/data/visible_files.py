@@ -27,6 +27,7 @@ _SYSTEM_NAMES = frozenset(
         "#recycle",
         "#snapshot",
         "@recycle",
+        "@__thumb",
         "@recently-snapshot",
     }
 )

@@ -171,8 +171,14 @@ def _is_ambiguous(tally: _Tally) -> bool:
 
 
 def _could_be_key_points(values: Sequence[float]) -> bool:
-    """Whether the first four are a box inside the picture that holds all the other points."""
+    """Whether the first four are a box inside the picture that holds all the other points.
+
+    It cannot be where the last point closes an outline, or the first two lie above or beside each
+    other, which would be a width or height equal to a centre.
+    """
     x, y, width, height = values[:4]
+    if x == width or y == height or tuple(values[-2:]) == (x, y):
+        return False
     inside = _lies_in(x, width, 0.5, 1) and _lies_in(y, height, 0.5, 1)
     return inside and any(_points_lie_in(values, numbers) for numbers in (2, 3))
 
