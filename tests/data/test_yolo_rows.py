@@ -97,8 +97,8 @@ def test_outlines_become_their_boxes(corners: int) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "0 .2 .2 .3 .2 .3 .25 .25 .3 .2 .25",  # the first side is level
-        "0 .2 .2 .3 .21 .3 .25 .2 .25 .2 .2",  # the last point is the first
+        "0 .2 .2 .3 .2 .3 .25 .2 .25 .2 .2",  # a rectangle, closed
+        "0 .2 .2 .3 .2 .3 .25 .25 .25 .25 .22 .2 .22",  # steps
     ],
 )
 def test_outlines_by_their_form(line: str) -> None:

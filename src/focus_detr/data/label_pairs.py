@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from functools import cached_property
+from posixpath import basename, splitext
 
 from focus_detr.data.named_files import spellings
 
 
 def label_stems(picture: str) -> tuple[str, str]:
     """What label files of a picture are called, without their own ending; the nearer one first."""
-    return picture, PurePosixPath(picture).with_suffix("").as_posix()
+    return picture, splitext(picture)[0]
 
 
 @dataclass(frozen=True)
@@ -86,13 +87,25 @@ class _Index:
     """Pictures by name."""
 
     def __init__(self, pictures: Sequence[str]) -> None:
-        ordered = sorted(pictures)
-        self._names = set(ordered)
-        self._by_stem = _table((stem, name) for name in ordered for stem in label_stems(name))
-        self._folded = _table((_fold(stem), n) for n in ordered for stem in label_stems(n))
-        self._by_base = _table(
-            (PurePosixPath(stem).name, name) for name in ordered for stem in {*label_stems(name)}
-        )
+        self._ordered = sorted(pictures)
+        self._names = set(self._ordered)
+        self._by_stem = self._table(lambda stem: stem)
+
+    @cached_property
+    def _folded(self) -> dict[str, list[str]]:
+        return self._table(_fold)
+
+    @cached_property
+    def _by_base(self) -> dict[str, list[str]]:
+        return self._table(basename)
+
+    def _table(self, key: Callable[[str], str]) -> dict[str, list[str]]:
+        """Pictures by what the key makes of their stems."""
+        table: dict[str, list[str]] = {}
+        for name in self._ordered:
+            for stem in {*map(key, label_stems(name))}:
+                table.setdefault(stem, []).append(name)
+        return table
 
     def called_like(self, stem: str) -> list[str]:
         """Pictures of this path; else those that differ in upper and lower case or accents only."""
@@ -104,38 +117,25 @@ class _Index:
 
     def said(self, name: str) -> str | None:
         """The picture that a name in a label file means: as it is, by its last part, its stem."""
-        written = spellings(name) if name.strip() else []
-        bases = [PurePosixPath(given).name for given in written]
+        if not name.strip() or name in self._names:
+            return name if name in self._names else None
+        written = spellings(name)
+        bases = [*filter(None, map(basename, written))]
         for given in (*written, *bases):
             if given in self._names:
                 return given
         for base in bases:
-            alike = [picture for picture in self._by_base.get(base, []) if _base(picture) == base]
+            alike = [name for name in self._by_base.get(base, []) if basename(name) == base]
             if len(alike) == 1:
                 return alike[0]
-        stems = [
-            PurePosixPath(given).with_suffix("").name for given in written if given.strip("/.")
-        ]
+        stems = [splitext(base)[0] for base in bases]
         ways = [self._by_base.get(stem, []) for stem in (*bases, *stems)]
         return next((alike[0] for alike in ways if len(alike) == 1), None)
 
     def alone(self, stem: str) -> str | None:
         """The only picture of this name in any folder."""
-        alike = self._by_base.get(PurePosixPath(stem).name, [])
+        alike = self._by_base.get(basename(stem), [])
         return alike[0] if len(alike) == 1 else None
-
-
-def _table(entries: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    table: dict[str, list[str]] = {}
-    for key, name in entries:
-        listed = table.setdefault(key, [])
-        if name not in listed:
-            listed.append(name)
-    return table
-
-
-def _base(picture: str) -> str:
-    return PurePosixPath(picture).name
 
 
 def _fold(stem: str) -> str:

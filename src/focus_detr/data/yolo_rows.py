@@ -173,14 +173,18 @@ def _is_ambiguous(tally: _Tally) -> bool:
 def _could_be_key_points(values: Sequence[float]) -> bool:
     """Whether the first four are a box inside the picture that holds all the other points.
 
-    It cannot be where the last point closes an outline, or the first two lie above or beside each
-    other, which would be a width or height equal to a centre.
+    It cannot be where all sides of the outline are level or upright, as those of a rectangle.
     """
     x, y, width, height = values[:4]
-    if x == width or y == height or tuple(values[-2:]) == (x, y):
+    if all(values[i] == values[i + 2] or values[i + 1] == values[i + 3] for i in _sides(values)):
         return False
     inside = _lies_in(x, width, 0.5, 1) and _lies_in(y, height, 0.5, 1)
     return inside and any(_points_lie_in(values, numbers) for numbers in (2, 3))
+
+
+def _sides(values: Sequence[float]) -> range:
+    """Where the sides of an outline begin."""
+    return range(0, len(values) - 2, 2)
 
 
 def _points_lie_in(values: Sequence[float], numbers: int) -> bool:
