@@ -71,8 +71,13 @@ def test_exif_behind_the_pixels_of_a_png(tmp_path: Path, picture: np.ndarray) ->
     block = b"eXIf" + exif(6).tobytes()[6:]
     chunk = struct.pack(">I", len(block) - 4) + block + struct.pack(">I", zlib.crc32(block))
     content = file.getvalue()
-    (tmp_path / "a.png").write_bytes(content[:-12] + chunk + content[-12:])
-    assert read_size(tmp_path / "a.png") == read_image(tmp_path / "a.png").shape[:2] == (40, 24)
+    for behind in (b"", b"film" * 30000):
+        (tmp_path / "a.png").write_bytes(content[:-12] + chunk + content[-12:] + behind)
+        assert read_size(tmp_path / "a.png") == read_image(tmp_path / "a.png").shape[:2] == (40, 24)
+    turned = encode(picture, "png", 6)  # behind the end of an upright one
+    for behind in (turned, turned[:-12] + chunk + turned[-12:]):
+        (tmp_path / "b.png").write_bytes(content + behind)
+        assert read_size(tmp_path / "b.png") == read_image(tmp_path / "b.png").shape[:2] == (24, 40)
 
 
 @pytest.mark.parametrize("value", [0, 9, 700])

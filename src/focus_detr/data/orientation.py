@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import warnings
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
@@ -12,10 +11,12 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image
 
+from focus_detr.data.png_chunks import END, png_chunks
+
 UPRIGHT = 1
 _ORIENTATION = 0x0112  # the tag of EXIF and TIFF
 _LATE = 1 << 16  # bytes at the end of a PNG where some programs put what they know of it
-_LATE_EXIF = b"eXIf"
+_EXIF = b"eXIf"
 _limit_lock = threading.Lock()
 _INVERSE = {6: 8, 8: 6}  # all others undo themselves
 
@@ -77,18 +78,19 @@ def _late_exif(image: Image.Image, file: IO[bytes]) -> bytes:
     """EXIF behind the pixels of a PNG, for which Pillow would decode them."""
     if image.format != "PNG":
         return b""
-    place = file.tell()
-    end = file.seek(0, 2)
-    file.seek(max(0, end - _LATE))
-    tail = file.read()
-    file.seek(place)
-    found = tail.rfind(_LATE_EXIF)
-    if found < 4:
+    place, end = file.tell(), file.seek(0, 2)
+    try:
+        file.seek(max(0, end - _LATE))
+        tail = file.read()
+        if tail.count(END) == 1 and tail.rfind(END) == len(tail) - 8 and _EXIF not in tail:
+            return b""  # as nearly always; from a network disk all chunks would take long
+        for chunk in png_chunks(file):
+            if chunk.kind == _EXIF:
+                file.seek(chunk.start)
+                return file.read(chunk.length)
         return b""
-    length = int.from_bytes(tail[found - 4 : found], "big")
-    content = tail[found : found + 4 + length]
-    check = tail[found + 4 + length : found + 8 + length]
-    return content[4:] if zlib.crc32(content) == int.from_bytes(check, "big") else b""
+    finally:
+        file.seek(place)
 
 
 @contextmanager

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
+
+from focus_detr.data.png_chunks import END, PIXELS, START, png_chunks
 
 _JPEG_START = b"\xff\xd8"
 _JPEG_END = 0xD9
@@ -10,9 +13,6 @@ _JPEG_SCAN = 0xDA
 _JPEG_LONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
 _MARKER = re.compile(rb"\xff([^\x00\xff])")
 _AFTER_SCAN = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # coded pixels have these three
-_PNG_START = b"\x89PNG\r\n\x1a\n"
-_PNG_PIXELS = b"IDAT"
-_PNG_END = b"IEND"
 
 
 def is_cut_off(data: bytes) -> bool:
@@ -23,7 +23,7 @@ def is_cut_off(data: bytes) -> bool:
     """
     if data.startswith(_JPEG_START):
         return _is_jpeg_cut_off(data)
-    return data.startswith(_PNG_START) and _is_png_cut_off(data)
+    return data.startswith(START) and _is_png_cut_off(data)
 
 
 def _is_jpeg_cut_off(data: bytes) -> bool:
@@ -38,9 +38,5 @@ def _is_jpeg_cut_off(data: bytes) -> bool:
 
 
 def _is_png_cut_off(data: bytes) -> bool:
-    begun, place, kind = False, len(_PNG_START), b""
-    while place < len(data) and kind != _PNG_END:
-        length, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
-        begun |= kind == _PNG_PIXELS
-        place += length + 12
-    return begun and kind != _PNG_END
+    kinds = [chunk.kind for chunk in png_chunks(BytesIO(data))]
+    return PIXELS in kinds and END not in kinds
