@@ -69,10 +69,15 @@ def follow_thread_limit() -> None:
     """
     import mindspore as ms
 
-    limit = os.environ.get(THREADS_VARIABLE, "")
-    if limit.isdecimal() and int(limit) > 0:
+    if limit := thread_limit():
         with suppress(RuntimeError):  # it was set before; MindSpore takes it once
-            ms.device_context.cpu.op_tuning.threads_num(int(limit))
+            ms.device_context.cpu.op_tuning.threads_num(limit)
+
+
+def thread_limit() -> int | None:
+    """Threads that ``OMP_NUM_THREADS`` allows; None: it says nothing."""
+    limit = os.environ.get(THREADS_VARIABLE, "")
+    return int(limit) if limit.isdecimal() and int(limit) > 0 else None
 
 
 def command(main: Main) -> Command:

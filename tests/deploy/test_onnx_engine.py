@@ -7,45 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 from exported_files import GRAPH
-from onnx import TensorProto, helper
+from onnx_sums import ONNX_GRAPH, write_onnx
 
-from focus_detr.deploy.engine import open_engine
 from focus_detr.deploy.onnx_engine import OnnxEngine
 from focus_detr.errors import FocusDetrError
-
-ONNX_GRAPH = replace(GRAPH, height=1, width=2, images="normalised", boxes="unit", engine="onnx")
-
-
-def write_onnx(path: Path) -> Path:
-    """A model: scores = images + 1, labels = image_sizes, boxes = images."""
-    nodes = [
-        helper.make_node("Add", ["images", "one"], ["scores"]),
-        helper.make_node("Identity", ["image_sizes"], ["labels"]),
-        helper.make_node("Identity", ["images"], ["boxes"]),
-    ]
-    infos = {
-        name: helper.make_tensor_value_info(name, kind, shape)
-        for names, kind, shape in (
-            (("images", "scores", "boxes"), TensorProto.FLOAT, [1, 3, 1, 2]),
-            (("image_sizes", "labels"), TensorProto.INT32, [1, 2]),
-        )
-        for name in names
-    }
-    inputs = [infos[name] for name in ("images", "image_sizes")]
-    outputs = [infos[name] for name in ("scores", "labels", "boxes")]
-    one = helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0])
-    graph = helper.make_graph(nodes, "test", inputs, outputs, [one])
-    opset = [helper.make_opsetid("", 17)]
-    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
-    return path
 
 
 def test_inputs_go_by_name_and_outputs_come_in_order(tmp_path: Path) -> None:
     images = np.arange(6, dtype=np.float32).reshape(1, 3, 1, 2)
-    engine = open_engine(write_onnx(tmp_path / "a.onnx"), ONNX_GRAPH)
+    engine = OnnxEngine(write_onnx(tmp_path / "a.onnx"), ONNX_GRAPH)
     scores, labels, boxes = engine.run(images, np.int32([[5, 6]]))
     np.testing.assert_array_equal(scores, images + 1)
     np.testing.assert_array_equal(boxes, images)
@@ -84,3 +56,12 @@ def test_without_the_package_the_message_says_what_to_install(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(FocusDetrError, match=r"needs ONNX Runtime: `pip install -e '\.\[onnx"):
         OnnxEngine(tmp_path / "a.onnx", GRAPH)
+
+
+@pytest.mark.parametrize(("variable", "threads"), [("1", 1), ("3", 3), ("", 0), ("many", 0)])
+def test_threads_are_as_many_as_the_environment_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, threads: int
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    engine = OnnxEngine(write_onnx(tmp_path / "a.onnx"), ONNX_GRAPH)
+    assert engine._session.get_session_options().intra_op_num_threads == threads

@@ -55,8 +55,19 @@ def test_without_numpy_nothing_that_detects_works() -> None:
 
 
 def test_an_extra_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "missing_modules", lambda names: [n for n in names if "onnx" in n])
+    here = ("starlette", "uvicorn")
+    monkeypatch.setattr(tasks, "missing_modules", lambda names: [n for n in names if n not in here])
     judged = _judged()
     assert judged["export to ONNX"].missing == ("onnx", "onnxruntime")
+    assert judged["the same with OpenVINO"].advice == "pip install -e '.[openvino]'"
     assert judged["export to ONNX"].advice == "pip install -e '.[onnx]'"
     assert judged["web page (demo)"].works
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_one_engine_is_enough_for_onnx_files(monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
+    here = (engine, "onnx")
+    monkeypatch.setattr(tasks, "missing_modules", lambda names: [n for n in names if n not in here])
+    judged = _judged()
+    assert judged["detect with ONNX files"].works and judged["export to ONNX"].works
+    assert judged["the same with OpenVINO"].works is (engine == "openvino")

@@ -1,4 +1,4 @@
-"""What an exported model cannot do is refused before it is loaded."""
+"""What an exported model or a checkpoint cannot do is refused before it is loaded."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from exported_files import write_model
 
+from focus_detr.deploy.engine_options import EngineOptions
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.opening import Source
 
@@ -17,6 +18,25 @@ def test_tokens_of_a_model_that_does_not_tell_them_are_refused(tmp_path: Path) -
         Source(None, str(model), tokens=True).open()
 
 
-def test_an_exported_model_needs_no_kept_graphs() -> None:
-    with pytest.raises(FocusDetrError, match="--graphs is for --checkpoint"):
-        Source(None, "a.mindir", graphs="kept")
+@pytest.mark.parametrize(
+    ("options", "given"),
+    [
+        (EngineOptions(graphs="kept"), "--graphs kept"),
+        (EngineOptions("openvino"), "--engine openvino"),
+        (EngineOptions(precision="bf16"), "--precision bf16"),
+    ],
+)
+def test_a_mindir_has_no_choice_of_engines(
+    tmp_path: Path, options: EngineOptions, given: str
+) -> None:
+    model = write_model(tmp_path / "a.mindir")
+    with pytest.raises(
+        FocusDetrError, match=rf"{given} is for \.onnx files: .*a\.mindir runs with"
+    ):
+        Source(None, str(model), options=options).open()
+
+
+@pytest.mark.parametrize("options", [EngineOptions("openvino"), EngineOptions(precision="f32")])
+def test_a_checkpoint_has_no_engine(options: EngineOptions) -> None:
+    with pytest.raises(FocusDetrError, match="is for exported files: leave it out, or export the"):
+        Source("a.safetensors", None, options=options)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from focus_detr.deploy.engine_options import EngineOptions
 from focus_detr.inference.opening import Source
 from focus_detr.inference.source_options import add_source_options, chosen_source, score
 
@@ -21,8 +22,11 @@ def chosen(*words: str, tokens: bool = False) -> Source:
 def test_every_option_reaches_its_field() -> None:
     sizes = ["--short-side", "64", "--max-side", "96"]
     found = chosen("--checkpoint", "a", *sizes, "--graphs", "kept", "--device", "CPU", tokens=True)
-    assert found == Source("a", None, 64, 96, tokens=True, device="CPU", graphs="kept")
+    kept = EngineOptions(graphs="kept")
+    assert found == Source("a", None, 64, 96, tokens=True, device="CPU", options=kept)
     assert chosen("--model", "served") == Source(None, "served")
+    words = ["--model", "served", "--engine", "openvino", "--precision", "bf16"]
+    assert chosen(*words).options == EngineOptions("openvino", "bf16")
 
 
 @pytest.mark.parametrize("words", [[], ["--checkpoint", "a", "--model", "b"]])

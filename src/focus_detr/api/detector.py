@@ -14,6 +14,7 @@ import numpy as np
 
 from focus_detr.api.found import Found
 from focus_detr.api.pictures import Picture, PictureSource, is_picture
+from focus_detr.deploy.engine_options import EngineOptions, Precision
 from focus_detr.deploy.sidecar import SUFFIXES
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.opening import Source
@@ -107,6 +108,8 @@ def load(
     max_side: int | None = None,
     graphs: str | os.PathLike[str] | None = None,
     tokens: bool = False,
+    engine: str | None = None,
+    precision: Precision | None = None,
 ) -> Detector:
     """Open a detector.
 
@@ -115,9 +118,11 @@ def load(
         device: CPU, GPU or Ascend; None: the best that is here.
         short_side: pixels that a picture's short side is resized to; None: as trained.
         max_side: but its long one stays within; None: as trained.
-        graphs: folder in which the graphs of a checkpoint are kept, so that later starts take
-            seconds.
+        graphs: folder in which the graphs of a checkpoint, or OpenVINO's compiled models, are
+            kept, so that later starts take seconds.
         tokens: refuse an exported file that does not tell which tokens it kept.
+        engine: of an ONNX file, ``openvino`` or ``onnxruntime``; None: the first that is installed.
+        precision: of OpenVINO, ``f32``, ``bf16`` or ``f16``; None: f32.
 
     Raises:
         FocusDetrError: the file is missing, broken or no detector, an option is not for it, what
@@ -132,7 +137,7 @@ def load(
         max_side,
         tokens=tokens,
         device=device,
-        graphs=None if graphs is None else str(Path(graphs).expanduser()),
+        options=EngineOptions(engine, precision, None if graphs is None else str(graphs)),
     )
     predictor, threshold = _thread.submit(partial(source.open)).result()
     return Detector(predictor, threshold, str(file))

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from focus_detr.deploy.sidecar import INPUTS, Graph, refuse_other_inputs
+from focus_detr.deploy.onnx_file import refuse_other_device, refuse_other_tensors
+from focus_detr.deploy.sidecar import INPUTS, Graph, Inputs
 from focus_detr.errors import FocusDetrError
 from focus_detr.program import install_command
+from focus_detr.runtime import thread_limit
 
-_DEVICE = "CPU"
 _TYPES = {"tensor(uint8)": "uint8", "tensor(int32)": "int32", "tensor(float)": "float32"}
 
 
@@ -25,8 +26,7 @@ class OnnxEngine:
             FocusDetrError: ONNX Runtime is not installed or refuses the file, the file takes or
                 gives other tensors than its sidecar says, or the device is no CPU.
         """
-        if device is not None and device.upper() != _DEVICE:
-            raise FocusDetrError(f"{path} is an ONNX file, which runs on {_DEVICE}, not {device}")
+        refuse_other_device(path, device)
         self._outputs = list(graph.outputs)
         try:
             import onnxruntime
@@ -34,14 +34,17 @@ class OnnxEngine:
             raise FocusDetrError(
                 f"{path} needs ONNX Runtime: `{install_command('onnx')}`"
             ) from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = thread_limit() or 0  # 0: all cores
         try:
             self._session = onnxruntime.InferenceSession(
-                str(path), providers=["CPUExecutionProvider"]
+                str(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # its errors have no class in common
             reason = str(error).strip().partition("\n")[0]
             raise FocusDetrError(f"ONNX Runtime cannot load {path}: {reason}") from error
-        _refuse_other_tensors(path, graph, self._session)
+        given = [item.name for item in self._session.get_outputs()]
+        refuse_other_tensors(path, graph, _inputs(self._session), given)
 
     def run(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         """Compute the outputs."""
@@ -49,16 +52,12 @@ class OnnxEngine:
         return tuple(self._session.run(self._outputs, named))
 
 
-def _refuse_other_tensors(path: Path, graph: Graph, session: Any) -> None:
-    """Compare a session of ONNX Runtime with the sidecar; an open dimension is a text there."""
-    taken = {
+def _inputs(session: Any) -> Inputs:
+    """What a session takes; an open dimension is a text there."""
+    return {
         item.name: (
             tuple(size if isinstance(size, int) else None for size in item.shape),
             _TYPES.get(item.type, item.type),
         )
         for item in session.get_inputs()
     }
-    refuse_other_inputs(path, graph, taken)
-    given = {item.name for item in session.get_outputs()}
-    if missing := [name for name in graph.outputs if name not in given]:
-        raise FocusDetrError(f"{path} does not give {', '.join(missing)}, as its sidecar says")

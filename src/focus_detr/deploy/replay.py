@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from focus_detr.deploy.engine_options import ENGINES, EngineOptions
 from focus_detr.deploy.runner import ExportedPredictor
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.kept_tokens import KeptTokens
@@ -25,7 +26,11 @@ TOKEN_FIELDS = ("ranked", "counts", "level_shapes", "image_size")
 
 
 def replay(
-    model: Path, pictures: Sequence[np.ndarray], folder: Path, device: str | None = None
+    model: Path,
+    pictures: Sequence[np.ndarray],
+    folder: Path,
+    device: str | None = None,
+    engine: str | None = None,
 ) -> list[Prediction]:
     """What a fresh process with an exported file finds in [H, W, 3] uint8 pictures.
 
@@ -34,6 +39,7 @@ def replay(
         pictures: to detect on.
         folder: for the files by which the processes talk.
         device: CPU, GPU or Ascend; None: the best that is here.
+        engine: of ``ENGINES``, for an ONNX file; None: the usual one.
 
     Returns:
         Detections without class names, and the kept tokens if the file tells them.
@@ -45,6 +51,7 @@ def replay(
     np.savez(sent, **{str(index): picture for index, picture in enumerate(pictures)})
     arguments = [str(model), str(sent), str(received)]
     arguments += ["--device", device] if device else []
+    arguments += ["--engine", engine] if engine else []
     process = subprocess.run(
         [sys.executable, "-m", __name__, *arguments], capture_output=True, text=True, check=False
     )
@@ -79,10 +86,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("pictures", type=Path, help="npz file of arrays 0, 1 and so on")
     parser.add_argument("detections", type=Path, help="npz file to write")
     parser.add_argument("--device")
+    parser.add_argument("--engine", choices=ENGINES)
     arguments = parser.parse_args(argv)
     with np.load(arguments.pictures) as arrays:
         pictures = [arrays[str(index)] for index in range(len(arrays.files))]
-    found = ExportedPredictor.from_path(arguments.model, arguments.device).predict_batch(pictures)
+    options = EngineOptions(arguments.engine)
+    predictor = ExportedPredictor.from_path(arguments.model, arguments.device, options)
+    found = predictor.predict_batch(pictures)
     pairs = (pair for index, prediction in enumerate(found) for pair in _arrays(index, prediction))
     np.savez(arguments.detections, **dict(pairs))
 

@@ -11,6 +11,7 @@ import numpy as np
 from focus_detr.data.buckets import Size
 from focus_detr.data.visible_files import visible_files
 from focus_detr.deploy.engine import Engine, open_engine
+from focus_detr.deploy.engine_options import USUAL, EngineOptions
 from focus_detr.deploy.sidecar import SUFFIXES, Graph, Sidecar, read_sidecar
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.kept_tokens import KeptTokens
@@ -27,6 +28,7 @@ class ModelFile:
     sidecar: Sidecar
     device: str | None = None
     engine: Engine | None = None
+    options: EngineOptions = USUAL
 
     def loaded(self) -> Engine:
         """The engine with the file in it.
@@ -35,7 +37,7 @@ class ModelFile:
             FocusDetrError: it cannot load the file, or there is no such device.
         """
         if self.engine is None:
-            self.engine = open_engine(self.path, self.sidecar.graph, self.device)
+            self.engine = open_engine(self.path, self.sidecar.graph, self.device, self.options)
         return self.engine
 
 
@@ -69,18 +71,21 @@ class ExportedPredictor:
         )
 
     @classmethod
-    def from_path(cls, path: str | Path, device: str | None = None) -> ExportedPredictor:
+    def from_path(
+        cls, path: str | Path, device: str | None = None, options: EngineOptions = USUAL
+    ) -> ExportedPredictor:
         """Open an exported file, or a folder with those of one export.
 
         Args:
             path: the file or folder.
             device: CPU, GPU or Ascend; None: the best that is here.
+            options: what else is asked of the engine.
 
         Raises:
             FocusDetrError: nothing is there, or a file does not fit its sidecar.
         """
         files = _model_files(Path(path))
-        return cls([ModelFile(file, read_sidecar(file), device) for file in files])
+        return cls([ModelFile(file, read_sidecar(file), device, options=options) for file in files])
 
     @property
     def batch(self) -> int:

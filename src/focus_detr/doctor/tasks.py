@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from focus_detr.deploy.engine_options import ENGINES, ONNX_RUNTIME
 from focus_detr.doctor.devices import Devices
 from focus_detr.doctor.packages import Package, missing_modules
 from focus_detr.program import install_command
@@ -44,8 +45,9 @@ def judge(core: Sequence[Package], devices: Devices) -> list[Task]:
     return [
         Task("train, evaluate, detect", network, _remedy(core), needed=True),
         Task("several workers", network + (() if shutil.which("msrun") else ("msrun",))),
-        _extra("detect with ONNX files", light, ("onnxruntime",), "onnx"),
-        _extra("export to ONNX", network, ("onnx", "onnxruntime"), "onnx"),
+        _engine("detect with ONNX files", light, ()),
+        _engine("export to ONNX", network, ("onnx",)),
+        _extra("the same with OpenVINO", light, ("openvino",), "openvino"),
         _extra("web page (demo)", light, ("starlette", "uvicorn"), "demo"),
         _extra("curves of a run", (), ("matplotlib",), "plots"),
         _documented("MindSpore Lite files", light, "mindspore_lite", "docs/deploy.md"),
@@ -61,6 +63,12 @@ def _remedy(core: Sequence[Package]) -> str | None:
 def _extra(name: str, others: tuple[str, ...], modules: tuple[str, ...], extra: str) -> Task:
     lacking = tuple(missing_modules(modules))
     return Task(name, others + lacking, install_command(extra) if lacking else None)
+
+
+def _engine(name: str, others: tuple[str, ...], modules: tuple[str, ...]) -> Task:
+    """What some engine for ONNX files is enough for."""
+    none = len(missing_modules(ENGINES)) == len(ENGINES)
+    return _extra(name, others, modules + ((ONNX_RUNTIME,) if none else ()), "onnx")
 
 
 def _documented(name: str, others: tuple[str, ...], module: str, document: str) -> Task:

@@ -8,6 +8,7 @@ from pathlib import Path
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
+from focus_detr.deploy.engine_options import ONNX_RUNTIME, installed_engines
 from focus_detr.deploy.sidecar import MINDIR, ONNX, Graph
 from focus_detr.errors import FocusDetrError
 from focus_detr.program import install_command
@@ -37,7 +38,8 @@ def require_packages(path: Path) -> None:
     Raises:
         FocusDetrError: naming what is not.
     """
-    missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
+    missing = [name for name in ("onnx",) if find_spec(name) is None]
+    missing += [] if installed_engines() else [ONNX_RUNTIME]
     if path.suffix == ONNX and missing:
         needed = " and ".join(missing)
         raise FocusDetrError(f"{path} needs {needed}: `{install_command('onnx')}`")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from focus_detr.deploy.engine_options import USUAL, EngineOptions
 from focus_detr.deploy.sidecar import SUFFIXES
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.session import PicturePredictor
@@ -23,7 +24,7 @@ class Source:
     max_side: int | None = None
     tokens: bool = False  # whether the kept tokens are wanted
     device: str | None = None  # None: the best that is here
-    graphs: str | None = None  # folder of compiled graphs; None: compile
+    options: EngineOptions = USUAL  # what else is asked of what runs it
 
     def __post_init__(self) -> None:
         """Refuse what does not go together.
@@ -45,8 +46,8 @@ class Source:
                 "the sizes of an exported model are fixed: leave --short-side and --max-side out, "
                 "or export with other ones"
             )
-        if self.model is not None and self.graphs is not None:
-            raise FocusDetrError("--graphs is for --checkpoint: an exported model holds its graph")
+        if self.model is None:
+            self.options.refuse_engine()
 
     def open(self) -> tuple[PicturePredictor, float]:
         """Load it.
@@ -63,7 +64,7 @@ class Source:
         if self.model is not None:
             from focus_detr.deploy.runner import ExportedPredictor
 
-            exported = ExportedPredictor.from_path(self.model, self.device)
+            exported = ExportedPredictor.from_path(self.model, self.device, self.options)
             if self.tokens and not exported.tells_tokens:
                 raise FocusDetrError(
                     f"{self.model} does not tell which tokens it kept: use --checkpoint, or export "
@@ -78,7 +79,7 @@ class Source:
             self.checkpoint or "",
             short_side=self.short_side,
             max_side=self.max_side,
-            graphs=self.graphs,
+            graphs=self.options.graphs,
         )
         return predictor, USUAL_THRESHOLD
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 
+from focus_detr.deploy.engine_options import ENGINES, PRECISIONS, EngineOptions
 from focus_detr.inference.opening import Source
 
 
@@ -16,8 +17,21 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--short-side", type=int, help="resize the short side to this; default: as trained")
     add("--max-side", type=int, help="but keep the other side within; default: as trained")
-    add("--graphs", metavar="FOLDER", help="keep compiled graphs here: later starts take seconds")
+    add_engine_options(parser)
     add("--device", help="CPU, GPU or Ascend; default: the best that is here")
+
+
+def add_engine_options(parser: argparse.ArgumentParser) -> None:
+    """Let a command be told what runs an exported file, and how."""
+    add = parser.add_argument
+    add("--engine", choices=ENGINES, help="of ONNX files; default: the first that is installed")
+    add("--precision", choices=PRECISIONS, help="of OpenVINO, if the processor has it (f32)")
+    add("--graphs", metavar="FOLDER", help="keep compiled graphs here: later starts take seconds")
+
+
+def engine_options(given: argparse.Namespace) -> EngineOptions:
+    """What the options of ``add_engine_options`` say."""
+    return EngineOptions(given.engine, given.precision, given.graphs)
 
 
 def chosen_source(given: argparse.Namespace, *, tokens: bool = False) -> Source:
@@ -37,7 +51,7 @@ def chosen_source(given: argparse.Namespace, *, tokens: bool = False) -> Source:
         given.max_side,
         tokens=tokens,
         device=given.device,
-        graphs=given.graphs,
+        options=engine_options(given),
     )
 
 

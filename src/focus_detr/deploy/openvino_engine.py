@@ -1,0 +1,115 @@
+"""Running an exported ONNX file with OpenVINO on a CPU; needs no MindSpore."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from focus_detr.deploy.engine_options import Precision
+from focus_detr.deploy.onnx_file import refuse_other_device, refuse_other_tensors
+from focus_detr.deploy.openvino_cache import compiled_model
+from focus_detr.deploy.openvino_package import DEVICE, OpenVinoError, first_reason, load_openvino
+from focus_detr.deploy.sidecar import INPUTS, Graph, Inputs
+from focus_detr.errors import FocusDetrError
+from focus_detr.runtime import thread_limit
+
+_CAPABILITIES = {"bf16": "BF16", "f16": "FP16"}  # what a processor must have; f32 has every one
+
+
+class OpenVinoEngine:
+    """A model that OpenVINO has compiled; several threads may call it."""
+
+    def __init__(
+        self,
+        path: Path,
+        graph: Graph,
+        device: str | None = None,
+        *,
+        precision: Precision = "f32",
+        graphs: str | None = None,
+    ) -> None:
+        """Load a file.
+
+        Args:
+            path: the file.
+            graph: what its sidecar says.
+            device: None or CPU.
+            precision: that it computes in.
+            graphs: folder of compiled models, so that later starts need not compile.
+
+        Raises:
+            FocusDetrError: OpenVINO is not installed or refuses the file, the file takes or gives
+                other tensors than its sidecar says, the device is no CPU, or the processor cannot
+                compute in that precision.
+        """
+        refuse_other_device(path, device)
+        core = load_openvino(path).Core()
+        _refuse_precision(core, precision)
+        settings = _settings(precision)
+        try:
+            model = compiled_model(core, path, settings, graphs)
+            self._request = model.create_infer_request()
+        except OpenVinoError as error:
+            raise FocusDetrError(f"OpenVINO cannot load {path}: {first_reason(error)}") from error
+        given = [name for item in model.outputs for name in item.names]
+        refuse_other_tensors(path, graph, _inputs(model), given)
+        self._path, self._outputs = path, graph.outputs
+        self._lock = threading.Lock()
+
+    def run(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Compute the outputs.
+
+        Raises:
+            FocusDetrError: OpenVINO cannot compute them.
+        """
+        named = dict(zip(INPUTS, inputs, strict=False))
+        with self._lock:
+            try:
+                self._request.infer(named)
+            except OpenVinoError as error:
+                reason = first_reason(error)
+                raise FocusDetrError(f"OpenVINO cannot run {self._path}: {reason}") from error
+            # copies, as the next run writes into the same memory
+            tensors = [self._request.get_tensor(name) for name in self._outputs]
+            return tuple(np.array(tensor.data) for tensor in tensors)
+
+
+def _settings(precision: Precision) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        # or OpenVINO takes bf16 wherever the processor has it
+        "INFERENCE_PRECISION_HINT": precision,
+        "PERFORMANCE_HINT": "LATENCY",
+        # or two programs wait for the same core while others idle
+        "ENABLE_CPU_PINNING": False,
+    }
+    if limit := thread_limit():
+        settings["INFERENCE_NUM_THREADS"] = limit
+    return settings
+
+
+def _refuse_precision(core: Any, precision: Precision) -> None:
+    """Refuse what OpenVINO would ignore without a word, computing in float32."""
+    needed = _CAPABILITIES.get(precision)
+    if needed is None or needed in core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES"):
+        return
+    name = core.get_property(DEVICE, "FULL_DEVICE_NAME")
+    raise FocusDetrError(
+        f"this processor ({name}) does not compute in {precision}, and OpenVINO would take f32 "
+        "instead: leave --precision out"
+    )
+
+
+def _inputs(model: Any) -> Inputs:
+    """What a model takes; an open dimension is a range there."""
+    return {
+        item.any_name: (
+            tuple(
+                size.get_length() if size.is_static else None for size in item.get_partial_shape()
+            ),
+            str(item.get_element_type().to_dtype()),
+        )
+        for item in model.inputs
+    }
