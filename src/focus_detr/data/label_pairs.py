@@ -9,14 +9,13 @@ two pictures.
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from posixpath import basename, splitext
 
-from focus_detr.data.named_files import spellings
+from focus_detr.data.named_files import same_letters, spellings
 
 
 def label_stems(picture: str) -> tuple[str, str]:
@@ -93,7 +92,7 @@ class _Index:
 
     @cached_property
     def _folded(self) -> dict[str, list[str]]:
-        return self._table(_fold)
+        return self._table(same_letters)
 
     @cached_property
     def _by_base(self) -> dict[str, list[str]]:
@@ -112,7 +111,7 @@ class _Index:
         alike = self._by_stem.get(stem)
         if alike:
             return alike
-        folded = self._folded.get(_fold(stem), [])
+        folded = self._folded.get(same_letters(stem), [])
         return folded if len(folded) == 1 else []
 
     def said(self, name: str) -> str | None:
@@ -136,7 +135,3 @@ class _Index:
         """The only picture of this name in any folder."""
         alike = self._by_base.get(basename(stem), [])
         return alike[0] if len(alike) == 1 else None
-
-
-def _fold(stem: str) -> str:
-    return unicodedata.normalize("NFC", stem).casefold()

@@ -55,7 +55,7 @@ class NamedFiles:
     def _candidates(self, name: str) -> Iterator[Path | None]:
         yield self.exact(name)
         written = spellings(name)
-        for fold in (_as_written, _same_accents, _any_case):
+        for fold in (_as_written, _same_accents, same_letters):
             yield from (self._descend(given, fold) for given in written)
         yield from (self._by_end(given) for given in written)
 
@@ -168,5 +168,6 @@ def _same_accents(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _any_case(name: str) -> str:
+def same_letters(name: str) -> str:
+    """Equal for names that differ in upper and lower case or in the form of accents only."""
     return _same_accents(name).casefold()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ntpath
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from os.path import abspath
@@ -18,10 +19,10 @@ from focus_detr.data.class_names import (
     read_yaml,
 )
 from focus_detr.data.label_pairs import label_stems, pair_labels
-from focus_detr.data.named_files import NamedFiles, find_all, spellings
+from focus_detr.data.named_files import NamedFiles, find_all, same_letters, spellings
 from focus_detr.data.picture_files import find_pictures, is_file, is_folder
 from focus_detr.data.text_files import read_text
-from focus_detr.data.visible_files import files_below, visible_files
+from focus_detr.data.visible_files import files_below, list_folder, visible_files
 from focus_detr.errors import FocusDetrError
 from focus_detr.wording import counted
 
@@ -251,23 +252,31 @@ def _without_rivals(pairs: Sequence[Pair], source: Path) -> list[Pair]:
 
 
 class _LabelFolders:
-    """Finds label files of single pictures."""
+    """Finds label files of single pictures; each folder is listed once."""
 
     def __init__(self) -> None:
-        self._folders: dict[Path, NamedFiles] = {}
+        self._ways: dict[Path, list[tuple[Path, dict[str, str]]]] = {}
 
     def find(self, image: Path) -> Path:
         """Below ``labels`` in the place of ``images``, or beside it; where it should be if not."""
-        folders = [*_exchanged(image.parent, _IMAGE_FOLDER, LABEL_FOLDER), image.parent]
+        if image.parent not in self._ways:
+            folders = [*_exchanged(image.parent, _IMAGE_FOLDER, LABEL_FOLDER), image.parent]
+            self._ways[image.parent] = [(folder, _label_names(folder)) for folder in folders]
+        ways = self._ways[image.parent]
         names = [f"{stem}{_LABELS}" for stem in label_stems(image.name)]
-        ways = ((folder, name) for folder in folders for name in names)
-        found = next(filter(None, (self._file(*way) for way in ways)), None)
-        return found or folders[0] / names[-1]
+        for folder, there in ways:
+            for name in names:
+                if found := there.get(name) or there.get(same_letters(name)):
+                    return folder / found
+        return ways[0][0] / names[-1]
 
-    def _file(self, folder: Path, name: str) -> Path | None:
-        if folder not in self._folders:
-            self._folders[folder] = NamedFiles(folder)
-        return self._folders[folder].find(name)
+
+def _label_names(folder: Path) -> dict[str, str]:
+    """Files in a folder by name, and by name in any case where that is one file's alone."""
+    names = [name for name, is_inner in list_folder(folder) if not is_inner]
+    folded = Counter(map(same_letters, names))
+    alone = {same_letters(name): name for name in names if folded[same_letters(name)] == 1}
+    return {**alone, **{name: name for name in names}}
 
 
 def _names_above(folder: Path) -> tuple[tuple[str, ...], Path]:
