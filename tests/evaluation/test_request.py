@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from focus_detr.deploy.engine_options import EngineOptions
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.request import EvaluationRequest
 
@@ -21,6 +22,8 @@ NETWORK = {"config": "a.yaml", "checkpoint": "a.safetensors"}
         (NETWORK, "--config, --checkpoint"),
         ({"batch_size": 0, "results_out": "out.json"}, "--batch-size, --results-out"),
         ({"overrides": ["eval.batch_size=2"]}, "key=value"),
+        ({"model": "a.onnx"}, "--model"),
+        ({"options": EngineOptions("openvino")}, "--engine, --precision or --graphs"),
     ],
 )
 def test_saved_detections_and_a_network_exclude_each_other(
@@ -33,8 +36,26 @@ def test_saved_detections_and_a_network_exclude_each_other(
 
 @pytest.mark.parametrize("key", [*SAVED, *NETWORK])
 def test_half_a_request_is_refused(key: str) -> None:
-    with pytest.raises(FocusDetrError, match=r"^give --config and --checkpoint, or --results and"):
+    with pytest.raises(
+        FocusDetrError, match=r"^give --config and either --checkpoint or --model, or "
+    ):
         EvaluationRequest(**{key: "file"})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": "a.onnx"}, "^give --config and either --checkpoint or --model, or "),
+        ({"options": EngineOptions("openvino")}, "--engine openvino is for exported files"),
+        ({"checkpoint": "a.onnx"}, "a.onnx is an exported model, no checkpoint: use --model"),
+        ({"checkpoint": None, "model": "a.safetensors"}, "is a checkpoint, no exported model"),
+    ],
+)
+def test_checkpoints_and_exported_files_are_told_apart(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(FocusDetrError, match=message):
+        EvaluationRequest(**{**NETWORK, **options})
 
 
 def test_nothing_is_refused_too() -> None:

@@ -1,8 +1,9 @@
-r"""Measure COCO box metrics of a checkpoint, or of detections saved before.
+r"""Measure COCO box metrics of a checkpoint, an exported file, or detections saved before.
 
     focus-detr eval --config focus_detr_r50 --checkpoint best.safetensors
     focus-detr eval --config focus_detr_r50 --checkpoint best.safetensors \
         --batch-size 4 --results-out detections.json --json metrics.json data.workers=4
+    focus-detr eval --config focus_detr_r50 --model served/r50.onnx --precision bf16
     focus-detr eval --results detections.json --annotations instances_val.json
 
 Prints the twelve COCO numbers, AP and AP50 of each class, and the speed. The published R50 weights
@@ -19,6 +20,7 @@ from focus_detr.command_line import CONFIG_HELP, build_parser, parse_intermixed
 from focus_detr.evaluation.report import format_table, result_to_dict
 from focus_detr.evaluation.request import EvaluationRequest
 from focus_detr.files import write_json
+from focus_detr.inference.source_options import OPTION_NAMES, add_engine_options, engine_options
 from focus_detr.runtime import command
 
 
@@ -27,9 +29,12 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = build_parser("eval", __doc__)
     parser.add_argument("--config", help=CONFIG_HELP)
     parser.add_argument("--checkpoint", help="weights to evaluate")
-    parser.add_argument("--batch-size", type=int, help="default: eval.batch_size of the settings")
+    parser.add_argument("--model", help="what export.py wrote, to evaluate: a file or a folder")
+    add_engine_options(parser)
+    batch = "default: eval.batch_size of the settings, or what --model was exported for"
+    parser.add_argument("--batch-size", type=int, help=batch)
     parser.add_argument("--results-out", help="save the detections here (COCO results)")
-    parser.add_argument("--results", help="evaluate these saved detections instead of a checkpoint")
+    parser.add_argument("--results", help="evaluate these saved detections instead of a network")
     parser.add_argument("--annotations", help="what --results are compared with")
     parser.add_argument("--json", help="save the metrics here")
     parser.add_argument("--device", help="CPU, GPU or Ascend; default: the best that is here")
@@ -40,9 +45,11 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    given = vars(parse_arguments(argv))
+    arguments = parse_arguments(argv)
+    options = engine_options(arguments)
+    given = {name: value for name, value in vars(arguments).items() if name not in OPTION_NAMES}
     metrics_file = given.pop("json")
-    result = EvaluationRequest(**given).measure(progress=sys.stderr.isatty())
+    result = EvaluationRequest(**given, options=options).measure(progress=sys.stderr.isatty())
     if result is None:
         return
     print(format_table(result))

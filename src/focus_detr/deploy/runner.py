@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -86,6 +86,11 @@ class ExportedPredictor:
         """
         files = _model_files(Path(path))
         return cls([ModelFile(file, read_sidecar(file), device, options=options) for file in files])
+
+    @property
+    def files(self) -> Mapping[Size, ModelFile]:
+        """The file of each image shape (H, W)."""
+        return self._files
 
     @property
     def batch(self) -> int:

@@ -1,15 +1,22 @@
-"""What ``eval.py`` measures: a checkpoint on the data of the settings, or saved detections."""
+"""What ``eval.py`` measures: a detector on the data of the settings, or saved detections."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from focus_detr.config.loading import load_config
+from focus_detr.config.schema import Config
+from focus_detr.deploy.engine_options import USUAL, EngineOptions
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.coco_metrics import CocoResult, evaluate_detections
 from focus_detr.evaluation.results_io import read_results
+from focus_detr.inference.opening import refuse_mistaken
 from focus_detr.runtime import prepare_runtime
+
+if TYPE_CHECKING:
+    from focus_detr.evaluation.evaluator import Evaluator
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,8 @@ class EvaluationRequest:
     results: str | None = None  # saved detections
     annotations: str | None = None  # what they are compared with
     device: str | None = None  # None: the best that is here
+    model: str | None = None  # an exported file, or the folder of several
+    options: EngineOptions = USUAL  # of what runs it; graphs of a checkpoint, too
 
     def __post_init__(self) -> None:
         """Refuse what does not go together.
@@ -34,6 +43,8 @@ class EvaluationRequest:
         of_network = {
             "--config": self.config,
             "--checkpoint": self.checkpoint,
+            "--model": self.model,
+            "--engine, --precision or --graphs": None if self.options == USUAL else True,
             "--batch-size": self.batch_size,
             "--results-out": self.results_out,
             "key=value": self.overrides or None,
@@ -44,9 +55,15 @@ class EvaluationRequest:
                 f"{', '.join(given)} cannot be combined with --results and --annotations: saved "
                 "detections are compared without a network"
             )
-        complete = (self.results and self.annotations) or (self.config and self.checkpoint)
-        if not complete:
-            raise FocusDetrError("give --config and --checkpoint, or --results and --annotations")
+        network = self.checkpoint or self.model
+        complete = (self.results and self.annotations) or (self.config and network)
+        if not complete or (self.checkpoint and self.model):
+            raise FocusDetrError(
+                "give --config and either --checkpoint or --model, or --results and --annotations"
+            )
+        refuse_mistaken(self.checkpoint, self.model)
+        if self.model is None:
+            self.options.refuse_engine()
 
     def measure(self, progress: bool = False) -> CocoResult | None:
         """Do what is asked for.
@@ -64,10 +81,26 @@ class EvaluationRequest:
             found = read_results(self.results)
             return evaluate_detections(self.annotations, found, self.results)
         config = load_config(self.config, self.overrides)
+        evaluator = self._of_model(config) if self.model else self._of_checkpoint(config)
+        return evaluator.run(progress, self.results_out)
+
+    # imported in these, since saved detections are compared without MindSpore
+
+    def _of_model(self, config: Config) -> Evaluator:
+        from focus_detr.deploy.runner import ExportedPredictor
+
+        predictor = ExportedPredictor.from_path(self.model or "", self.device, self.options)
+        predictor.load_first()
+        prepare_runtime(None if predictor.sidecar.graph.engine == "onnx" else self.device)
+        from focus_detr.evaluation.exported import open_exported_evaluation
+
+        return open_exported_evaluation(config, predictor, self.batch_size)
+
+    def _of_checkpoint(self, config: Config) -> Evaluator:
         prepare_runtime(self.device)
-        # here, since saved detections are compared without MindSpore
         from focus_detr.evaluation.session import open_evaluation
 
         batch_size = config.eval.batch_size if self.batch_size is None else self.batch_size
-        evaluator = open_evaluation(config, self.checkpoint or "", batch_size)
-        return evaluator.run(progress, self.results_out)
+        if graphs := self.options.graphs:
+            config = replace(config, train=replace(config.train, compile_cache=graphs))
+        return open_evaluation(config, self.checkpoint or "", batch_size)

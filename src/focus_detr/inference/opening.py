@@ -40,7 +40,7 @@ class Source:
                 raise FocusDetrError(f"{option} {side} must be positive")
         if short is not None and longest is not None and short > longest:
             raise FocusDetrError(f"--short-side {short} must be at most --max-side {longest}")
-        _refuse_mistaken(self.checkpoint, self.model)
+        refuse_mistaken(self.checkpoint, self.model)
         if self.model is not None and (short or longest):
             raise FocusDetrError(
                 "the sizes of an exported model are fixed: leave --short-side and --max-side out, "
@@ -84,8 +84,12 @@ class Source:
         return predictor, USUAL_THRESHOLD
 
 
-def _refuse_mistaken(checkpoint: str | None, model: str | None) -> None:
-    """Refuse a file whose ending says that it belongs to the other option."""
+def refuse_mistaken(checkpoint: str | None, model: str | None) -> None:
+    """Refuse a file whose ending says that it belongs to the other option.
+
+    Raises:
+        FocusDetrError: naming the option that it belongs to.
+    """
     if model is not None and model.endswith(CHECKPOINT_SUFFIX):
         raise FocusDetrError(f"{model} is a checkpoint, no exported model: use --checkpoint")
     if checkpoint is not None and checkpoint.endswith(SUFFIXES):

@@ -8,6 +8,8 @@ import math
 from focus_detr.deploy.engine_options import ENGINES, PRECISIONS, EngineOptions
 from focus_detr.inference.opening import Source
 
+OPTION_NAMES = ("engine", "precision", "graphs")  # of ``add_engine_options``
+
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
     """Let a command be told what detects, at which size, and where."""
