@@ -60,7 +60,7 @@ def test_the_named_one_of_two_pictures_with_one_stem(
     write_picture(root / "JPEGImages" / "photo.jpg", (20, 30))
     names = [image.name for image in read_voc(root, None).images]
     assert "photo.png" in names and "photo.jpg" not in names
-    assert "left out 1 picture whose xml file belongs to another picture" in caplog.text
+    assert "left out 1 picture whose label file belongs to another picture" in caplog.text
 
 
 @pytest.mark.parametrize(

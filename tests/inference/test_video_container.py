@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+from exported_files import fake_file
 
 from focus_detr.data.orientation import turn
+from focus_detr.deploy.runner import ExportedPredictor
+from focus_detr.inference.session import OutputOptions
 from focus_detr.inference.video_container import container_orientation
+from focus_detr.inference.video_session import predict_video
 from focus_detr.inference.video_writing import whole_video
 from focus_detr.inference.videos import Frames, VideoInput
 
@@ -58,6 +63,17 @@ def test_frames_are_turned_and_mirrored(
         assert shown.shape == expected.shape
         assert np.abs(shown - expected.astype(int)).mean() < 12
     frames.close()
+
+
+def test_results_have_the_shown_size(tmp_path: Path, frame: np.ndarray) -> None:
+    write_film(tmp_path / "a.mp4", frame, MATRICES[6], b"tkhd")
+    out = tmp_path / "out"
+    options = OutputOptions(out, out / "detections.json")
+    predict_video(ExportedPredictor([fake_file()[0]]), VideoInput(tmp_path / "a.mp4"), options)
+    lines = [json.loads(line) for line in (out / "a.jsonl").read_text().splitlines()]
+    assert [(line["width"], line["height"]) for line in lines] == [(48, 64)] * 3
+    drawn = next(iter(Frames(VideoInput(out / "a.mp4"))))
+    assert drawn.shape[0] * 48 == drawn.shape[1] * 64  # upright, not turned a second time
 
 
 def test_the_film_s_own_matrix_counts_too(tmp_path: Path, frame: np.ndarray) -> None:

@@ -9,13 +9,18 @@ two pictures.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from posixpath import basename, splitext
 
 from focus_detr.data.named_files import same_letters, spellings
+from focus_detr.wording import counted
+
+_log = logging.getLogger(__name__)
 
 
 def label_stems(picture: str) -> tuple[str, str]:
@@ -59,6 +64,16 @@ def pair_labels(named: Mapping[str, str], pictures: Sequence[str]) -> Pairing:
         if other not in taken
     }
     return Pairing(found, tuple(contradicted), rivals)
+
+
+def warn_of_rivals(source: Path, rivals: Mapping[str, str]) -> None:
+    """Count pictures that are left out because another has their label file."""
+    if rivals:
+        example = min(rivals)
+        _log.warning(
+            "%s: left out %s whose label file belongs to another picture, such as %s beside %s",
+            *(source, counted(len(rivals), "picture"), example, rivals[example]),
+        )
 
 
 def _called_like(stem: str, named: Mapping[str, str], index: _Index) -> str | None:

@@ -18,7 +18,7 @@ from focus_detr.data.class_names import (
 )
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.image_io import IMAGE_SUFFIXES
-from focus_detr.data.label_pairs import Pairing, pair_labels
+from focus_detr.data.label_pairs import Pairing, pair_labels, warn_of_rivals
 from focus_detr.data.named_files import NamedFiles, spellings
 from focus_detr.data.picture_files import find_pictures, is_folder, read_size
 from focus_detr.data.text_files import read_text
@@ -108,12 +108,7 @@ def _warn(pairing: Pairing, pages: Mapping[str, VocPage], source: Path) -> None:
             *(source, counted(len(pairing.contradicted), "xml file"), page.path.name),
             page.file_name,
         )
-    if pairing.rivals:
-        example = min(pairing.rivals)
-        _log.warning(
-            "%s: left out %s whose xml file belongs to another picture, such as %s beside %s",
-            *(source, counted(len(pairing.rivals), "picture"), example, pairing.rivals[example]),
-        )
+    warn_of_rivals(source, pairing.rivals)
 
 
 def _find_layout(source: Path) -> _Layout:

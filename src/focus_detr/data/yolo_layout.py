@@ -18,7 +18,7 @@ from focus_detr.data.class_names import (
     read_class_names,
     read_yaml,
 )
-from focus_detr.data.label_pairs import label_stems, pair_labels
+from focus_detr.data.label_pairs import label_stems, pair_labels, warn_of_rivals
 from focus_detr.data.named_files import NamedFiles, find_all, same_letters, spellings
 from focus_detr.data.picture_files import find_pictures, is_file, is_folder
 from focus_detr.data.text_files import read_text
@@ -177,7 +177,7 @@ def _pairs(images: Path, labels: Path) -> list[Pair]:
             "%s: %s without a picture in %s, such as %s",
             *(labels, counted(len(orphans), "label file"), images, min(orphans)),
         )
-    _warn_rivals(images, pairing.rivals)
+    warn_of_rivals(images, pairing.rivals)
     return [
         Pair(name, images / name, found.get(name) or labels / f"{label_stems(name)[1]}{_LABELS}")
         for name in names
@@ -188,15 +188,6 @@ def _pairs(images: Path, labels: Path) -> list[Pair]:
 def _label_files(folder: Path) -> list[str]:
     found = files_below(folder, {_LABELS})
     return [name for name in found if PurePosixPath(name).name not in LIST_NAMES]
-
-
-def _warn_rivals(source: Path, rivals: dict[str, str] | Any) -> None:
-    if rivals:
-        example = min(rivals)
-        _log.warning(
-            "%s: left out %s whose label file belongs to another picture, such as %s beside %s",
-            *(source, counted(len(rivals), "picture"), example, rivals[example]),
-        )
 
 
 def _once(pairs: Iterable[Pair], source: Path) -> tuple[Pair, ...]:
@@ -247,7 +238,7 @@ def _without_rivals(pairs: Sequence[Pair], source: Path) -> list[Pair]:
         for pair in pairs
         if owners[pair.labels].image != pair.image and is_file(pair.labels)
     }
-    _warn_rivals(source, rivals)
+    warn_of_rivals(source, rivals)
     return [pair for pair in pairs if pair.name not in rivals]
 
 
