@@ -8,7 +8,9 @@ Expect the page's address after some seconds; Ctrl-C stops.
 
 import sys
 
-from focus_detr.commands.demo import main
+from focus_detr.commands.choice import script
+
+main = script("demo")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,7 +8,9 @@ Expect the twelve COCO numbers, AP and AP50 of each class, and the speed.
 
 import sys
 
-from focus_detr.commands.eval import main
+from focus_detr.commands.choice import script
+
+main = script("eval")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,7 +8,9 @@ Expect a line with the largest differences for each file, and the way to run it.
 
 import sys
 
-from focus_detr.commands.export import main
+from focus_detr.commands.choice import script
+
+main = script("export")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,7 +8,9 @@ Expect drawn copies and detections.json in the folder ``predictions``, or in tha
 
 import sys
 
-from focus_detr.commands.predict import main
+from focus_detr.commands.choice import script
+
+main = script("predict")
 
 if __name__ == "__main__":
     sys.exit(main())

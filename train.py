@@ -11,7 +11,9 @@ rest.
 
 import sys
 
-from focus_detr.commands.train import main
+from focus_detr.commands.choice import script
+
+main = script("train")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -7,7 +7,9 @@ Expect a summary of the data, and a picture for each image in the folder.
 
 import sys
 
-from focus_detr.commands.browse import main
+from focus_detr.commands.choice import script
+
+main = script("browse")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,7 +8,9 @@ Expect a line with the number of tensors and what the network is.
 
 import sys
 
-from focus_detr.commands.convert import main
+from focus_detr.commands.choice import script
+
+main = script("convert")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import mindspore as ms
 import pytest
@@ -104,6 +105,33 @@ def test_defects_keep_their_traceback(error: Exception) -> None:
     with pytest.raises(type(error)) as caught:
         command(_raising(error))([])
     assert caught.value is error
+
+
+def test_a_library_that_cannot_be_loaded_is_one_sentence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert command(_raising(ImportError("libgomp.so.1:\n no such file", name="scipy")))([]) == 2
+    assert capsys.readouterr().err == (
+        "error: libgomp.so.1: no such file; `focus-detr doctor` tells what is missing\n"
+    )
+    with pytest.raises(ImportError):  # a defect of our own
+        command(_raising(ImportError("cannot import name", name="focus_detr.files")))([])
+
+
+def test_mindspore_that_does_not_start_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "mindspore.py").write_text("raise OSError('libgomp.so.1: cannot\\n open')")
+    code = (
+        "from focus_detr.runtime import command, prepare_runtime\n"
+        "command(lambda argv: prepare_runtime('CPU'))()"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == (
+        "error: MindSpore cannot be loaded: libgomp.so.1: cannot open; `focus-detr doctor` tells "
+        "more\n"
+    )
 
 
 def _raising(error: BaseException):  # type: ignore[no-untyped-def]

@@ -40,6 +40,7 @@ def __getattr__(name: str) -> Any:
     """Import what is asked for, so that the package itself is there at once."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import_module(f"{__name__}.requirements").check_packages()
     return getattr(import_module(f"{__name__}.api.{_HOMES[name]}"), name)
 
 

@@ -8,11 +8,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from types import ModuleType
 from typing import Protocol
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.interrupts import quiet_interrupts
-from focus_detr.screen import tell, write_nowhere
+from focus_detr.program import called
+from focus_detr.requirements import check_packages
+from focus_detr.screen import prepare_screen, settle_screen, tell, write_nowhere
 from focus_detr.worker_marks import SUCCESS, leave_mark
 
 DEVICE_VARIABLE = "FOCUS_DETR_DEVICE"
@@ -45,8 +48,8 @@ def prepare_runtime(device: str | None = None) -> str:
     Raises:
         FocusDetrError: no such device here, or this process already uses another.
     """
-    import mindspore as ms  # here, so that commands without a network start at once
-
+    check_packages()
+    ms = _load_mindspore()
     wanted = device or os.environ.get(DEVICE_VARIABLE) or ms.get_context("device_target")
     name = {known.lower(): known for known in DEVICES}.get(wanted.lower())
     if name is None:
@@ -59,6 +62,17 @@ def prepare_runtime(device: str | None = None) -> str:
     ms.set_context(mode=ms.GRAPH_MODE)
     follow_thread_limit()
     return name
+
+
+def _load_mindspore() -> ModuleType:
+    """MindSpore; late, so that commands without a network start at once."""
+    try:
+        import mindspore
+    except Exception as error:  # its start raises whatever it meets on an unfit machine
+        raise FocusDetrError(
+            f"MindSpore cannot be loaded: {_one_line(error)}; `{called('doctor')}` tells more"
+        ) from error
+    return mindspore
 
 
 def follow_thread_limit() -> None:
@@ -93,26 +107,44 @@ def command(main: Main) -> Command:
 
     @functools.wraps(main)
     def _run(argv: Sequence[str] | None = None) -> int:
+        prepare_screen()
         try:
-            with quiet_interrupts():
-                status = main(argv) or 0
-        except FocusDetrError as error:
-            return _refuse(str(error))
-        except BrokenPipeError:  # the reader, `head` for example, has seen enough
-            write_nowhere(sys.stdout)
-            return 0
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            return _refuse(f"no space left on the disk to write {error.filename or 'a file'}")
-        except KeyboardInterrupt as interrupt:
-            tell(": ".join(["interrupted", *map(str, interrupt.args)]))  # and what was saved
-            return EXIT_INTERRUPTED
-        if status == 0:
-            leave_mark(SUCCESS)
-        return status
+            status = _status(main, argv)
+            if status == 0:
+                leave_mark(SUCCESS)
+            return status
+        finally:
+            settle_screen()
 
     return _run
+
+
+def _status(main: Main, argv: Sequence[str] | None) -> int:
+    try:
+        with quiet_interrupts():
+            status = main(argv) or 0
+            sys.stdout.flush()
+            return status
+    except FocusDetrError as error:
+        return _refuse(str(error))
+    except BrokenPipeError:  # the reader, `head` for example, has seen enough
+        write_nowhere(sys.stdout)
+        return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return _refuse(f"no space left on the disk to write {error.filename or 'a file'}")
+    except ImportError as error:
+        if (error.name or "").startswith(__package__):
+            raise
+        return _refuse(f"{_one_line(error)}; `{called('doctor')}` tells what is missing")
+    except KeyboardInterrupt as interrupt:
+        tell(": ".join(["interrupted", *map(str, interrupt.args)]))  # and what was saved
+        return EXIT_INTERRUPTED
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def last_words(stderr: str) -> str:

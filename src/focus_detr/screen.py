@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import Any, TextIO
 
 # a pipe without a reader, as Ctrl-C ends `tee` too; a terminal that was closed
@@ -30,6 +31,36 @@ def write_nowhere(stream: TextIO) -> None:
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
     stream.flush()
+
+
+def prepare_screen() -> None:
+    r"""Let standard output and error take whatever is written, before anything is.
+
+    A stream that was closed goes nowhere: its number must not pass to a file that is opened next.
+    A character that the screen's encoding lacks is written as its escape, such as ``\u732b``.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def settle_screen() -> None:
+    """Write what standard output still holds; what cannot be written goes nowhere, unheard.
+
+    Python would otherwise try again at its end, and fail in words of its own.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            write_nowhere(stream)
 
 
 class ScreenStream:
@@ -56,6 +87,11 @@ class ScreenStream:
 
 
 def tell(*lines: str) -> None:
-    """Print to standard error, a new line indented by four below the first."""
-    with reader_may_go(sys.stderr):
+    """Print to standard error, a new line indented by four below the first.
+
+    If that cannot be, the words are lost: there is no other place for them.
+    """
+    try:
         print(*lines, sep="\n    ", file=sys.stderr, flush=True)
+    except OSError:
+        write_nowhere(sys.stderr)

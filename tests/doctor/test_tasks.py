@@ -8,8 +8,8 @@ import pytest
 
 from focus_detr.doctor import tasks
 from focus_detr.doctor.devices import Devices, without_mindspore
-from focus_detr.doctor.packages import Package
 from focus_detr.doctor.tasks import Task, judge
+from focus_detr.requirements import Package
 
 WORKING = Devices({"CPU": 1}, {}, "CPU", None)
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 
 from focus_detr import __version__
 from focus_detr.program import PROGRAM
-from focus_detr.runtime import EXIT_BAD_INPUT, Command
+from focus_detr.requirements import check_packages
+from focus_detr.runtime import EXIT_BAD_INPUT, Command, command
 from focus_detr.screen import tell
 
+DOCTOR = "doctor"
 COMMANDS = {  # a module of this package each, and what it does
     "train": "train a detector, or go on with a training",
     "eval": "measure the COCO metrics of a detector, or of saved detections",
@@ -20,7 +23,7 @@ COMMANDS = {  # a module of this package each, and what it does
     "demo": "show a detector on a web page, and serve it over HTTP",
     "convert": "convert PyTorch checkpoints to ours and back",
     "browse": "draw what a training is fed",
-    "doctor": "tell what is installed here, what works, and what is missing for what",
+    DOCTOR: "tell what is installed here, what works, and what is missing for what",
 }
 
 
@@ -40,6 +43,7 @@ def usage() -> str:
     )
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that the first word names; returns the exit status."""
     name, *words = (sys.argv[1:] if argv is None else list(argv)) or ["--help"]
@@ -52,8 +56,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         tell(_unknown(name))
         return EXIT_BAD_INPUT
+    return _call(name, words)
+
+
+def script(name: str) -> Command:
+    """One of the commands, for a script of its own that looks at packages before loading any."""
+    return command(partial(_call, name))
+
+
+def _call(name: str, argv: Sequence[str] | None) -> int:
+    if name != DOCTOR:  # which tells more
+        check_packages()
     run: Command = import_module(f"{__package__}.{name}").main
-    return run(words)
+    return run(argv)
 
 
 def _unknown(name: str) -> str:

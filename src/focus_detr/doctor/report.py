@@ -17,8 +17,9 @@ from focus_detr.doctor.devices import (
     without_mindspore,
 )
 from focus_detr.doctor.machine import Machine, in_words
-from focus_detr.doctor.packages import Package, core_packages
+from focus_detr.doctor.packages import core_packages
 from focus_detr.doctor.tasks import Task, judge
+from focus_detr.requirements import Package
 
 _GOOD, _BAD, _LESS = "ok", "!!", "--"
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from focus_detr.deploy.engine_options import ENGINES, ONNX_RUNTIME
 from focus_detr.doctor.devices import Devices
-from focus_detr.doctor.packages import Package, missing_modules
+from focus_detr.doctor.packages import missing_modules
 from focus_detr.program import install_command
+from focus_detr.requirements import Package
 
 MINDSPORE = "mindspore"
 _ONLY_FOR_NETWORKS = (MINDSPORE, "pycocotools", "scipy", "tensorboardX")
