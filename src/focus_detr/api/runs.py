@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from focus_detr.config.loading import load_config
 from focus_detr.data.buckets import Size
+from focus_detr.deploy.engine_options import EngineOptions, Precision
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.coco_metrics import CocoResult
 from focus_detr.evaluation.request import EvaluationRequest
@@ -76,9 +77,13 @@ def evaluate(
     results_out: StrPath | None = None,
     device: str | None = None,
     progress: bool = False,
+    model: StrPath | None = None,
+    engine: str | None = None,
+    precision: Precision | None = None,
+    graphs: StrPath | None = None,
     **settings: Any,
 ) -> CocoResult:
-    """Measure a checkpoint on the validation data, or detections that were saved before.
+    """Measure a detector on the validation data, or detections that were saved before.
 
     Args:
         config: settings: a YAML file, or the name of settings of the package.
@@ -89,6 +94,10 @@ def evaluate(
         results_out: file that gets the detections.
         device: CPU, GPU or Ascend; None: the best that is here.
         progress: whether to draw a bar.
+        model: an exported file, or the folder of several, to evaluate instead of a checkpoint.
+        engine: of an ONNX file, ``openvino`` or ``onnxruntime``; None: the first that is installed.
+        precision: of OpenVINO, ``f32``, ``bf16`` or ``f16``; None: f32.
+        graphs: folder in which compiled graphs are kept.
         **settings: changes to ``config``, such as ``**{"data.workers": 0}``.
 
     Returns:
@@ -107,6 +116,8 @@ def evaluate(
         results=_path(results),
         annotations=_path(annotations),
         device=device,
+        model=_path(model),
+        options=EngineOptions(engine, precision, _path(graphs)),
     )
     result = request.measure(progress)
     if result is None:
