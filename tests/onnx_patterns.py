@@ -9,6 +9,7 @@ from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto
 
 # refused, or computed wrongly, by MindSpore Lite 2.0
 AVOIDED = {"ArgMin", "GreaterOrEqual", "Cos", "LayerNormalization"}
+LONG_ROW = 2000  # numbers
 
 
 def stumbling_blocks(model: onnx.ModelProto) -> list[str]:
@@ -58,6 +59,8 @@ def _of_use(
         yield "Cast to truth values"
     if kind == "Where" and len({_shape(info) for info in inputs}) > 1:
         yield "Where that broadcasts"
+    if kind == "MatMul" and _shape(inputs[0])[-2] == 1 and _shape(inputs[0])[-1] > LONG_ROW:
+        yield "MatMul of a long row"
     if kind == "GatherElements" and node.input[1] in widened:
         yield "GatherElements fed by Cast of int32"
 

@@ -151,6 +151,12 @@ def test_products() -> None:
     check("MatMulExt", [FLOATS, weight], FLOATS @ weight)
     check("MatMul", [FLOATS[0], FLOATS[1], False, True], FLOATS[0] @ FLOATS[1].T)
     check("BatchMatMul", [FLOATS, FLOATS, True, False], FLOATS.transpose(0, 2, 1) @ FLOATS)
+    row = RNG.normal(0, 1, (2, 1, 3)).astype(np.float32)
+    check("BatchMatMul", [row, FLOATS, False, False], row @ FLOATS)
+    check("MatMulExt", [row, FLOATS[0]], row @ FLOATS[0])
+    long_row = np.linspace(0, 1e-3, 3000, dtype=np.float32).reshape(1, 1, 3000)
+    table = np.stack([np.ones(3000), np.arange(3000)], -1, dtype=np.float32)[None]
+    check("BatchMatMul", [long_row, table, False, False], np.float32([[[1.5, 2999.5]]]))
     check("Dense", [FLOATS, weight.T, bias], FLOATS @ weight + bias)
     check("BiasAdd", [MAP, bias, 0], MAP + bias[:, None, None])
 

@@ -73,6 +73,15 @@ def test_none_of_the_patterns_is_written(graph: MindirGraph) -> None:
     assert {node.op_type for node in model.graph.node}.isdisjoint({"Exp", "ReduceMax"})
 
 
+def test_a_long_row_is_not_multiplied_as_a_matrix() -> None:
+    row, table = (
+        Wire(name, shape, FLOAT) for name, shape in (("r", (1, 1, 3000)), ("t", (1, 3000, 2)))
+    )
+    found = Wire("f", (1, 1, 2), FLOAT)
+    step = Operation("BatchMatMul", (row, table, False, False), (found,), {})
+    assert stumbling_blocks(translate(MindirGraph((row, table), (step,), (found,)))) == []
+
+
 def test_what_is_written_instead_computes_the_same(graph: MindirGraph) -> None:
     session = onnxruntime.InferenceSession(
         translate(graph).SerializeToString(), providers=["CPUExecutionProvider"]
@@ -110,17 +119,20 @@ def test_the_search_finds_each_pattern() -> None:
         make("Cos", ["v"], ["d"]),
         make("GatherElements", ["v", "c"], ["y"], axis=1),
         make("LayerNormalization", ["y", "y"], ["z"]),
+        make("MatMul", ["row", "column"], ["x"]),
     ]
     shape = [1, 2, 3, 4, 5]
-    ends = [value(name, real, None) for name in "yz"]
+    products = [value("row", real, [1, 2001]), value("column", real, [2001, 1])]
+    ends = [value(name, real, None) for name in "xyz"]
     arrays.append(helper.make_tensor("left over", whole, [1], [1]))
-    graph = helper.make_graph(nodes, "all", [value("v", real, shape)], ends, arrays)
+    graph = helper.make_graph(nodes, "all", [value("v", real, shape), *products], ends, arrays)
     found = stumbling_blocks(
         helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     )
     assert sorted(found) == [
         "Add for nobody", "Add of constants only", "ArgMin", "Cast for nobody",
         "Cast to truth values", "Cos", "Cos for nobody", "GatherElements fed by Cast of int32",
-        "GreaterOrEqual", "LayerNormalization", "MaxPool of volumes", "MaxPool with dilations",
-        "Slice of truth values", "Where that broadcasts", "left over is not used",
+        "GreaterOrEqual", "LayerNormalization", "MatMul of a long row", "MaxPool of volumes",
+        "MaxPool with dilations", "Slice of truth values", "Where that broadcasts",
+        "left over is not used",
     ]  # fmt: skip

@@ -10,11 +10,17 @@ from focus_detr.exporting.onnx_shapes import swapped
 from focus_detr.exporting.onnx_translation import Translation, require
 
 _NCHW = 0  # as MindSpore numbers formats
+_LONG_ROW = 1000  # numbers; MindSpore Lite 2.0 multiplies rows of more than 2000 wrongly
 
 
 def _matmul(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
     left, right, *flags = operation.inputs
     swap_left, swap_right = flags or (False, False)
+    long_row = left.shape[-2:-1] == (1,) and left.shape[-1] > _LONG_ROW
+    if long_row and not (swap_left or swap_right):
+        column = builder.reshape(left, (*left.shape[:-2], left.shape[-1], 1))
+        products = builder.add("Mul", column, right)
+        return (builder.add("ReduceSum", products, builder.indices(-2), keepdims=1),)
     left = swapped(builder, left) if swap_left else left
     right = swapped(builder, right) if swap_right else right
     return (builder.add("MatMul", left, right),)

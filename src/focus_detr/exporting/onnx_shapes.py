@@ -79,7 +79,7 @@ def _sliced(builder: OnnxBuilder, value: Value, *bounds: list[int]) -> Value:
 
 def _concat(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
     parts, axis = operation.inputs
-    return (builder.add("Concat", *parts, axis=axis),)
+    return (builder.add("Concat", *parts, axis=axis) if len(parts) > 1 else parts[0],)
 
 
 def _stack(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
