@@ -1,8 +1,8 @@
-r"""Compare ways to run a trained detector: the checkpoint, exported MINDIR files, and ONNX.
+r"""Compare ways to run a trained detector: the checkpoint, MINDIR, and each engine for ONNX.
 
     python benchmarks/deploy.py --checkpoint best.safetensors
     python benchmarks/deploy.py --checkpoint best.safetensors --batch 1 --batch 4 --repeat 20 \
-        --variant checkpoint --variant onnx --json deploy.json
+        --variant checkpoint --variant "openvino f32" --json deploy.json
 
     python benchmarks/deploy.py --model served_910b/detector.mindir --device Ascend
 
@@ -21,15 +21,25 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from typing import Literal
 
 import numpy as np
 from model_arguments import check_least
 
-from focus_detr.deploy.sidecar import read_sidecar
+from focus_detr.deploy.engine_options import (
+    ONNX_RUNTIME,
+    OPENVINO,
+    PRECISIONS,
+    USUAL,
+    EngineOptions,
+    installed_engines,
+)
+from focus_detr.deploy.openvino_engine import offered_precisions
+from focus_detr.deploy.sidecar import MINDIR, ONNX, Graph, read_sidecar
 from focus_detr.errors import FocusDetrError
 from focus_detr.exporting.options import ExportOptions, parse_size
 from focus_detr.exporting.pictures import draw_picture
@@ -40,11 +50,31 @@ from focus_detr.inference.predictor import preparation
 from focus_detr.runtime import command, prepare_runtime
 
 CHECKPOINT = "checkpoint"
-# name -> ending of the file and --msda of the export
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to run what is exported."""
+
+    suffix: str
+    msda: Literal["composition", "custom"] = "composition"
+    options: EngineOptions = USUAL
+
+    @property
+    def words(self) -> list[str]:
+        """Of the worker's command line."""
+        given = (("--engine", self.options.engine), ("--precision", self.options.precision))
+        return [word for option, value in given if value for word in (option, value)]
+
+
 VARIANTS = {
-    "mindir": (".mindir", "composition"),
-    "mindir native": (".mindir", "custom"),
-    "onnx": (".onnx", "composition"),
+    "mindir": Variant(MINDIR),
+    "mindir native": Variant(MINDIR, "custom"),
+    "onnxruntime": Variant(ONNX, options=EngineOptions(ONNX_RUNTIME)),
+    **{
+        f"openvino {precision}": Variant(ONNX, options=EngineOptions(OPENVINO, precision))
+        for precision in PRECISIONS
+    },
 }
 WORKER = Path(__file__).with_name("deploy_worker.py")
 
@@ -64,12 +94,12 @@ class Measured:
         """A line of the table."""
         call = median(self.seconds)
         return (
-            f"{self.variant:<20}{self.batch:>6}{self.first_seconds:>12.1f}{1e3 * call:>12.1f}"
+            f"{self.variant:<28}{self.batch:>6}{self.first_seconds:>12.1f}{1e3 * call:>12.1f}"
             f"{self.batch / call:>12.1f}{self.peak_bytes / 2**20:>12.0f}"
         )
 
 
-HEADER = f"{'':<20}{'batch':>6}{'start, s':>12}{'call, ms':>12}{'pictures/s':>12}{'peak, MB':>12}"
+HEADER = f"{'':<28}{'batch':>6}{'start, s':>12}{'call, ms':>12}{'pictures/s':>12}{'peak, MB':>12}"
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -82,7 +112,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--model", action="append", default=[], type=Path, help="exported file; may be repeated")
     add("--size", type=parse_size, default=(480, 640), help="HxW of the pictures (480x640)")
     add("--batch", action="append", type=int, help="pictures at once; may be repeated (1)")
-    add("--variant", action="append", choices=(CHECKPOINT, *VARIANTS), help="default: all")
+    every = "default: all that are installed and that the processor can do"
+    add("--variant", action="append", choices=(CHECKPOINT, *VARIANTS), help=every)
     add("--repeat", type=int, default=10, help="timed calls (10)")
     add("--device", default="CPU", help="CPU, GPU or Ascend (CPU)")
     add("--json", help="save all numbers here")
@@ -121,21 +152,40 @@ def _run_worker(variant: str, batch: int, arguments: Sequence[str]) -> Measured:
     return Measured(variant, batch, **json.loads(done.stdout.splitlines()[-1]))
 
 
-def measure(checkpoint: Path, variant: str, batch: int, setting: Setting) -> Measured:
+def measure(checkpoint: Path, variant: str, batch: int, setting: Setting, folder: Path) -> Measured:
     """Export if need be, and time it.
+
+    Args:
+        checkpoint: weights.
+        variant: name of the way.
+        batch: pictures at once.
+        setting: what is the same for all.
+        folder: keeps the exported files for other variants that run them.
 
     Raises:
         FocusDetrError: the export or the run failed.
     """
     if variant == CHECKPOINT:
         return time_process(variant, batch, ["--checkpoint", str(checkpoint)], setting)
-    suffix, msda = VARIANTS[variant]
-    with tempfile.TemporaryDirectory() as folder:
-        model = Path(folder) / f"model{suffix}"
+    way = VARIANTS[variant]
+    model = folder / f"{way.msda}_{batch}{way.suffix}"
+    if not model.exists():
         size = preparation(load_detector(checkpoint).data)(setting.picture).bucket
-        options = ExportOptions(model, (size,), batch, msda=msda, device=setting.device)
+        options = ExportOptions(model, (size,), batch, msda=way.msda, device=setting.device)
         Exporter(checkpoint, options, report=_say_nothing).run([setting.picture])
-        return time_process(variant, batch, ["--model", str(model)], setting)
+    return time_process(variant, batch, ["--model", str(model), *way.words], setting)
+
+
+def possible(variants: Iterable[str]) -> list[str]:
+    """Those that are installed here, in precisions that the processor can do."""
+    engines = installed_engines()
+    precisions = offered_precisions() if OPENVINO in engines else ()
+    asked = {name: VARIANTS[name].options for name in variants}
+    return [
+        name
+        for name, options in asked.items()
+        if options.engine in (None, *engines) and options.precision in (None, *precisions)
+    ]
 
 
 def _say_nothing(text: str) -> None:
@@ -147,14 +197,29 @@ def all_measured(
 ) -> Iterator[Measured]:
     """One after the other: exported files, then what the checkpoint gives."""
     for model in arguments.model:
-        batch = read_sidecar(model).graph.batch
-        for number in [batch] if batch else batches:
-            yield time_process(model.name, number, ["--model", str(model)], setting)
+        graph = read_sidecar(model).graph
+        for name, words in _ways(graph, model, arguments.variant):
+            for number in [graph.batch] if graph.batch else batches:
+                yield time_process(name, number, ["--model", str(model), *words], setting)
     if arguments.checkpoint:
         prepare_runtime(setting.device)
-        for variant in arguments.variant or (CHECKPOINT, *VARIANTS):
-            for batch in batches:
-                yield measure(arguments.checkpoint, variant, batch, setting)
+        with tempfile.TemporaryDirectory() as folder:
+            for variant in arguments.variant or (CHECKPOINT, *possible(VARIANTS)):
+                for batch in batches:
+                    yield measure(arguments.checkpoint, variant, batch, setting, Path(folder))
+
+
+def _ways(
+    graph: Graph, model: Path, wanted: Sequence[str] | None
+) -> Iterator[tuple[str, list[str]]]:
+    """Names of the ways to run a file, and the words that choose them."""
+    if graph.engine != "onnx":
+        yield model.name, []
+        return
+    engines = [name for name in wanted or possible(VARIANTS) if name in VARIANTS]
+    for name in engines:
+        if VARIANTS[name].suffix == ONNX:
+            yield f"{model.name}: {name}", VARIANTS[name].words
 
 
 @command

@@ -14,6 +14,10 @@ from pathlib import Path  # noqa: E402
 import numpy as np  # noqa: E402
 
 from focus_detr.inference.opening import Source  # noqa: E402
+from focus_detr.inference.source_options import (  # noqa: E402
+    add_engine_options,
+    engine_options,
+)
 from focus_detr.runtime import command  # noqa: E402
 
 
@@ -32,10 +36,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--checkpoint")
     parser.add_argument("--model")
     parser.add_argument("--device")
+    add_engine_options(parser)
     parser.add_argument("--repeat", type=int, default=10)
     arguments = parser.parse_args(argv)
     pictures = list(np.load(arguments.pictures))
-    source = Source(arguments.checkpoint, arguments.model, device=arguments.device)
+    options = engine_options(arguments)
+    source = Source(arguments.checkpoint, arguments.model, device=arguments.device, options=options)
     predictor, _ = source.open()
     predictor.predict_batch(pictures)
     first = time.perf_counter() - STARTED

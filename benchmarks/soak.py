@@ -1,6 +1,6 @@
 """Run many video frames through a detector and see that none is lost and memory stays flat.
 
-    python benchmarks/soak.py --model served/detector.onnx --frames 10000
+    python benchmarks/soak.py --model served/detector.onnx --frames 10000 --engine openvino
     python benchmarks/soak.py --checkpoint best.safetensors --frames 2000 --size 240x320
 
 Draws a video, runs it as predict.py does, and prints memory ten times on the way. Fails
@@ -29,6 +29,7 @@ from focus_detr.files import write_json
 from focus_detr.inference.opening import Source
 from focus_detr.inference.prediction import Prediction
 from focus_detr.inference.session import OutputOptions, PicturePredictor
+from focus_detr.inference.source_options import add_engine_options, engine_options
 from focus_detr.inference.video_session import predict_video
 from focus_detr.inference.video_writing import whole_video
 from focus_detr.inference.videos import VideoInput
@@ -125,13 +126,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--checkpoint", help="weights to use")
     source.add_argument("--model", help="what export.py wrote")
+    add_engine_options(parser)
     parser.add_argument("--frames", type=int, default=10_000, help="to run (10000)")
     parser.add_argument("--size", type=parse_size, default=(240, 320), help="HxW (240x320)")
     parser.add_argument("--allowed", type=float, default=50.0, help="growth in megabytes (50)")
     parser.add_argument("--json", help="save the numbers here")
     arguments = parser.parse_args(argv)
     check_least(arguments, {"frames": MEASURES})
-    predictor, _ = Source(arguments.checkpoint, arguments.model).open()
+    options = engine_options(arguments)
+    predictor, _ = Source(arguments.checkpoint, arguments.model, options=options).open()
     numbers = soak(predictor, arguments.frames, arguments.size, arguments.allowed)
     if arguments.json:
         write_json(arguments.json, numbers, indent=1)

@@ -15,18 +15,24 @@ def model(tmp_path: Path) -> Path:
     return write_constant_onnx(tmp_path / "a.onnx")
 
 
-def test_a_model_is_timed(model: Path, tmp_path: Path) -> None:
+def test_a_model_is_timed_with_each_engine(model: Path, tmp_path: Path) -> None:
     saved = tmp_path / "deploy.json"
     size = ("--size", "64x96", "--repeat", 3)
     finished = run_benchmark("deploy.py", "--model", model, *size, "--json", saved)
     assert finished.returncode == 0, finished.stderr
-    (measured,) = json.loads(saved.read_text())
-    assert (measured["variant"], measured["batch"]) == ("a.onnx", 1)
+    everything = json.loads(saved.read_text())
+    assert [item["variant"] for item in everything[:2]] == [
+        "a.onnx: onnxruntime",
+        "a.onnx: openvino f32",
+    ]
+    measured = everything[-1]
+    assert measured["batch"] == 1
     assert len(measured["seconds"]) == 3 and min(measured["seconds"]) > 0
     assert measured["first_seconds"] > max(measured["seconds"])
     assert measured["peak_bytes"] > 50e6
-    row = finished.stdout.splitlines()[-1].split()
+    row = finished.stdout.splitlines()[-1].rsplit(maxsplit=5)
     middle = sorted(measured["seconds"])[1]
+    assert row[0] == f"{measured['variant']}"
     assert float(row[3]) == pytest.approx(1e3 * middle, abs=0.051)
     assert float(row[4]) == pytest.approx(1 / middle, rel=0.01, abs=0.051)
 
@@ -35,7 +41,7 @@ def test_bad_arguments_are_one_sentence(model: Path) -> None:
     for arguments, message in (
         ([], "give --checkpoint, --model, or both"),
         (["--model", model, "--batch=0"], "--batch is 0, expected 1 or more"),
-        (["--model", model, "--device=Ascend"], "a.onnx failed: "),
+        (["--model", model, "--device=Ascend"], "a.onnx: onnxruntime failed: "),
     ):
         finished = run_benchmark("deploy.py", *arguments)
         assert finished.returncode == 2
@@ -43,7 +49,7 @@ def test_bad_arguments_are_one_sentence(model: Path) -> None:
 
 
 def test_no_frame_is_lost_and_memory_stays_flat(model: Path) -> None:
-    arguments = ("--model", model, "--frames", 400, "--size", "48x64")
+    arguments = ("--model", model, "--frames", 400, "--size", "48x64", "--engine", "openvino")
     numbers = model.parent / "soak.json"
     finished = run_benchmark("soak.py", *arguments, "--json", numbers)
     assert finished.returncode == 0, finished.stderr

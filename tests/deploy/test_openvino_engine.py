@@ -18,7 +18,7 @@ from onnx_sums import ONNX_GRAPH, write_onnx
 
 from focus_detr.deploy import openvino_engine
 from focus_detr.deploy.engine import open_engine
-from focus_detr.deploy.openvino_engine import OpenVinoEngine
+from focus_detr.deploy.openvino_engine import OpenVinoEngine, offered_precisions
 from focus_detr.deploy.openvino_package import first_reason
 from focus_detr.deploy.sidecar import read_sidecar
 from focus_detr.errors import FocusDetrError
@@ -56,7 +56,7 @@ def core_with(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeCore]:
         module = openvino_engine.load_openvino(Path("a.onnx"))
         core = FakeCore(module.Core(), list(capabilities))
         fake = type("Module", (), {"Core": staticmethod(lambda: core)})
-        monkeypatch.setattr(openvino_engine, "load_openvino", lambda path: fake)
+        monkeypatch.setattr(openvino_engine, "load_openvino", lambda path="": fake)
         return core
 
     return make
@@ -152,6 +152,7 @@ def test_a_precision_that_the_processor_lacks_is_refused(
     path = write_onnx(tmp_path / "a.onnx")
     others = {"FP32", "BF16", "FP16", "INT8"} - {needed}
     core_with(*others)
+    assert set(offered_precisions()) == {"f32", "bf16", "f16"} - {precision}
     with pytest.raises(FocusDetrError, match=f"does not compute in {precision}.* take f32 instead"):
         OpenVinoEngine(path, ONNX_GRAPH, precision=precision)
     core = core_with("FP32", needed)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from focus_detr.deploy.engine_options import Precision
+from focus_detr.deploy.engine_options import PRECISIONS, Precision
 from focus_detr.deploy.onnx_file import refuse_other_device, refuse_other_tensors
 from focus_detr.deploy.openvino_cache import compiled_model
 from focus_detr.deploy.openvino_package import DEVICE, OpenVinoError, first_reason, load_openvino
@@ -16,7 +16,7 @@ from focus_detr.deploy.sidecar import INPUTS, Graph, Inputs
 from focus_detr.errors import FocusDetrError
 from focus_detr.runtime import thread_limit
 
-_CAPABILITIES = {"bf16": "BF16", "f16": "FP16"}  # what a processor must have; f32 has every one
+_CAPABILITIES = {"f32": "FP32", "bf16": "BF16", "f16": "FP16"}  # of a processor
 
 
 class OpenVinoEngine:
@@ -90,10 +90,23 @@ def _settings(precision: Precision) -> dict[str, Any]:
     return settings
 
 
+def offered_precisions() -> tuple[Precision, ...]:
+    """Those that this processor computes in.
+
+    Raises:
+        FocusDetrError: OpenVINO is not installed.
+    """
+    return _offered(load_openvino().Core())
+
+
+def _offered(core: Any) -> tuple[Precision, ...]:
+    known = core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
+    return tuple(name for name in PRECISIONS if _CAPABILITIES[name] in known)
+
+
 def _refuse_precision(core: Any, precision: Precision) -> None:
     """Refuse what OpenVINO would ignore without a word, computing in float32."""
-    needed = _CAPABILITIES.get(precision)
-    if needed is None or needed in core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES"):
+    if precision in _offered(core):
         return
     name = core.get_property(DEVICE, "FULL_DEVICE_NAME")
     raise FocusDetrError(

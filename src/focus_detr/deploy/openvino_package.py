@@ -17,14 +17,14 @@ OpenVinoError = (RuntimeError, ValueError, TypeError)  # what its functions rais
 _TELEMETRY = "openvino_telemetry"
 
 
-def load_openvino(path: Path) -> ModuleType:
+def load_openvino(path: Path | str = "this") -> ModuleType:
     """Import OpenVINO.
 
     Its import tells its makers that it was imported, and keeps two files about that in the
     home folder, unless the package for that is missing: so this hides it.
 
     Args:
-        path: the file to run, for the message.
+        path: what needs it, for the message.
 
     Raises:
         FocusDetrError: OpenVINO is not installed, or its installation is broken.
