@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from focus_detr.deploy import engine_options
 from focus_detr.doctor import tasks
 from focus_detr.doctor.devices import Devices, without_mindspore
 from focus_detr.doctor.tasks import Task, judge
@@ -71,3 +72,7 @@ def test_one_engine_is_enough_for_onnx_files(monkeypatch: pytest.MonkeyPatch, en
     judged = _judged()
     assert judged["detect with ONNX files"].works and judged["export to ONNX"].works
     assert judged["the same with OpenVINO"].works is (engine == "openvino")
+
+
+def test_the_engines_are_those_that_can_be_chosen() -> None:
+    assert tasks.ENGINES == engine_options.ENGINES

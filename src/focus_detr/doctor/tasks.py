@@ -7,13 +7,14 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from focus_detr.deploy.engine_options import ENGINES, ONNX_RUNTIME
 from focus_detr.doctor.devices import Devices
 from focus_detr.doctor.packages import missing_modules
 from focus_detr.program import install_command
 from focus_detr.requirements import Package
 
 MINDSPORE = "mindspore"
+ONNX_RUNTIME = "onnxruntime"
+ENGINES = ("openvino", ONNX_RUNTIME)  # as deploy.engine_options has them, which loads libraries
 _ONLY_FOR_NETWORKS = (MINDSPORE, "pycocotools", "scipy", "tensorboardX")
 
 
@@ -45,7 +46,7 @@ def judge(core: Sequence[Package], devices: Devices) -> list[Task]:
     network, light = tuple(broken), tuple(n for n in broken if n not in _ONLY_FOR_NETWORKS)
     return [
         Task("train, evaluate, detect", network, _remedy(core), needed=True),
-        Task("several workers", network + (() if shutil.which("msrun") else ("msrun",))),
+        _workers(network),
         _engine("detect with ONNX files", light, ()),
         _engine("export to ONNX", network, ("onnx",)),
         _extra("the same with OpenVINO", light, ("openvino",), "openvino"),
@@ -59,6 +60,13 @@ def judge(core: Sequence[Package], devices: Devices) -> list[Task]:
 def _remedy(core: Sequence[Package]) -> str | None:
     wanted = [shlex.quote(item.remedy) for item in core if item.remedy is not None]
     return f"pip install {' '.join(wanted)}" if wanted else None
+
+
+def _workers(others: tuple[str, ...]) -> Task:
+    if shutil.which("msrun"):
+        return Task("several workers", others)
+    advice = None if others else "source .venv/bin/activate, or where else it is, for your PATH"
+    return Task("several workers", (*others, "msrun"), advice)
 
 
 def _extra(name: str, others: tuple[str, ...], modules: tuple[str, ...], extra: str) -> Task:
