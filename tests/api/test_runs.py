@@ -12,6 +12,8 @@ import pytest
 import focus_detr
 from focus_detr.api.runs import overrides
 from focus_detr.config.loading import load_config
+from focus_detr.deploy.engine_options import EngineOptions
+from focus_detr.evaluation.request import EvaluationRequest
 from focus_detr.exporting.options import ExportOptions
 from focus_detr.training.state import TrainingState
 from focus_detr.training.stop_signal import TrainingStopped
@@ -66,10 +68,17 @@ def session(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_training_tells_where_its_weights_are(session: list[Any], tmp_path: Path) -> None:
     settings = {"train.output_dir": tmp_path, "train.batch_size": 3}
     trained = focus_detr.train("smoke", resume=True, device="cpu", progress=False, **settings)
-    assert (trained.folder, trained.best) == (tmp_path, tmp_path / "best.safetensors")
-    assert (trained.last, trained.ap, trained.steps) == (tmp_path / "last.safetensors", 0.25, 10)
+    last = tmp_path / "last.safetensors"
+    assert (trained.folder, trained.weights, trained.last) == (tmp_path, last, last)
+    assert (trained.ap, trained.steps) == (0.25, 10)
     (config, resume, progress), closed = session
     assert (config.train.batch_size, resume, progress, closed) == (3, True, False, "closed")
+
+
+def test_the_best_weights_are_told_if_there_are_any(session: list[Any], tmp_path: Path) -> None:
+    best = tmp_path / "best.safetensors"
+    best.touch()
+    assert focus_detr.train("smoke", device="cpu", **{"train.output_dir": tmp_path}).weights == best
 
 
 def test_a_training_that_is_stopped_interrupts(session: list[Any]) -> None:
@@ -97,6 +106,15 @@ def test_saved_detections_are_measured(tmp_path: Path) -> None:
     assert measured.per_class["cat"].ap50 == pytest.approx(1.0)
     with pytest.raises(focus_detr.FocusDetrError, match="cannot be combined with --results"):
         focus_detr.evaluate("smoke", results=results, annotations=truth)
+
+
+def test_an_exported_detector_is_measured_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(EvaluationRequest, "measure", lambda self, progress: asked.append(self))
+    with pytest.raises(focus_detr.FocusDetrError, match="only the first has the numbers"):
+        focus_detr.evaluate("smoke", model="a.onnx", precision="bf16")
+    options = EngineOptions(precision="bf16")
+    assert asked == [EvaluationRequest("smoke", model="a.onnx", overrides=[], options=options)]
 
 
 def test_an_export_is_asked_for_as_by_the_command(

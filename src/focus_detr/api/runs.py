@@ -29,9 +29,9 @@ class Trained:
     """What a training left."""
 
     folder: Path  # train.output_dir
-    best: Path  # the weights with the highest AP; the latest if none was measured
+    weights: Path  # to detect with: those of the highest AP; the last ones if none was measured
     last: Path  # the state to go on from
-    ap: float | None  # of ``best``, in 0..1; None: none was measured
+    ap: float | None  # of ``weights``, in 0..1; None: none was measured
     steps: int  # updates in all
 
 
@@ -64,7 +64,8 @@ def train(
     except TrainingStopped as stopped:
         raise KeyboardInterrupt(str(stopped)) from stopped
     folder = RunFolder(Path(load_config(file, changes).train.output_dir))
-    return Trained(folder.path, folder.best, folder.last, state.best, state.step)
+    weights = folder.best if folder.best.exists() else folder.last
+    return Trained(folder.path, weights, folder.last, state.best, state.step)
 
 
 def evaluate(

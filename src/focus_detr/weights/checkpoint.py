@@ -20,6 +20,7 @@ from safetensors.numpy import save_file
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import whole_file
+from focus_detr.program import called
 from focus_detr.weights.difference import Difference, Patterns, compare, matches
 from focus_detr.wording import counted
 
@@ -28,7 +29,6 @@ OPTIMIZER_PREFIX = "optimizer."
 CLASS_TENSORS = r"^(class_heads\.|label_embed$)"  # their shape follows the number of classes
 _CLASS_COUNT_TENSOR = "label_embed"
 _VERSION_KEY = "format_version"
-_CONVERTER = "scripts/convert_weights.py"
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,14 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
 
 def _unreadable(path: Path, error: Exception) -> str:
     if path.suffix in (".pth", ".pt", ".pkl"):
-        return f"{path} is a torch checkpoint; convert it with {_CONVERTER} first"
+        return f"{path} is a torch checkpoint; convert it with {called('convert')} first"
     return f"{path} is damaged or not a safetensors checkpoint ({error})"
 
 
 def _parse_metadata(path: Path, texts: Mapping[str, str]) -> dict[str, Any]:
     foreign = (
-        f"{path} was not written by this program; convert its torch original with {_CONVERTER}"
+        f"{path} was not written by this program; convert its torch original with "
+        f"{called('convert')}"
     )
     if _VERSION_KEY not in texts:
         raise FocusDetrError(foreign)
