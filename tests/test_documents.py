@@ -18,7 +18,7 @@ DOCUMENTS = sorted(
     path for pattern in ("*.md", "docs/*.md", "custom_ops/**/*.md") for path in ROOT.glob(pattern)
 )
 SECTIONS = "model|loss|denoising|data|train|eval"
-FILE_ENDINGS = (".py", ".yaml", ".json", ".jsonl", ".txt", ".pth", ".safetensors", ".batch")
+FILE_ENDINGS = (".md", ".py", ".yaml", ".json", ".jsonl", ".txt", ".pth", ".safetensors", ".batch")
 USERS_OWN = "mine.yaml"  # the settings file that docs/data.md asks for
 
 each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
@@ -53,9 +53,8 @@ def test_named_settings_exist(path: Path) -> None:
 def _source(script: Path) -> str:
     """Text of a script, of the arguments that scripts beside it share, and of its command's."""
     text = script.read_text(encoding="utf-8")
-    imported = re.findall(
-        r"^from (focus_detr\.(?:\S+_options|commands\.\w+)) import", text, re.MULTILINE
-    )
+    imported = re.findall(r"^from (focus_detr\.\S+_options) import", text, re.MULTILINE)
+    imported += [f"focus_detr.commands.{name}" for name in re.findall(r'= script\("(\w+)"\)', text)]
     modules = [_source(ROOT / "src" / f"{name.replace('.', '/')}.py") for name in imported]
     shared = script.parent.glob("*_arguments.py")
     return "".join([text, *modules, *(path.read_text(encoding="utf-8") for path in shared)])
