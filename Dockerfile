@@ -2,7 +2,7 @@
 #
 #   docker build --tag focus-detr .
 #   docker run --rm focus-detr doctor
-#   docker run --rm -it --entrypoint scripts/quickstart.sh focus-detr
+#   docker run --rm -it --entrypoint /focus-detr/scripts/quickstart.sh focus-detr
 #   docker run --rm -it -v "$PWD":/here -w /here --user "$(id -u)" focus-detr \
 #       predict --checkpoint best.safetensors photo.jpg
 FROM python:3.11-slim-bookworm

@@ -94,14 +94,15 @@ def test_bad_settings_are_one_sentence() -> None:
         focus_detr.train("smoke", **{"train.batch_size": "x"})
 
 
-def test_saved_detections_are_measured(tmp_path: Path) -> None:
+def test_saved_detections_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     truth, results = tmp_path / "truth.json", tmp_path / "results.json"
     box = {"image_id": 1, "category_id": 5, "bbox": [1, 2, 30, 40]}
     images, categories = [{"id": 1}], [{"id": 5, "name": "cat"}]
     whole = {"images": images, "categories": categories, "annotations": [{**box, "id": 1}]}
     truth.write_text(json.dumps(whole))
     results.write_text(json.dumps([{**box, "score": 0.5}]))
-    measured = focus_detr.evaluate(results=results, annotations=truth)
+    measured = focus_detr.evaluate(results="~/results.json", annotations=truth)
     assert measured.metrics["AP"] == pytest.approx(1.0)
     assert measured.per_class["cat"].ap50 == pytest.approx(1.0)
     with pytest.raises(focus_detr.FocusDetrError, match="cannot be combined with --results"):
@@ -133,10 +134,11 @@ def test_an_export_is_asked_for_as_by_the_command(
     monkeypatch.setattr("focus_detr.exporting.session.Exporter", Exporter)
     out = tmp_path / "a.onnx"
     choices = {"sizes": [(64, 96)], "batch": None, "threshold": 0.5, "device": "cpu"}
-    written = focus_detr.export("a.safetensors", out, config="smoke", **choices)  # type: ignore[arg-type]
+    monkeypatch.setenv("HOME", str(tmp_path))
+    written = focus_detr.export("~/a.safetensors", out, config="smoke", **choices)  # type: ignore[arg-type]
     assert written == [tmp_path]
     (checkpoint, options, config), pictures = asked
-    assert checkpoint == Path("a.safetensors") and len(pictures) == 3
+    assert checkpoint == tmp_path / "a.safetensors" and len(pictures) == 3
     expected = ExportOptions(out, sizes=((64, 96),), batch=None, threshold=0.5, device="cpu")
     assert options == expected
     assert config.train.output_dir == "runs/smoke"

@@ -57,7 +57,7 @@ def train(
             the loss is not finite.
         KeyboardInterrupt: Ctrl-C; the state is saved, and ``resume`` goes on.
     """
-    file, changes = os.fspath(config), overrides(settings)
+    file, changes = os.path.expanduser(config), overrides(settings)
     request = TrainingRequest(file, changes, resume, device, progress)
     try:
         state = request.run()
@@ -169,7 +169,7 @@ def export(
             a file differs from the checkpoint.
     """
     options = ExportOptions(
-        out=Path(out),
+        out=Path(out).expanduser(),
         sizes=tuple(sizes),
         batch=batch,
         images=images,
@@ -181,11 +181,11 @@ def export(
         device=device,
     )
     return export_checkpoint(
-        Path(checkpoint),
+        Path(checkpoint).expanduser(),
         options,
         config=_path(config),
         overrides=overrides(settings),
-        pictures=[Path(path) for path in pictures],
+        pictures=[Path(path).expanduser() for path in pictures],
     )
 
 
@@ -208,4 +208,4 @@ def _as_yaml(key: str, value: Any) -> str:
 
 
 def _path(given: StrPath | None) -> str | None:
-    return None if given is None else os.fspath(given)
+    return None if given is None else os.path.expanduser(given)
