@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from focus_detr.data.image_io import read_image
 from focus_detr.data.orientation import turn, turn_back
 from focus_detr.data.picture_files import read_size
+from focus_detr.errors import FocusDetrError
 
 KINDS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "tiff": "TIFF"}
 ALL = range(1, 9)
@@ -95,3 +96,18 @@ def test_a_broken_block_turns_nothing(tmp_path: Path, picture: np.ndarray) -> No
         path = tmp_path / f"a.{kind}"
         Image.fromarray(picture).save(path, exif=b"Exif\0\0II*\0\xff\xff\xff\xffnone")
         assert read_size(path) == read_image(path).shape[:2] == (24, 40)
+
+
+def test_size_and_pixels_agree_on_damaged_headers(tmp_path: Path, picture: np.ndarray) -> None:
+    """Decoders differ in what they forgive; one reading of the orientation serves both."""
+    whole = encode(picture, "jpg", 6)
+    seen = set()
+    for place in range(22, 60):  # the block of EXIF
+        (tmp_path / "a.jpg").write_bytes(whole[:place] + b"\x7f" + whole[place + 1 :])
+        try:
+            shape = read_image(tmp_path / "a.jpg").shape[:2]
+        except FocusDetrError:
+            continue
+        assert read_size(tmp_path / "a.jpg") == shape
+        seen.add(shape)
+    assert seen == {(24, 40), (40, 24)}

@@ -24,7 +24,8 @@ IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 )
 
-_WEBP = b"WEBP"  # from byte 8 on
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION  # WebP is never turned by OpenCV
 _TOO_LARGE = "CV_IO_MAX_IMAGE"  # in OpenCV's message about its limits
 
 
@@ -74,11 +75,13 @@ def decode_image(
         FocusDetrError: the file is empty, cut off or no image, or has another size.
     """
     _check_whole(data, name)
-    image = _decode(data, name)
+    decoded, orientation = _decode(data, name), _orientation(data)
+    turned = data.startswith(_TIFF_STARTS)  # by OpenCV, whatever it is asked for
+    image = decoded if turned else turn(decoded, orientation)
     if expected_size is None or image.shape[:2] == expected_size:
         return image
-    if image.shape[1::-1] == expected_size and exchanges_sides(orientation := _orientation(data)):
-        return turn_back(image, orientation)
+    if image.shape[1::-1] == expected_size and exchanges_sides(orientation):
+        return turn_back(decoded, orientation) if turned else decoded
     height, width = image.shape[:2]
     raise FocusDetrError(
         f"image {name} is {width}x{height}, but its annotation says "
@@ -94,16 +97,15 @@ def _check_whole(data: bytes, name: str | Path) -> None:
 
 
 def _decode(data: bytes, name: str | Path) -> np.ndarray:
-    """As it should be seen; OpenCV turns all kinds but one by itself."""
+    """The stored pixels, or those of a TIFF as they should be seen."""
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS)
     except cv2.error as error:
         reason = "it has more pixels than OpenCV reads" if _TOO_LARGE in error.err else error.err
         raise FocusDetrError(f"cannot decode image {name}: {reason}") from error
     if image is None:
         raise FocusDetrError(f"cannot decode image {name}: it is broken or no image")
-    image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    return turn(image, _orientation(data)) if data[8:12] == _WEBP else image
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def _orientation(data: bytes) -> int:
