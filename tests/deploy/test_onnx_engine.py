@@ -45,6 +45,9 @@ def test_what_cannot_be_run_is_one_sentence(tmp_path: Path) -> None:
     path = write_onnx(tmp_path / "a.onnx")
     with pytest.raises(FocusDetrError, match="an ONNX file, which runs on CPU, not Ascend"):
         OnnxEngine(path, GRAPH, "Ascend")
+    engine = OnnxEngine(path, ONNX_GRAPH)
+    with pytest.raises(FocusDetrError, match=r"ONNX Runtime cannot run .*a\.onnx: "):
+        engine.run(np.zeros((2, 3, 1, 2), np.float32), np.int32([[5, 6]]))
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(FocusDetrError, match=r"ONNX Runtime cannot load .*a\.onnx: "):
         OnnxEngine(path, GRAPH, "cpu")

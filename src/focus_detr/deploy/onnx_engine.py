@@ -27,7 +27,7 @@ class OnnxEngine:
                 gives other tensors than its sidecar says, or the device is no CPU.
         """
         refuse_other_device(path, device)
-        self._outputs = list(graph.outputs)
+        self._path, self._outputs = path, list(graph.outputs)
         try:
             import onnxruntime
         except ImportError as error:
@@ -41,15 +41,26 @@ class OnnxEngine:
                 str(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # its errors have no class in common
-            reason = str(error).strip().partition("\n")[0]
-            raise FocusDetrError(f"ONNX Runtime cannot load {path}: {reason}") from error
+            raise FocusDetrError(f"ONNX Runtime cannot load {path}: {_reason(error)}") from error
         given = [item.name for item in self._session.get_outputs()]
         refuse_other_tensors(path, graph, _inputs(self._session), given)
 
     def run(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Compute the outputs."""
+        """Compute the outputs.
+
+        Raises:
+            FocusDetrError: ONNX Runtime cannot compute them.
+        """
         named = dict(zip(INPUTS, inputs, strict=False))
-        return tuple(self._session.run(self._outputs, named))
+        try:
+            return tuple(self._session.run(self._outputs, named))
+        except Exception as error:
+            reason = _reason(error)
+            raise FocusDetrError(f"ONNX Runtime cannot run {self._path}: {reason}") from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def _inputs(session: Any) -> Inputs:
