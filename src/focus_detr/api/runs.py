@@ -151,8 +151,7 @@ def export(
         config: settings instead of those in the checkpoint.
         sizes: (height, width) of the network's input; none: all of the settings.
         batch: pictures at once; None: any number, in ONNX.
-        images: what goes in.
-        boxes: what comes out.
+        images: what goes in; ``boxes``: what comes out.
         msda: deformable attention of ordinary operations, or as an operator of ours.
         tokens: whether the file also tells which tokens were kept.
         threshold: score that it is usually shown from.
