@@ -151,7 +151,8 @@ def export(
         config: settings instead of those in the checkpoint.
         sizes: (height, width) of the network's input; none: all of the settings.
         batch: pictures at once; None: any number, in ONNX.
-        images: what goes in; ``boxes``: what comes out.
+        images: what goes in.
+        boxes: what comes out.
         msda: deformable attention of ordinary operations, or as an operator of ours.
         tokens: whether the file also tells which tokens were kept.
         threshold: score that it is usually shown from.
@@ -164,8 +165,7 @@ def export(
         The files; each has a NAME.json beside it, which belongs to it.
 
     Raises:
-        FocusDetrError: something cannot be read or does not go together, a package is missing, or
-            a file differs from the checkpoint.
+        FocusDetrError: something cannot be read or used, or a file differs from the checkpoint.
     """
     options = ExportOptions(
         out=Path(out).expanduser(),
