@@ -35,6 +35,7 @@ from focus_detr.data.loader import DataLoader
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import write_json
 from focus_detr.runtime import command
+from focus_detr.user_paths import path_text
 from focus_detr.wording import counted
 
 _MOST_FOR_PARTS = 200  # images; more would not change the shares
@@ -45,7 +46,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", help="YAML file with the settings; default: R50, 12 epochs")
+    parser.add_argument(
+        "--config", type=path_text, help="YAML file with the settings; default: R50, 12 epochs"
+    )
     parser.add_argument("--made", type=int, help="load so many made pictures, not the settings'")
     parser.add_argument("--images", type=int, default=400, help="to load in each run (400)")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="runs (1 2)")
@@ -53,7 +56,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     step = parser.add_mutually_exclusive_group()
     step.add_argument("--steps", type=int, help="measure so many training steps")
     step.add_argument("--step-ms", type=float, help="time of a training step, measured elsewhere")
-    parser.add_argument("--json", help="save all numbers here")
+    parser.add_argument("--json", type=path_text, help="save all numbers here")
     parser.add_argument("--device", help="of the step: CPU, GPU or Ascend; default: the best here")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change settings")
     arguments = parse_intermixed(parser, argv)

@@ -31,6 +31,7 @@ from focus_detr.command_line import parse_intermixed
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import write_json
 from focus_detr.runtime import command
+from focus_detr.user_paths import path_text, user_path
 from focus_detr.wording import counted
 
 PARTS = 20
@@ -56,14 +57,14 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("pictures", nargs="+", type=Path, help="picture files to send")
+    add("pictures", nargs="+", type=user_path, help="picture files to send")
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--checkpoint", help="weights to use")
-    source.add_argument("--model", help="what export.py wrote")
+    source.add_argument("--checkpoint", type=path_text, help="weights to use")
+    source.add_argument("--model", type=path_text, help="what export.py wrote")
     add("--requests", type=int, default=2000, help="in all (2000)")
     add("--people", type=int, default=4, help="that ask at once (4)")
     add("--growth", type=float, default=20, help="megabytes that memory may grow (20)")
-    add("--json", type=Path, help="also write the numbers here")
+    add("--json", type=user_path, help="also write the numbers here")
     return parse_intermixed(parser, argv)
 
 

@@ -48,6 +48,7 @@ from focus_detr.files import write_json
 from focus_detr.inference.loading import load_detector
 from focus_detr.inference.predictor import preparation
 from focus_detr.runtime import command, prepare_runtime
+from focus_detr.user_paths import path_text, user_path
 
 CHECKPOINT = "checkpoint"
 
@@ -108,15 +109,21 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--checkpoint", type=Path, help="weights to export and run")
-    add("--model", action="append", default=[], type=Path, help="exported file; may be repeated")
+    add("--checkpoint", type=user_path, help="weights to export and run")
+    add(
+        "--model",
+        action="append",
+        default=[],
+        type=user_path,
+        help="exported file; may be repeated",
+    )
     add("--size", type=parse_size, default=(480, 640), help="HxW of the pictures (480x640)")
     add("--batch", action="append", type=int, help="pictures at once; may be repeated (1)")
     every = "default: all that are installed and that the processor can do"
     add("--variant", action="append", choices=(CHECKPOINT, *VARIANTS), help=every)
     add("--repeat", type=int, default=10, help="timed calls (10)")
     add("--device", default="CPU", help="CPU, GPU or Ascend (CPU)")
-    add("--json", help="save all numbers here")
+    add("--json", type=path_text, help="save all numbers here")
     return parser.parse_args(argv)
 
 

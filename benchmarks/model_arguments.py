@@ -6,15 +6,18 @@ import argparse
 from collections.abc import Mapping
 
 from focus_detr.errors import FocusDetrError
+from focus_detr.user_paths import path_text
 
 SMALLEST_SIDE = 32  # pixels: one cell of the backbone's last map
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """Settings, runs, device and the file for the numbers."""
-    parser.add_argument("--config", help="YAML file with the settings; default: R50, 12 epochs")
+    parser.add_argument(
+        "--config", type=path_text, help="YAML file with the settings; default: R50, 12 epochs"
+    )
     parser.add_argument("--repeat", type=int, default=5, help="timed runs of each part (5)")
-    parser.add_argument("--json", help="save all numbers here")
+    parser.add_argument("--json", type=path_text, help="save all numbers here")
     parser.add_argument("--device", help="CPU, GPU or Ascend; default: the best that is here")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change settings")
 

@@ -26,6 +26,7 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.files import write_json
 from focus_detr.ops.msda_library import LibraryError, find_library
 from focus_detr.runtime import command, prepare_runtime
+from focus_detr.user_paths import path_text
 from focus_detr.wording import counted
 
 COMPOSED = "composition"
@@ -109,7 +110,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--repeat", type=int, default=7, help="timed runs of each pass (7)")
     parser.add_argument("--queries", choices=tuple(CASES), action="append", help="only these")
-    parser.add_argument("--json", help="save all numbers here")
+    parser.add_argument("--json", type=path_text, help="save all numbers here")
     parser.add_argument("--device", help="CPU, GPU or Ascend; default: the best that is here")
     arguments = parser.parse_args(argv)
     if arguments.repeat < 1:

@@ -43,6 +43,8 @@ from msda_c_interface import (
 )
 from msda_gpu_cases import Case, make_cases
 
+from focus_detr.user_paths import user_path
+
 BUILDERS = Path(__file__).resolve().parents[1] / "custom_ops"
 WARM_UP = 5
 COPY_BYTES = 2**30
@@ -92,15 +94,15 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--library", dest="built", type=Path, help="built by custom_ops/build_cuda.py"
+        "--library", dest="built", type=user_path, help="built by custom_ops/build_cuda.py"
     )
-    parser.add_argument("--cpu-library", type=Path, help="built by custom_ops/build.py")
+    parser.add_argument("--cpu-library", type=user_path, help="built by custom_ops/build.py")
     parser.add_argument("--height", type=int, default=800, help="of the image (800)")
     parser.add_argument("--width", type=int, default=1066, help="of the image (1066)")
     parser.add_argument("--repeat", type=int, default=30, help="timed runs (30)")
     parser.add_argument("--check", action="store_true", help="compare with the CPU only")
     parser.add_argument("--driver", default=DRIVER, help=f"library of the driver ({DRIVER})")
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+    parser.add_argument("--json", type=user_path, help="also write the numbers to this file")
     return parser.parse_args(argv)
 
 

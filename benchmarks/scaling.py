@@ -24,6 +24,7 @@ from focus_detr.command_line import parse_intermixed
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import write_json
 from focus_detr.runtime import command
+from focus_detr.user_paths import path_text
 from focus_detr.wording import counted
 
 DEVICES = (8, 64, 1024)
@@ -171,7 +172,7 @@ def main(argv: Sequence[str] | None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--json", help="save assumptions and numbers here")
+    parser.add_argument("--json", type=path_text, help="save assumptions and numbers here")
     parser.add_argument("--measured", nargs=2, metavar="RUN", help="of one worker, of several")
     parser.add_argument("assumptions", nargs="*", metavar="name=number", help="change assumptions")
     arguments = parse_intermixed(parser, argv)

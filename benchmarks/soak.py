@@ -34,6 +34,7 @@ from focus_detr.inference.video_session import predict_video
 from focus_detr.inference.video_writing import whole_video
 from focus_detr.inference.videos import VideoInput
 from focus_detr.runtime import command
+from focus_detr.user_paths import path_text
 from focus_detr.wording import counted
 
 MEASURES = 10
@@ -124,13 +125,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--checkpoint", help="weights to use")
-    source.add_argument("--model", help="what export.py wrote")
+    source.add_argument("--checkpoint", type=path_text, help="weights to use")
+    source.add_argument("--model", type=path_text, help="what export.py wrote")
     add_engine_options(parser)
     parser.add_argument("--frames", type=int, default=10_000, help="to run (10000)")
     parser.add_argument("--size", type=parse_size, default=(240, 320), help="HxW (240x320)")
     parser.add_argument("--allowed", type=float, default=50.0, help="growth in megabytes (50)")
-    parser.add_argument("--json", help="save the numbers here")
+    parser.add_argument("--json", type=path_text, help="save the numbers here")
     arguments = parser.parse_args(argv)
     check_least(arguments, {"frames": MEASURES})
     options = engine_options(arguments)

@@ -27,6 +27,7 @@ from focus_detr.config.loading import load_config, to_dict
 from focus_detr.config.schema import Config
 from focus_detr.errors import FocusDetrError
 from focus_detr.runtime import command, prepare_runtime
+from focus_detr.user_paths import path_text
 
 _CONFIGS = Path(__file__).resolve().parents[1] / "config"
 MODELS = {
@@ -59,7 +60,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--height", type=int, default=480, help="of the images (480)")
     parser.add_argument("--width", type=int, default=640, help="of the images (640)")
     parser.add_argument("--repeat", type=int, default=5, help="timed steps (5)")
-    parser.add_argument("--json", help="save all numbers here")
+    parser.add_argument("--json", type=path_text, help="save all numbers here")
     parser.add_argument("--device", help="CPU, GPU or Ascend; default: the best that is here")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change settings")
     arguments = parse_intermixed(parser, argv)

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from focus_detr.device_check.comparison import EQUAL, MISSING, check_device
 from focus_detr.launch.checks import check_devices, choose_device
 from focus_detr.runtime import command
+from focus_detr.user_paths import path_text
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -28,7 +29,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--device", help="CPU, GPU or Ascend; default: the best that is here")
-    add("--checkpoint", help="a detector to compare as a whole too")
+    add("--checkpoint", type=path_text, help="a detector to compare as a whole too")
     add("--tolerance", type=float, default=1e-3, help="largest relative difference (1e-3)")
     return parser.parse_args(argv)
 

@@ -15,11 +15,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from focus_detr.command_line import parse_intermixed
 from focus_detr.deploy.lite_conversion import CONVERTER, SOC_VERSIONS, Conversion
 from focus_detr.runtime import command
+from focus_detr.user_paths import path_text, user_path
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -28,11 +28,11 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("models", nargs="+", type=Path, metavar="FILE.mindir", help="what export.py wrote")
+    add("models", nargs="+", type=user_path, metavar="FILE.mindir", help="what export.py wrote")
     add("--device", choices=sorted(SOC_VERSIONS), required=True, help="kind of device")
-    add("--out", type=Path, required=True, help="folder for the converted files")
+    add("--out", type=user_path, required=True, help="folder for the converted files")
     add("--soc", help="exact name of the device, as npu-smi info tells, such as Ascend910B3")
-    add("--converter", default=CONVERTER, help=f"the converter's path ({CONVERTER})")
+    add("--converter", type=path_text, default=CONVERTER, help=f"its path ({CONVERTER})")
     only = parser.add_mutually_exclusive_group().add_argument
     only("--print", action="store_true", help="write the settings and tell the command only")
     only("--sidecar", action="store_true", help="of files in --out that were converted by hand")

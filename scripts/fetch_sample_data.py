@@ -17,6 +17,7 @@ from focus_detr.data.sample import Recipe, build_sample, is_complete
 from focus_detr.data.wheels import Wheel, fetch_wheel, unpack
 from focus_detr.files import write_whole
 from focus_detr.runtime import command
+from focus_detr.user_paths import user_path
 
 PHOTOGRAPHS = Wheel(
     requirement="deepforest==2.1.0",
@@ -45,7 +46,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--folder", type=Path, default=Path("data/sample"), help="where to put it")
+    parser.add_argument(
+        "--folder", type=user_path, default=Path("data/sample"), help="where to put it"
+    )
     folder: Path = parser.parse_args(argv).folder
     _fetch_weights(folder)
     built = _build_tiles(folder)

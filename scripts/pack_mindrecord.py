@@ -14,7 +14,6 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from focus_detr.command_line import CONFIG_HELP, parse_intermixed
 from focus_detr.config.loading import load_config
@@ -23,6 +22,7 @@ from focus_detr.data.dataset import DetectionDataset
 from focus_detr.data.mindrecord_writing import write_mindrecord
 from focus_detr.errors import FocusDetrError
 from focus_detr.runtime import command
+from focus_detr.user_paths import path_text, user_path
 from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)
@@ -35,8 +35,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", required=True, help=CONFIG_HELP)
-    parser.add_argument("--out", type=Path, required=True, help="folder to make")
+    parser.add_argument("--config", type=path_text, required=True, help=CONFIG_HELP)
+    parser.add_argument("--out", type=user_path, required=True, help="folder to make")
     parser.add_argument("--split", choices=("train", "val"), default="train", help="which data")
     parser.add_argument("--shards", type=int, default=1, help="files to make (default: 1)")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change settings")

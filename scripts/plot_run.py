@@ -20,6 +20,7 @@ from pathlib import Path
 from focus_detr.command_line import parse_intermixed
 from focus_detr.runtime import command
 from focus_detr.training.curves import draw_curves, read_groups
+from focus_detr.user_paths import user_path
 
 
 @command
@@ -33,12 +34,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=user_path,
         default=Path("curves.png"),
         help="PNG file to write, default: curves.png",
     )
     arguments = parse_intermixed(parser, argv)
-    groups = [[Path(folder) for folder in group.split(",")] for group in arguments.groups]
+    groups = [[user_path(folder) for folder in group.split(",")] for group in arguments.groups]
     draw_curves(read_groups(groups), arguments.out)
     print(f"drawn into {arguments.out}")
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
@@ -19,6 +18,7 @@ from focus_detr.deploy.sidecar import SUFFIXES
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.opening import Source
 from focus_detr.inference.session import PicturePredictor
+from focus_detr.user_paths import user_path
 
 # all detectors run in it, one after the other, whatever threads ask: MindSpore keeps its mode for
 # each thread, and compiles in one at a time
@@ -128,7 +128,7 @@ def load(
         FocusDetrError: the file is missing, broken or no detector, an option is not for it, what
             runs it is not installed, or there is no such device.
     """
-    file = Path(path).expanduser()
+    file = user_path(path)
     exported = file.suffix in SUFFIXES or file.is_dir()
     source = Source(
         None if exported else str(file),

@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.preparation import check_image, read_picture
+from focus_detr.user_paths import user_path
 
 Picture: TypeAlias = str | os.PathLike[str] | np.ndarray | Image.Image
 
@@ -54,7 +55,7 @@ class PictureSource:
                 is no such one.
         """
         if not isinstance(self.given, np.ndarray | Image.Image):
-            return _from_file(Path(self.given).expanduser())
+            return _from_file(user_path(self.given))
         try:
             given = self.given
             image = given if isinstance(given, np.ndarray) else _from_pillow(given)

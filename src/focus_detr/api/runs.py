@@ -20,6 +20,7 @@ from focus_detr.exporting.request import export_checkpoint
 from focus_detr.training.request import TrainingRequest
 from focus_detr.training.run_folder import RunFolder
 from focus_detr.training.stop_signal import TrainingStopped
+from focus_detr.user_paths import path_text, user_path
 
 StrPath = str | os.PathLike[str]
 
@@ -57,7 +58,7 @@ def train(
             the loss is not finite.
         KeyboardInterrupt: Ctrl-C; the state is saved, and ``resume`` goes on.
     """
-    file, changes = os.path.expanduser(config), overrides(settings)
+    file, changes = path_text(config), overrides(settings)
     request = TrainingRequest(file, changes, resume, device, progress)
     try:
         state = request.run()
@@ -168,7 +169,7 @@ def export(
         FocusDetrError: something cannot be read or used, or a file differs from the checkpoint.
     """
     options = ExportOptions(
-        out=Path(out).expanduser(),
+        out=user_path(out),
         sizes=tuple(sizes),
         batch=batch,
         images=images,
@@ -180,11 +181,11 @@ def export(
         device=device,
     )
     return export_checkpoint(
-        Path(checkpoint).expanduser(),
+        user_path(checkpoint),
         options,
         config=_path(config),
         overrides=overrides(settings),
-        pictures=[Path(path).expanduser() for path in pictures],
+        pictures=[user_path(path) for path in pictures],
     )
 
 
@@ -207,4 +208,4 @@ def _as_yaml(key: str, value: Any) -> str:
 
 
 def _path(given: StrPath | None) -> str | None:
-    return None if given is None else os.path.expanduser(given)
+    return None if given is None else path_text(given)

@@ -26,6 +26,7 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.inference.batch_drawing import draw_batch
 from focus_detr.inference.image_writing import write_image
 from focus_detr.runtime import command
+from focus_detr.user_paths import path_text, user_path
 from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)
@@ -34,8 +35,8 @@ _log = logging.getLogger(__name__)
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Command line of this program."""
     parser = build_parser("browse", __doc__)
-    parser.add_argument("--config", required=True, help=CONFIG_HELP)
-    parser.add_argument("--out", type=Path, default=Path("browsed"), help="folder to write to")
+    parser.add_argument("--config", type=path_text, required=True, help=CONFIG_HELP)
+    parser.add_argument("--out", type=user_path, default=Path("browsed"), help="folder to write to")
     parser.add_argument("--count", type=int, default=24, help="pictures to draw (default: 24)")
     parser.add_argument("--split", choices=("train", "val"), default="train", help="which data")
     parser.add_argument("--epoch", type=int, default=0, help="first epoch to show (default: 0)")

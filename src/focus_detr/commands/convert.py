@@ -15,12 +15,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, get_args
 
 from focus_detr.command_line import build_parser
 from focus_detr.config.loading import load_config
 from focus_detr.runtime import command
+from focus_detr.user_paths import user_path
 from focus_detr.weights.backbones import backbone_to_torch
 from focus_detr.weights.checkpoint import load_checkpoint, save_checkpoint
 from focus_detr.weights.convert import (
@@ -43,8 +43,8 @@ _ASSUMED = (
 
 def _parser() -> argparse.ArgumentParser:
     parser = build_parser("convert", __doc__)
-    parser.add_argument("input", type=Path, help="checkpoint to read")
-    parser.add_argument("output", type=Path, help="file to write")
+    parser.add_argument("input", type=user_path, help="checkpoint to read")
+    parser.add_argument("output", type=user_path, help="file to write")
     parser.add_argument("--to", choices=("ours", "torch"), default="ours", help="default: ours")
     parser.add_argument(
         "--kind", choices=get_args(Kind), default="auto", help="what the torch file holds"
@@ -57,7 +57,9 @@ def _parser() -> argparse.ArgumentParser:
         f"show; the wrong one spoils the detections; default: {DEFAULT_RECIPE}, with a warning",
     )
     settings.add_argument(
-        "--config", type=Path, help="settings of a network that differs from the published ones"
+        "--config",
+        type=user_path,
+        help="settings of a network that differs from the published ones",
     )
     parser.add_argument(
         "--class-names", nargs="+", metavar="NAME", help="in class order; default: COCO's if 80"

@@ -15,13 +15,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 from focus_detr.command_line import build_parser
 from focus_detr.demo.extra import require_extra
 from focus_detr.demo.limits import MEGA, Limits
 from focus_detr.inference.source_options import add_source_options, chosen_source
 from focus_detr.runtime import command
+from focus_detr.user_paths import user_path
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -29,7 +29,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = build_parser("demo", __doc__)
     add = parser.add_argument
     add_source_options(parser)
-    add("--pictures", type=Path, help="folder of pictures that the page offers")
+    add("--pictures", type=user_path, help="folder of pictures that the page offers")
     add("--host", default="127.0.0.1", help="0.0.0.0: other machines too (127.0.0.1)")
     add("--port", type=int, default=8000, help="0: any free one (8000)")
     add("--megabytes", type=int, default=20, help="largest file (20)")

@@ -22,21 +22,28 @@ from focus_detr.evaluation.request import EvaluationRequest
 from focus_detr.files import write_json
 from focus_detr.inference.source_options import OPTION_NAMES, add_engine_options, engine_options
 from focus_detr.runtime import command
+from focus_detr.user_paths import path_text
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Command line of this program."""
     parser = build_parser("eval", __doc__)
-    parser.add_argument("--config", help=CONFIG_HELP)
-    parser.add_argument("--checkpoint", help="weights to evaluate")
-    parser.add_argument("--model", help="what export.py wrote, to evaluate: a file or a folder")
+    parser.add_argument("--config", type=path_text, help=CONFIG_HELP)
+    parser.add_argument("--checkpoint", type=path_text, help="weights to evaluate")
+    parser.add_argument(
+        "--model", type=path_text, help="what export.py wrote, to evaluate: a file or a folder"
+    )
     add_engine_options(parser)
     batch = "default: eval.batch_size of the settings, or what --model was exported for"
     parser.add_argument("--batch-size", type=int, help=batch)
-    parser.add_argument("--results-out", help="save the detections here (COCO results)")
-    parser.add_argument("--results", help="evaluate these saved detections instead of a network")
-    parser.add_argument("--annotations", help="what --results are compared with")
-    parser.add_argument("--json", help="save the metrics here")
+    parser.add_argument(
+        "--results-out", type=path_text, help="save the detections here (COCO results)"
+    )
+    parser.add_argument(
+        "--results", type=path_text, help="evaluate these saved detections instead of a network"
+    )
+    parser.add_argument("--annotations", type=path_text, help="what --results are compared with")
+    parser.add_argument("--json", type=path_text, help="save the metrics here")
     parser.add_argument("--device", help="CPU, GPU or Ascend; default: the best that is here")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change settings")
     return parse_intermixed(parser, argv)

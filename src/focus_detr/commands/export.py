@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from focus_detr.command_line import CONFIG_HELP, build_parser, parse_intermixed
 from focus_detr.exporting.options import ExportOptions, parse_batch, parse_size
@@ -21,15 +20,16 @@ from focus_detr.exporting.request import export_checkpoint
 from focus_detr.inference.source_options import score
 from focus_detr.program import called
 from focus_detr.runtime import command
+from focus_detr.user_paths import path_text, user_path
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Command line of this program."""
     parser = build_parser("export", __doc__)
     add = parser.add_argument
-    add("--checkpoint", required=True, type=Path, help="weights to export")
-    add("--config", help=f"{CONFIG_HELP}; default: those in the checkpoint")
-    add("--out", required=True, type=Path, help="NAME.mindir or NAME.onnx")
+    add("--checkpoint", required=True, type=user_path, help="weights to export")
+    add("--config", type=path_text, help=f"{CONFIG_HELP}; default: those in the checkpoint")
+    add("--out", required=True, type=user_path, help="NAME.mindir or NAME.onnx")
     add("--size", action="append", type=parse_size, help="HxW; default: all of the settings")
     add("--batch", type=parse_batch, default=1, help="pictures at once (1), or any in ONNX")
     add("--images", choices=("pixels", "normalised"), default="pixels", help="what goes in")
@@ -37,7 +37,13 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--msda", choices=("composition", "custom", "ascend"), default="composition")
     add("--tokens", action="store_true", help="also tell which tokens were kept")
     add("--threshold", type=score, default=0.3, help="score that predict.py shows from (0.3)")
-    add("--pictures", nargs="+", type=Path, default=(), help="to compare on; default: drawn ones")
+    add(
+        "--pictures",
+        nargs="+",
+        type=user_path,
+        default=(),
+        help="to compare on; default: drawn ones",
+    )
     add("--tolerance", type=float, default=1e-4, help="largest difference allowed (1e-4)")
     add("--device", help="CPU, GPU or Ascend; default: the best that is here")
     add("overrides", nargs="*", metavar="key=value", help="change settings of --config")

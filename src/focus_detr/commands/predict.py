@@ -26,6 +26,7 @@ from focus_detr.inference.source_options import add_source_options, chosen_sourc
 from focus_detr.inference.video_session import check_frames, predict_video
 from focus_detr.inference.videos import split_videos
 from focus_detr.runtime import command
+from focus_detr.user_paths import user_path
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -35,11 +36,11 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     what = "pictures, folders, patterns, videos, camera:0"
     add("inputs", nargs="+", type=named_path, metavar="INPUT", help=what)
     add_source_options(parser)
-    add("--out", type=Path, default=Path("predictions"), help="output folder")
+    add("--out", type=user_path, default=Path("predictions"), help="output folder")
     add("--threshold", type=score, help="smallest score; default: the model's, 0.3")
     tokens = "draw the kept tokens too; for --model, export with --tokens"
     add("--tokens", action="store_true", help=tokens)
-    add("--json", type=Path, help="default: detections.json in the output folder")
+    add("--json", type=user_path, help="default: detections.json in the output folder")
     add("--frames", type=int, help="of a video or camera: end after so many")
     return parse_intermixed(parser, argv)
 

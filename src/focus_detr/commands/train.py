@@ -23,12 +23,13 @@ from focus_detr.runtime import EXIT_INTERRUPTED, command
 from focus_detr.screen import tell
 from focus_detr.training.request import TrainingRequest
 from focus_detr.training.stop_signal import TrainingStopped
+from focus_detr.user_paths import path_text
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Command line of this program."""
     parser = build_parser("train", __doc__)
-    parser.add_argument("--config", required=True, help=CONFIG_HELP)
+    parser.add_argument("--config", type=path_text, required=True, help=CONFIG_HELP)
     parser.add_argument(
         "--resume", action="store_true", help="go on from the output folder's last.safetensors"
     )

@@ -14,6 +14,7 @@ from focus_detr.config.schema import Config
 from focus_detr.config.validation import validate
 from focus_detr.config.values import build, parse_section
 from focus_detr.errors import FocusDetrError
+from focus_detr.user_paths import user_path
 from focus_detr.yaml_text import parse_yaml
 
 BASE_KEY = "base"
@@ -34,7 +35,9 @@ def load_config(path: str | Path | None, overrides: Sequence[str] = ()) -> Confi
         FocusDetrError: missing or broken file, unknown key, or a value that makes no sense; the
             message names the file and the full key.
     """
-    typed = {} if path is None else _read_with_bases(find_settings(Path(path), str(path)), ())
+    typed = (
+        {} if path is None else _read_with_bases(find_settings(user_path(str(path)), str(path)), ())
+    )
     for override in overrides:
         typed = _merge(typed, _parse_override(override))
     return _checked(typed, "the settings" if path is None else str(path))
@@ -84,7 +87,7 @@ def _read_with_bases(path: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
         raise FocusDetrError(f"{path}: base files form a cycle: {chain}")
     typed: dict[str, Any] = {}
     for name in _base_names(plain.pop(BASE_KEY, []), path):
-        base = find_settings(path.parent / name, name)
+        base = find_settings(path.parent / user_path(name), name)
         typed = _merge(typed, _read_with_bases(base, (*readers, resolved)))
     return _merge(typed, parse_section(Config, plain, str(path)))
 

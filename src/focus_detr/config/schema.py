@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from focus_detr.user_paths import PathText
+
+_RUN_FOLDER = PathText("runs/focus_detr_r50")
+
 
 @dataclass(frozen=True)
 class BackboneConfig:
@@ -18,7 +22,8 @@ class BackboneConfig:
     width_factor: float = 1.0
     depths: tuple[int, ...] | None = None  # blocks per stage; None: the named network's own
     freeze_at: int = 1  # 0: train all, 1: stem frozen, 2..5: stages res2..res5 too
-    weights: str | None = None  # ImageNet checkpoint in our format (scripts/convert_weights.py)
+    # ImageNet checkpoint in our format (scripts/convert_weights.py)
+    weights: PathText | None = None
     pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)  # RGB, 0..255
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
 
@@ -144,14 +149,14 @@ class DenoisingConfig:
 class DataConfig:
     """COCO json, Pascal VOC, YOLO text or packed; the format is detected."""
 
-    train_annotations: str | None = None  # file or folder
-    train_images: str | None = None  # folder; None: where the format usually has it
-    val_annotations: str | None = None
-    val_images: str | None = None
+    train_annotations: PathText | None = None  # file or folder
+    train_images: PathText | None = None  # folder; None: where the format usually has it
+    val_annotations: PathText | None = None
+    val_images: PathText | None = None
     # instead of val_annotations: validation images are taken from the training set
     val_fraction: float | None = None  # 0.1: about a tenth, chosen by name and val_seed
     val_seed: int = 0
-    val_list: str | None = None  # text file with their names, one on each line
+    val_list: PathText | None = None  # text file with their names, one on each line
     # a picture that is missing or cannot be read; skip: left out, counted and warned about
     broken: Literal["skip", "error"] = "skip"
     filter_empty: bool = False  # True: drop training images without boxes, as the reference
@@ -210,8 +215,9 @@ class ScheduleConfig:
 class TrainConfig:
     """The run."""
 
-    output_dir: str = "runs/focus_detr_r50"
-    init_checkpoint: str | None = None  # fine-tune from this; heads of another class count are new
+    output_dir: PathText = _RUN_FOLDER
+    # fine-tune from this; heads of another class count are new
+    init_checkpoint: PathText | None = None
     batch_size: int = 2
     accumulate: int = 1  # batches per update
     precision: Literal["fp32", "fp16", "bf16"] = "fp32"  # of large products; bf16 not on CPU
@@ -223,7 +229,7 @@ class TrainConfig:
     checkpoint_every: int = 0  # steps; 0: at the end of each epoch only
     keep_checkpoints: int = 0  # of the states saved, so many of the latest stay besides the last
     # folder for compiled graphs, which later runs and evaluations start with (CPU only)
-    compile_cache: str | None = None
+    compile_cache: PathText | None = None
     spike_factor: float = 5.0  # a loss so many times the usual one is logged with its images; 0: no
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)

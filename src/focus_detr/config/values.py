@@ -12,8 +12,15 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from focus_detr.checks import is_unicode
 from focus_detr.config.schema import Config
 from focus_detr.errors import FocusDetrError
+from focus_detr.user_paths import PathText, path_text
 
-_SCALARS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+_SCALARS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    PathText: "text",
+}
 
 
 def parse_section(cls: type, plain: object, source: str, key: str = "") -> dict[str, Any]:
@@ -81,6 +88,8 @@ def convert(hint: Any, value: Any) -> Any:
         return _accept(value, isinstance(value, str) and value in get_args(hint))
     if hint is float:
         return _convert_float(value)
+    if hint is PathText:
+        return path_text(convert(str, value))
     if is_dataclass(hint) and isinstance(hint, type):
         return _convert_record(hint, value)
     return _accept(value, type(value) is hint and (hint is not str or _is_plain(value)))
@@ -109,6 +118,8 @@ def _parse_entry(hint: Any, value: Any, source: str, path: str) -> Any:
         return convert(hint, value)
     except (ValueError, OverflowError):
         raise FocusDetrError(f"{source}: {path} is {value!r}, expected {describe(hint)}") from None
+    except FocusDetrError as error:
+        raise FocusDetrError(f"{source}: {path} is {error}") from error
 
 
 def _accept(value: Any, fits: bool) -> Any:

@@ -24,6 +24,7 @@ from focus_detr.data.picture_files import find_pictures, is_file, is_folder
 from focus_detr.data.text_files import read_text
 from focus_detr.data.visible_files import files_below, list_folder, visible_files
 from focus_detr.errors import FocusDetrError
+from focus_detr.user_paths import path_text
 from focus_detr.wording import counted
 
 LABEL_FOLDER = "labels"
@@ -99,12 +100,12 @@ def _places(content: dict[Any, Any], path: Path, split: Split) -> list[Path]:
     value = next((content[key] for key in _KEYS[split] if content.get(key)), None)
     values = value if isinstance(value, list) else [value]
     base = content.get("path") or ""
-    places = [item for item in values if isinstance(item, str)]
+    places = [path_text(item) for item in values if isinstance(item, str)]
     if len(places) < len(values):
         raise FocusDetrError(f"{path}: '{split}' must be a folder of pictures or a list of such")
     if not isinstance(base, str):
         raise FocusDetrError(f"{path}: 'path' must be a folder, not {base!r}")
-    return [_place(path, base, place, split) for place in places]
+    return [_place(path, path_text(base), place, split) for place in places]
 
 
 def _place(path: Path, base: str, value: str, split: Split) -> Path:

@@ -20,6 +20,7 @@ from focus_detr.inference.kept_tokens import KeptTokens
 from focus_detr.inference.postprocess import Detections
 from focus_detr.inference.prediction import Prediction
 from focus_detr.runtime import command, last_words
+from focus_detr.user_paths import user_path
 
 FIELDS = ("boxes", "scores", "labels")
 TOKEN_FIELDS = ("ranked", "counts", "level_shapes", "image_size")
@@ -82,9 +83,9 @@ def _arrays(index: int, prediction: Prediction) -> Iterator[tuple[str, np.ndarra
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("pictures", type=Path, help="npz file of arrays 0, 1 and so on")
-    parser.add_argument("detections", type=Path, help="npz file to write")
+    parser.add_argument("model", type=user_path)
+    parser.add_argument("pictures", type=user_path, help="npz file of arrays 0, 1 and so on")
+    parser.add_argument("detections", type=user_path, help="npz file to write")
     parser.add_argument("--device")
     parser.add_argument("--engine", choices=ENGINES)
     arguments = parser.parse_args(argv)

@@ -14,6 +14,7 @@ from focus_detr.evaluation.coco_metrics import CocoResult, evaluate_detections
 from focus_detr.evaluation.results_io import read_results
 from focus_detr.inference.opening import refuse_mistaken
 from focus_detr.runtime import prepare_runtime
+from focus_detr.user_paths import PathText
 
 if TYPE_CHECKING:
     from focus_detr.evaluation.evaluator import Evaluator
@@ -102,5 +103,5 @@ class EvaluationRequest:
 
         batch_size = config.eval.batch_size if self.batch_size is None else self.batch_size
         if graphs := self.options.graphs:
-            config = replace(config, train=replace(config.train, compile_cache=graphs))
+            config = replace(config, train=replace(config.train, compile_cache=PathText(graphs)))
         return open_evaluation(config, self.checkpoint or "", batch_size)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 import mindspore as ms
 
@@ -11,6 +10,7 @@ from focus_detr.config.schema import Config
 from focus_detr.distributed.world import World
 from focus_detr.graph_cache.identity import run_identity
 from focus_detr.graph_cache.store import GraphStore
+from focus_detr.user_paths import user_path
 
 _log = logging.getLogger(__name__)
 
@@ -30,4 +30,4 @@ def open_graphs(folder: str | None, config: Config, world: World) -> GraphStore 
         _log.warning("kept graphs are proven on a CPU only: on %s, %s is not used", device, folder)
         return None
     identity = run_identity(config, world.size)
-    return GraphStore(Path(folder).expanduser(), identity, worker=world.rank)
+    return GraphStore(user_path(folder), identity, worker=world.rank)

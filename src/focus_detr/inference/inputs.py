@@ -10,6 +10,7 @@ from pathlib import Path
 from focus_detr.data.image_io import IMAGE_SUFFIXES
 from focus_detr.data.visible_files import files_below, matching
 from focus_detr.errors import FocusDetrError
+from focus_detr.user_paths import user_path
 
 _KEPT_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 _TOKENS = "_tokens"  # after the name of a picture, for that of its kept tokens
@@ -29,11 +30,12 @@ def named_path(text: str) -> Path:
     """An input from the command line.
 
     Raises:
-        FocusDetrError: it is empty, which ``Path`` would take for the folder that we are in.
+        FocusDetrError: it is empty, which ``Path`` would take for the folder that we are in, or
+            its ``~`` is no home.
     """
     if not text:
         raise FocusDetrError("an INPUT is empty: name a picture, folder, pattern, video or camera")
-    return Path(text)
+    return user_path(text)
 
 
 def collect_images(paths: Sequence[str | Path], out: Path) -> list[ImageInput]:

@@ -7,6 +7,7 @@ import math
 
 from focus_detr.deploy.engine_options import ENGINES, PRECISIONS, EngineOptions
 from focus_detr.inference.opening import Source
+from focus_detr.user_paths import path_text
 
 OPTION_NAMES = ("engine", "precision", "graphs")  # of ``add_engine_options``
 
@@ -14,8 +15,10 @@ OPTION_NAMES = ("engine", "precision", "graphs")  # of ``add_engine_options``
 def add_source_options(parser: argparse.ArgumentParser) -> None:
     """Let a command be told what detects, at which size, and where."""
     either = parser.add_mutually_exclusive_group(required=True)
-    either.add_argument("--checkpoint", help="weights to use")
-    either.add_argument("--model", help="what export.py wrote: a file, or the folder of several")
+    either.add_argument("--checkpoint", type=path_text, help="weights to use")
+    either.add_argument(
+        "--model", type=path_text, help="what export.py wrote: a file, or the folder of several"
+    )
     add = parser.add_argument
     add("--short-side", type=int, help="resize the short side to this; default: as trained")
     add("--max-side", type=int, help="but keep the other side within; default: as trained")
@@ -28,7 +31,12 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--engine", choices=ENGINES, help="of ONNX files; default: the first that is installed")
     add("--precision", choices=PRECISIONS, help="of OpenVINO, if the processor has it (f32)")
-    add("--graphs", metavar="FOLDER", help="keep compiled graphs here: later starts take seconds")
+    add(
+        "--graphs",
+        type=path_text,
+        metavar="FOLDER",
+        help="keep compiled graphs here: later starts take seconds",
+    )
 
 
 def engine_options(given: argparse.Namespace) -> EngineOptions:

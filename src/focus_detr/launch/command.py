@@ -21,6 +21,7 @@ from focus_detr.launch.job import Job
 from focus_detr.launch.supervisor import Supervisor
 from focus_detr.runtime import command
 from focus_detr.training.run_folder import RunFolder
+from focus_detr.user_paths import path_text
 
 MULTI_NODE_PORT = 8118
 _LOCAL = "127.0.0.1"
@@ -35,10 +36,14 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.set_defaults(kind=kind)
     _add_common(parser)
     if kind == "eval":
-        parser.add_argument("checkpoint", metavar="CHECKPOINT", help="weights to evaluate")
+        parser.add_argument(
+            "checkpoint", type=path_text, metavar="CHECKPOINT", help="weights to evaluate"
+        )
         parser.add_argument("--batch-size", type=int, help="of a worker; default: eval.batch_size")
-        parser.add_argument("--results-out", help="save the detections here (COCO results)")
-        parser.add_argument("--json", help="save the metrics here")
+        parser.add_argument(
+            "--results-out", type=path_text, help="save the detections here (COCO results)"
+        )
+        parser.add_argument("--json", type=path_text, help="save the metrics here")
     else:
         parser.add_argument("--resume", action="store_true", help="go on with the run")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change settings")
@@ -48,7 +53,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--script", required=True, help=argparse.SUPPRESS)
     parser.add_argument("workers", type=int, metavar="N", help="workers on each machine")
-    parser.add_argument("config", metavar="CONFIG", help=CONFIG_HELP)
+    parser.add_argument("config", type=path_text, metavar="CONFIG", help=CONFIG_HELP)
     parser.add_argument("--nodes", type=int, help="machines; default: 1")
     parser.add_argument("--node-rank", type=int, help="which of them this one is, from 0")
     parser.add_argument("--master", help="address of machine 0")

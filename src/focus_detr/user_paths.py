@@ -1,0 +1,46 @@
+"""Paths as users write them: ``~`` stands for a home folder, in options and settings alike."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NewType
+
+from focus_detr.errors import FocusDetrError
+
+PathText = NewType("PathText", str)  # a setting that names a file or folder
+
+_HOME = "~"
+
+
+def path_text(written: str | os.PathLike[str]) -> PathText:
+    """A path with its ``~`` or ``~user`` replaced by that home; ``./~`` means one called so.
+
+    For an option of a command (argparse's ``type``), a setting, and an argument in Python.
+
+    Raises:
+        FocusDetrError: there is no such home, and nothing here is called so.
+    """
+    text = os.fspath(written)
+    name, slash, _ = text.partition("/")
+    if not text.startswith(_HOME) or (name != _HOME and os.path.lexists(name)):
+        return PathText(text)  # ~notes.txt may be a file
+    unset = name == _HOME and os.environ.get("HOME") == ""  # Python would take the root folder
+    home = name if unset else os.path.expanduser(name)
+    if not os.path.isabs(home):
+        if name != _HOME and not slash:
+            return PathText(text)
+        raise FocusDetrError(f"{text}: there is no home folder {name}")
+    return PathText(home + text[len(name) :])
+
+
+def user_path(written: str | os.PathLike[str]) -> Path:
+    """The same as a ``Path``.
+
+    Raises:
+        FocusDetrError: there is no such home, or the text is empty, which ``Path`` would take for
+            the folder that we are in.
+    """
+    if not os.fspath(written):
+        raise FocusDetrError("the path of a file or folder is empty")
+    return Path(path_text(written))
