@@ -1,0 +1,96 @@
+"""Boxes and areas of COCO annotations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pycocotools import mask
+
+from focus_detr.data.json_fields import Entry, finite_number, read_box
+from focus_detr.errors import FocusDetrError
+
+Box = tuple[float, float, float, float]  # x, y, width, height in pixels
+
+_ROUNDING = 1.01
+_LEAST_SIDE = 4  # pixels of a box in which an object of less than one square pixel is doubtful
+
+
+def annotation_box(entry: Entry, where: str) -> Box:
+    """The box of an annotation; of its outline or mask where it has none.
+
+    Raises:
+        FocusDetrError: there is neither, or they are malformed.
+    """
+    value = entry.get("bbox")
+    given = None if value in (None, []) else read_box(value, where)
+    if given is not None and any(given):
+        return given
+    outlined = _outline_box(entry.get("segmentation"), where)
+    if outlined is not None:
+        return outlined
+    if given is not None:
+        return given  # four zeros: an empty box
+    why = "there is no 'segmentation' to take it from"
+    if entry.get("keypoints"):
+        why = "a box around its key points would be too small"
+    raise FocusDetrError(f"{where}: 'bbox' must be four finite numbers, not {value!r}, and {why}")
+
+
+def annotation_area(entry: Entry, box: Box, where: str) -> tuple[float, bool]:
+    """The area that counts in square pixels, and whether the written one was doubtful.
+
+    An object cannot be larger than its box, nor without any area. Then the box's area counts. The
+    limit leaves room for boxes whose last pixel was not counted.
+
+    Raises:
+        FocusDetrError: not a number.
+    """
+    width, height = abs(box[2]), abs(box[3])
+    written = entry.get("area")
+    if written is None:
+        return width * height, False
+    area = finite_number(written)
+    if area is None:
+        raise FocusDetrError(f"{where}: 'area' must be a finite number, not {written!r}")
+    if not width * height:
+        return max(area, 0.0), False
+    too_small = area <= 0 or (area < 1 and min(width, height) >= _LEAST_SIDE)
+    if too_small or area > (width + 1) * (height + 1) * _ROUNDING:
+        return width * height, True
+    return area, False
+
+
+def _outline_box(segmentation: Any, where: str) -> Box | None:
+    if not segmentation:
+        return None
+    if isinstance(segmentation, dict):
+        return _mask_box(segmentation, where)
+    polygons = segmentation if isinstance(segmentation, list) else [segmentation]
+    if not isinstance(polygons[0], list):
+        polygons = [polygons]  # one outline without the list around it
+    xs: list[float] = []
+    ys: list[float] = []
+    for polygon in polygons:
+        numbers = [finite_number(item) for item in polygon] if isinstance(polygon, list) else [None]
+        exact = [number for number in numbers if number is not None]
+        if len(exact) < len(numbers) or len(exact) % 2:
+            raise FocusDetrError(f"{where}: 'segmentation' must be lists of x, y, x, y, ...")
+        xs += exact[::2]
+        ys += exact[1::2]
+    return (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)) if xs else None
+
+
+def _mask_box(encoded: Entry, where: str) -> Box:
+    """The box around a run-length mask, whose runs are numbers or packed in a text."""
+    counts, size = encoded.get("counts"), encoded.get("size")
+    try:
+        height, width = map(int, size)  # type: ignore[arg-type]
+        runs: Any = encoded
+        if isinstance(counts, list):
+            if sum(counts) != height * width:
+                raise ValueError("its runs do not fill the picture")
+            runs = mask.frPyObjects({"counts": counts, "size": [height, width]}, height, width)
+        x, y, box_width, box_height = mask.toBbox(runs).tolist()
+    except Exception as error:  # pycocotools raises whatever a broken mask leads it to
+        raise FocusDetrError(f"{where}: 'segmentation' is no mask that can be read") from error
+    return x, y, box_width, box_height
