@@ -57,7 +57,7 @@ def test_ranks_share_the_images(config: Config) -> None:
 
 def test_evaluation_loader_follows_the_settings(config: Config) -> None:
     batches = list(build_eval_loader(config, batch_size=2).epoch(0))
-    assert [batch.image_ids for batch in batches] == [(1, 2), (3, 4), (5, -1)]
+    assert [batch.image_ids for batch in batches] == [(1, 2), (3, 4), (5, None)]
     np.testing.assert_array_equal(batches[0].image_sizes, [[48, 64]] * 2)
     exact = next(build_eval_loader(config, batch_size=1, round_to=4).epoch(0))
     assert exact.images.shape == (1, 3, 48, 64)

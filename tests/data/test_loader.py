@@ -12,6 +12,7 @@ from coco_files import MakeCoco, annotation
 
 from focus_detr.data.batch import Batch
 from focus_detr.data.buckets import ShapeBuckets
+from focus_detr.data.collate import BLANK_ID
 from focus_detr.data.dataset import DetectionDataset
 from focus_detr.data.loader import DataLoader
 from focus_detr.data.sampler import EvalSampler, TrainSampler
@@ -96,8 +97,8 @@ def test_evaluation_gives_each_image_once_over_ranks(dataset: DetectionDataset) 
     buckets = ShapeBuckets(((32, 64), (64, 32)))
     batches = [b for rank in (0, 1) for b in eval_loader(dataset, buckets, rank).epoch(0)]
     ids = [image_id for batch in batches for image_id in batch.image_ids]
-    assert sorted(i for i in ids if i != -1) == [1, 2, 3, 4, 5, 6, 7]
-    assert ids.count(-1) == len(ids) - 7 > 0
+    assert sorted(i for i in ids if i is not BLANK_ID) == [1, 2, 3, 4, 5, 6, 7]
+    assert ids.count(BLANK_ID) == len(ids) - 7 > 0
     sizes = {
         i: tuple(s) for b in batches for i, s in zip(b.image_ids, b.original_sizes, strict=True)
     }
@@ -152,10 +153,10 @@ def test_broken_images_are_left_out_if_wished(
     with caplog.at_level(logging.WARNING):
         batches = list(loader.epoch(0))
     ids = [image_id for batch in batches for image_id in batch.image_ids]
-    assert sorted(i for i in ids if i != -1) == [1, 2, 3, 5, 7]
+    assert sorted(i for i in ids if i is not BLANK_ID) == [1, 2, 3, 5, 7]
     for batch in batches:
         for slot, image_id in enumerate(batch.image_ids):
-            if image_id == -1:
+            if image_id is BLANK_ID:
                 assert np.ptp(batch.images[slot], axis=(1, 2)).max() == 0
                 assert not batch.box_valid[slot].any()
     assert "epoch 0: left out 2 broken images; the first: cannot decode image" in caplog.text
@@ -177,7 +178,7 @@ def test_an_epoch_that_is_gone_on_with_may_end_with_broken_images(
     for image_id in batches[-1].image_ids:
         dataset.records[image_id - 1].path.write_bytes(b"no image")
     rest = list(loader.epoch(0, len(batches) - 1))
-    assert [batch.image_ids for batch in rest] == [(-1, -1)]
+    assert [batch.image_ids for batch in rest] == [(BLANK_ID, BLANK_ID)]
     assert "left out 2 broken images" in caplog.text
 
 

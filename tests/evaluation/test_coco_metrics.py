@@ -180,8 +180,14 @@ def test_missing_field_is_named(truth: Path) -> None:
         ("{broken", "not valid JSON"),
         ("[]", "no 'images'"),
         ('{"images": [{"id": 1}]}', "no 'categories'"),
-        ('{"images": [{"id": 1}], "categories": [{"id": 1}]}', "has no 'name'"),
-        ('{"images": [{"id": [1]}], "categories": [{"id": 1}]}', "no whole number 'id'"),
+        (
+            '{"images": [{"id": 1}], "categories": [{"id": 1}], "annotations": []}',
+            "'name' must be a text",
+        ),
+        (
+            '{"images": [{"id": [1]}], "categories": [{"id": 1, "name": "a"}], "annotations": []}',
+            r"images\[0\]: 'id' must be an integer or a text, not \[1\]",
+        ),
         (
             '{"images": [{"id": 1}], "categories": [{"id": 1, "name": "a"}], "annotations": 3}',
             "list",
@@ -194,12 +200,12 @@ def test_missing_field_is_named(truth: Path) -> None:
         (
             '{"images": [{"id": 1}], "categories": [{"id": 1, "name": "a"}],'
             ' "annotations": [{"image_id": 2, "category_id": 1}]}',
-            "annotation 1: the file has no image_id 2",
+            "annotation 1: image 2 is not in 'images'",
         ),
         (
             '{"images": [{"id": 1}], "categories": [{"id": 1, "name": "a"}],'
             ' "annotations": [{"image_id": 1, "category_id": 7}]}',
-            "annotation 1: the file has no category_id 7",
+            "annotation 1: category 7 is not in 'categories'",
         ),
         (
             '{"images": [{"id": 1}], "categories": [{"id": 1, "name": "a"}], "annotations":'

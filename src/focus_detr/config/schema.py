@@ -240,6 +240,7 @@ class EvalConfig:
     """Evaluation."""
 
     batch_size: int = 1
+    max_detections: int = 100  # of a class in an image that metrics compare; COCO's number is 100
 
 
 @dataclass(frozen=True)

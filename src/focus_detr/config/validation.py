@@ -128,6 +128,7 @@ RANGES = {
     "train.schedule.warmup_steps": NOT_NEGATIVE,
     "train.schedule.warmup_factor": SHARE,
     "eval.batch_size": COUNT,
+    "eval.max_detections": Range(10, above_low=True),  # recall is measured at 1, 10 and this
 }
 NEVER_EMPTY = (
     "model.backbone.depths",

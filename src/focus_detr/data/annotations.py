@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
-from dataclasses import dataclass, replace
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from focus_detr.data.classes import ClassMap
+from focus_detr.data.json_fields import ImageId
 from focus_detr.data.stored import StoredBytes
 
 MAX_SIDE = 1_000_000  # pixels; a larger picture is a slip of the pen
@@ -17,10 +18,10 @@ MAX_SIDE = 1_000_000  # pixels; a larger picture is a slip of the pen
 class ImageEntry:
     """One picture."""
 
-    image_id: int
+    image_id: ImageId
     name: str  # as the source calls it, mostly the path below the image folder
     path: Path
-    height: int  # pixels
+    height: int  # pixels; 0 if neither the source nor the file says it
     width: int
     stored: StoredBytes | None = None  # where it lies, if it is no file of its own
 
@@ -29,7 +30,7 @@ class ImageEntry:
 class BoxEntry:
     """One box as it is written: not clipped, perhaps without an area."""
 
-    image_id: int
+    image_id: ImageId
     category_id: int
     box: tuple[float, float, float, float]  # x, y, width, height in pixels
     area: float  # of the object, which may fill only a part of its box; square pixels
@@ -46,13 +47,17 @@ class Annotations:
     classes: ClassMap  # the source's own, with the model's category ids where the names agree
     unreadable: tuple[str, ...] = ()  # a sentence for each picture that had to be left out
     label_files: str = ""  # which were read, in words; '' if the source itself has the boxes
+    numbered: bool = False  # image ids are places in an order of names, not the source's own
+    repeated: tuple[ImageId, ...] = ()  # the image of each box that was left out as a duplicate
+    other_ids: Mapping[ImageId, ImageId] = field(default_factory=dict)  # further id -> image's id
 
-    def only(self, image_ids: Container[int]) -> Annotations:
+    def only(self, image_ids: Container[ImageId]) -> Annotations:
         """The part with these images; classes and ids stay."""
         return replace(
             self,
             images=tuple(image for image in self.images if image.image_id in image_ids),
             boxes=tuple(box for box in self.boxes if box.image_id in image_ids),
+            repeated=tuple(image_id for image_id in self.repeated if image_id in image_ids),
         )
 
     def to_coco(self) -> dict[str, Any]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from focus_detr.config.schema import Config, DataConfig
+from focus_detr.config.schema import Config, DataConfig, EvalConfig
 from focus_detr.data.annotations import Annotations
 from focus_detr.data.buckets import ShapeBuckets, default_buckets
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.dataset import DetectionDataset
 from focus_detr.data.formats import read_annotations
 from focus_detr.data.loader import DataLoader
+from focus_detr.data.many_objects import COMPARED, DETECTED, QUERIES, TARGETS, warn_many_objects
 from focus_detr.data.sampler import EvalSampler, TrainSampler
 from focus_detr.data.split import Division, divide_by_fraction, divide_by_list
 from focus_detr.data.transforms import EvalPolicy, TrainPolicy
@@ -56,6 +57,8 @@ def build_train_loader(
             f"{data.train_annotations} has {counted(len(dataset), 'usable image')}, too few for "
             f"one batch of {config.train.batch_size} on {counted(world_size, 'worker')}"
         )
+    limits = {**_object_limits(config), TARGETS: max(data.target_buckets)}
+    warn_many_objects(dataset.annotations, limits)
     return DataLoader(
         dataset.without_annotations(),
         _train_policy(data),
@@ -83,7 +86,7 @@ def build_eval_loader(
 
     Args:
         config: all settings.
-        batch_size: of one rank; free slots of a last batch have the image id -1.
+        batch_size: of one rank; free slots of a last batch have the image id None.
         classes: class map of the model; None derives it from the validation file.
         rank: which share of each global batch to load.
         world_size: number of ranks.
@@ -101,6 +104,8 @@ def build_eval_loader(
     _check_class_count(config, dataset)
     if lack := dataset.lack_of_boxes():
         _log.warning("AP cannot be measured: %s", lack)
+    warn_many_objects(dataset.annotations, _object_limits(config))
+    _warn_unreachable(config)
     # metrics compare with the file itself, so that no box need be dropped from the batches
     largest = max(len(record.boxes) for record in dataset.records)
     return DataLoader(
@@ -164,6 +169,24 @@ def _check_class_count(config: Config, dataset: DetectionDataset) -> None:
     if wanted is not None and wanted < found:
         classes = counted(found, "class")
         raise FocusDetrError(f"model.num_classes is {wanted}, but the data has {classes}")
+
+
+def _object_limits(config: Config) -> dict[str, int]:
+    """How many objects of a picture can be found and compared."""
+    return {
+        COMPARED: config.eval.max_detections,
+        DETECTED: config.model.max_detections,
+        QUERIES: config.model.decoder.queries,
+    }
+
+
+def _warn_unreachable(config: Config) -> None:
+    compared, detected = config.eval.max_detections, config.model.max_detections
+    if compared > max(detected, EvalConfig.max_detections):
+        _log.warning(
+            "%s is %d, but an image has at most %d detections (%s): set both",
+            *(COMPARED, compared, detected, DETECTED),
+        )
 
 
 def _train_policy(data: DataConfig) -> TrainPolicy:

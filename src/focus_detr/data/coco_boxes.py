@@ -45,7 +45,7 @@ def annotation_area(entry: Entry, box: Box, where: str) -> tuple[float, bool]:
     Raises:
         FocusDetrError: not a number.
     """
-    width, height = abs(box[2]), abs(box[3])
+    width, height = max(box[2], 0.0), max(box[3], 0.0)
     written = entry.get("area")
     if written is None:
         return width * height, False

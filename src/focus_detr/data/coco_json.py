@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from focus_detr.checks import is_finite_number, is_unicode
-from focus_detr.data.annotations import MAX_SIDE, Annotations, BoxEntry, ImageEntry
+from focus_detr.data.annotations import Annotations, BoxEntry
 from focus_detr.data.classes import ClassMap
-from focus_detr.data.named_files import find_all
+from focus_detr.data.coco_boxes import annotation_area, annotation_box
+from focus_detr.data.coco_images import read_images
+from focus_detr.data.json_fields import Entry, flag, read_image_id, read_text, read_whole
 from focus_detr.errors import FocusDetrError
+from focus_detr.wording import counted
 
-Entry = dict[str, Any]
+_log = logging.getLogger(__name__)
 
 
-def read_coco(path: Path, image_dir: Path, classes: ClassMap | None = None) -> Annotations:
+def read_coco(
+    path: Path, image_dir: Path, classes: ClassMap | None = None, *, pictures: bool = True
+) -> Annotations:
     """Read a COCO json file with images, annotations and categories.
 
     Args:
         path: the file.
         image_dir: folder that its file names are relative to.
         classes: class map of the model; a category id that both know must mean the same class.
+        pictures: see ``annotations_from_coco``.
 
     Raises:
         FocusDetrError: the file is missing, is not COCO, contradicts itself or does not fit
             ``classes``.
     """
-    return annotations_from_coco(_load_json(path), path, image_dir, classes)
+    return annotations_from_coco(_load_json(path), path, image_dir, classes, pictures=pictures)
 
 
 def annotations_from_coco(
@@ -37,37 +44,28 @@ def annotations_from_coco(
     classes: ClassMap | None = None,
     *,
     look: bool = True,
+    pictures: bool = True,
 ) -> Annotations:
     """The same for what such a file holds; ``path`` names it in messages.
 
-    ``look`` is to find the pictures' files, see ``find_all``; otherwise names are paths.
+    Args:
+        content: with the lists ``images``, ``annotations`` and ``categories``.
+        path: names it in messages.
+        image_dir: folder of the pictures.
+        classes: class map of the model.
+        look: find the pictures' files, see ``find_all``; otherwise names are paths.
+        pictures: whether they will be opened; otherwise their names and sizes may be missing.
 
     Raises:
         FocusDetrError: it contradicts itself or does not fit ``classes``.
     """
-    images = _by_id(content, "images", path)
-    categories = _by_id(content, "categories", path)
+    categories = _categories(content, path)
     found = _class_map(categories, path)
     if classes is not None:
         _check_same_names(classes, found, path)
-    usable = set((classes or found).category_ids)
-    boxes = []
-    for number, entry in _by_id(content, "annotations", path).items():
-        where = f"{path}: annotation {number}"
-        category = _field(entry, "category_id", int, where)
-        if category not in usable:
-            known = "one of the model's classes" if category in categories else "in 'categories'"
-            raise FocusDetrError(f"{where}: category {category} is not {known}")
-        image_id = _field(entry, "image_id", int, where)
-        if image_id not in images:
-            raise FocusDetrError(f"{where}: image {image_id} is not in 'images'")
-        boxes.append(_box(entry, image_id, category, where))
-    names = [_text(entry, "file_name", f"{path}: image {key}") for key, entry in images.items()]
-    files = find_all((image_dir,), names, path) if look else [image_dir / name for name in names]
-    pictures = tuple(
-        _image(entry, file, path) for entry, file in zip(images.values(), files, strict=True)
-    )
-    return Annotations(path, pictures, tuple(boxes), found)
+    images = read_images(content["images"], path, image_dir, look=look, pictures=pictures)
+    boxes = _boxes(content, path, {image.image_id for image in images}, categories, classes)
+    return Annotations(path, images, boxes, found)
 
 
 def _load_json(path: Path) -> Entry:
@@ -77,46 +75,38 @@ def _load_json(path: Path) -> Entry:
         raise FocusDetrError(f"cannot read annotation file {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise FocusDetrError(f"annotation file {path} is not valid JSON: {error}") from error
-    for key in ("images", "annotations", "categories"):
+    for key in ("images", "categories", "annotations"):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             raise FocusDetrError(f"{path} is not a COCO annotation file: it has no '{key}' list")
     return content
 
 
-def _field(entry: Entry, key: str, kind: type, where: str) -> Any:
-    value = entry.get(key)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        name = {int: "an integer", str: "a text", list: "a list"}[kind]
-        raise FocusDetrError(f"{where}: '{key}' must be {name}, not {value!r}")
-    return value
-
-
-def _text(entry: Entry, key: str, where: str) -> str:
-    value: str = _field(entry, key, str, where)
-    if not is_unicode(value):
-        raise FocusDetrError(f"{where}: '{key}' {value!r} is not Unicode text")
-    return value
-
-
-def _by_id(content: Entry, key: str, path: Path) -> dict[int, Entry]:
-    """The entries of one list under their ids, which must be unique."""
-    entries: dict[int, Entry] = {}
-    for position, entry in enumerate(content[key]):
-        where = f"{path}: {key}[{position}]"
+def _categories(content: Entry, path: Path) -> dict[int, Entry]:
+    """The categories under their ids; one that is repeated as it was counts once."""
+    categories: dict[int, Entry] = {}
+    for position, entry in enumerate(content["categories"]):
+        where = f"{path}: categories[{position}]"
         if not isinstance(entry, dict):
             raise FocusDetrError(f"{where} must be an object, not {entry!r}")
-        number = _field(entry, "id", int, where)
-        if number in entries:
-            raise FocusDetrError(f"{path}: '{key}' has two entries with id {number}")
-        entries[number] = entry
-    return entries
+        number = read_whole(entry, "id", where)
+        if categories.setdefault(number, entry).get("name") != entry.get("name"):
+            raise FocusDetrError(f"{path}: 'categories' has two entries with id {number}")
+    return categories
 
 
 def _class_map(categories: dict[int, Entry], path: Path) -> ClassMap:
     if not categories:
         raise FocusDetrError(f"{path}: 'categories' is empty")
     ids = tuple(sorted(categories))
-    return ClassMap(tuple(_text(categories[i], "name", f"{path}: category {i}") for i in ids), ids)
+    return ClassMap(tuple(_class_name(categories[i], f"{path}: category {i}") for i in ids), ids)
+
+
+def _class_name(entry: Entry, where: str) -> str:
+    """A text, or a number, which some tools write without quotes."""
+    name = entry.get("name")
+    if isinstance(name, (int, float)) and not isinstance(name, bool):
+        return str(name)
+    return read_text(entry, "name", where)
 
 
 def _check_same_names(expected: ClassMap, found: ClassMap, path: Path) -> None:
@@ -130,27 +120,54 @@ def _check_same_names(expected: ClassMap, found: ClassMap, path: Path) -> None:
             )
 
 
-def _box(entry: Entry, image_id: int, category: int, where: str) -> BoxEntry:
-    values = _field(entry, "bbox", list, where)
-    if len(values) != 4 or not all(is_finite_number(value) for value in values):
-        raise FocusDetrError(f"{where}: 'bbox' must be four finite numbers, not {values!r}")
-    x, y, width, height = map(float, values)
-    area = entry.get("area")
-    if area is None:
-        area = width * height
-    elif not is_finite_number(area):
-        raise FocusDetrError(f"{where}: 'area' must be a finite number, not {area!r}")
-    crowd = bool(entry.get("iscrowd"))
-    return BoxEntry(image_id, category, (x, y, width, height), float(area), crowd)
+def _boxes(
+    content: Entry,
+    path: Path,
+    images: set[Any],
+    categories: dict[int, Entry],
+    classes: ClassMap | None,
+) -> tuple[BoxEntry, ...]:
+    usable = set(classes.category_ids) if classes else set(categories)
+    boxes: list[BoxEntry] = []
+    doubtful: list[str] = []
+    for where, entry in _annotations(content["annotations"], path):
+        category = read_whole(entry, "category_id", where)
+        if category not in usable:
+            known = "one of the model's classes" if category in categories else "in 'categories'"
+            raise FocusDetrError(f"{where}: category {category} is not {known}")
+        image_id = read_image_id(entry, "image_id", where)
+        if image_id not in images:
+            raise FocusDetrError(f"{where}: image {image_id} is not in 'images'")
+        box = annotation_box(entry, where)
+        area, doubt = annotation_area(entry, box, where)
+        if doubt:
+            size = f"{box[2]:g} x {box[3]:g}"
+            doubtful.append(f"annotation {entry.get('id')} with {entry['area']} in a box of {size}")
+        # tools for VOC write 'ignore' for its difficult objects
+        crowd = flag(entry.get("iscrowd"), where, "iscrowd")
+        crowd = flag(entry.get("ignore"), where, "ignore") or crowd
+        boxes.append(BoxEntry(image_id, category, box, area, crowd))
+    _warn_areas(doubtful, path)
+    return tuple(boxes)
 
 
-def _image(entry: Entry, file: Path, path: Path) -> ImageEntry:
-    where = f"{path}: image {entry['id']}"
-    height, width = (_field(entry, key, int, where) for key in ("height", "width"))
-    if entry["id"] < 0:  # -1 marks a place in a batch that is left free
-        raise FocusDetrError(f"{where}: 'id' must not be negative")
-    if height < 1 or width < 1:
-        raise FocusDetrError(f"{where}: 'height' and 'width' must be positive")
-    if max(height, width) > MAX_SIDE:
-        raise FocusDetrError(f"{where}: 'height' and 'width' must be at most {MAX_SIDE}")
-    return ImageEntry(entry["id"], entry["file_name"], file, height, width)
+def _annotations(entries: list[Any], path: Path) -> Iterator[tuple[str, Entry]]:
+    """Each annotation with its place in words; ids may be missing or repeated, as in merged files.
+
+    Nothing refers to them.
+    """
+    for position, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise FocusDetrError(
+                f"{path}: annotations[{position}] must be an object, not {entry!r}"
+            )
+        yield f"{path}: annotation {entry.get('id', position + 1)}", entry
+
+
+def _warn_areas(doubtful: list[str], path: Path) -> None:
+    if doubtful:
+        _log.warning(
+            "%s: %s cannot be that of an object in its box, such as %s; the box's area counts "
+            "instead (areas decide what is small, medium and large)",
+            *(path, counted(len(doubtful), "area"), doubtful[0]),
+        )

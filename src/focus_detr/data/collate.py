@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from focus_detr.data.batch import Batch
+from focus_detr.data.json_fields import ImageId
 from focus_detr.data.target_padding import pad_targets
 from focus_detr.data.transforms import AnnotatedImage, normalise
 
-BLANK_ID = -1  # image id of a slot that only fills the batch
+BLANK_ID = None  # image id of a slot that only fills the batch
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class LoadedImage:
     """A transformed image and where it came from."""
 
     content: AnnotatedImage
-    image_id: int
+    image_id: ImageId | None
     original_size: tuple[int, int]  # (height, width) of the file
 
 

@@ -13,12 +13,15 @@ import numpy as np
 from focus_detr.data.annotations import Annotations, ImageEntry
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.formats import read_annotations
-from focus_detr.data.picture_files import without_file
+from focus_detr.data.json_fields import ImageId
+from focus_detr.data.picture_files import read_size, without_file
 from focus_detr.data.stored import StoredBytes
 from focus_detr.errors import FocusDetrError
 from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)
+
+_TOLD = ("crowd", "repeated")  # no fault, or said while reading
 
 Corners = tuple[float, float, float, float]
 
@@ -27,7 +30,7 @@ Corners = tuple[float, float, float, float]
 class ImageRecord:
     """One image of the set with the boxes a detector should find in it."""
 
-    image_id: int
+    image_id: ImageId
     path: Path
     height: int  # pixels, as the annotations say
     width: int
@@ -42,7 +45,8 @@ class DetectionDataset:
 
     records: tuple[ImageRecord, ...]
     classes: ClassMap
-    dropped: Mapping[str, int]  # reason -> boxes left out (crowd, inverted, empty, outside)
+    # reason -> boxes left out (crowd, inverted, empty, outside, repeated)
+    dropped: Mapping[str, int]
     annotations: Annotations  # what the records were made from
 
     def __len__(self) -> int:
@@ -138,6 +142,9 @@ def _with_pictures(annotations: Annotations, skip_broken: bool) -> Annotations:
     missing = without_file(annotations.images)
     problems = list(annotations.unreadable)
     problems += [f"image {image.image_id}: no file {image.path}" for image in missing]
+    gone = {image.image_id for image in missing}
+    unknown = [i for i in annotations.images if not i.height and i.image_id not in gone]
+    problems += [f"image {image.image_id}: {_why_without_size(image)}" for image in unknown]
     if not problems:
         return annotations
     total = len(annotations.images) + len(annotations.unreadable)
@@ -148,19 +155,27 @@ def _with_pictures(annotations: Annotations, skip_broken: bool) -> Annotations:
         "%s: left out %d of %s; the first: %s",
         *(annotations.source, len(problems), counted(total, "image"), problems[0]),
     )
-    gone = {image.image_id for image in missing}
+    gone |= {image.image_id for image in unknown}
     kept = annotations.only({i.image_id for i in annotations.images if i.image_id not in gone})
     return replace(kept, unreadable=())
 
 
+def _why_without_size(image: ImageEntry) -> str:
+    """Why a size that the annotations lack could not be had from the picture."""
+    try:
+        return "its height and width are {} and {}".format(*read_size(image.path))
+    except FocusDetrError as error:
+        return str(error)
+
+
 def _usable_boxes(
     annotations: Annotations, classes: ClassMap
-) -> tuple[dict[int, list[tuple[Corners, int]]], Counter[str]]:
+) -> tuple[dict[ImageId, list[tuple[Corners, int]]], Counter[str]]:
     """Image id -> (box, label) of each usable annotation; and why how many others were dropped."""
     labels = classes.labels()
     sizes = {image.image_id: (image.height, image.width) for image in annotations.images}
-    boxes: dict[int, list[tuple[Corners, int]]] = defaultdict(list)
-    dropped: Counter[str] = Counter()
+    boxes: dict[ImageId, list[tuple[Corners, int]]] = defaultdict(list)
+    dropped: Counter[str] = Counter(["repeated"] * len(annotations.repeated))
     for entry in annotations.boxes:
         box, reason = _usable_box(entry.box, *sizes[entry.image_id])
         if entry.crowd:
@@ -200,7 +215,7 @@ def _record(image: ImageEntry, boxes: list[tuple[Corners, int]]) -> ImageRecord:
 
 
 def _warn_dropped(dropped: Counter[str], source: Path) -> None:
-    bad = {reason: count for reason, count in dropped.items() if reason != "crowd"}
+    bad = {reason: count for reason, count in dropped.items() if reason not in _TOLD}
     if bad:
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(bad.items()))
         dropped_boxes = counted(sum(bad.values()), "unusable box")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -9,8 +10,10 @@ from focus_detr.data.annotations import Annotations
 from focus_detr.data.class_names import YAML_NAMES, check_readable, find_names_file
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.coco_json import read_coco
+from focus_detr.data.conventions import check_convention
 from focus_detr.data.mindrecord import packed_files, read_mindrecord
 from focus_detr.data.picture_files import is_folder
+from focus_detr.data.repeats import without_repeats
 from focus_detr.data.visible_files import files_below
 from focus_detr.data.voc import XML_FOLDER, read_voc
 from focus_detr.data.yolo import read_yolo
@@ -34,8 +37,12 @@ def read_annotations(
     *,
     classes: ClassMap | None = None,
     split: Split = "train",
+    pictures: bool = True,
 ) -> Annotations:
     """Read COCO json, Pascal VOC or YOLO text annotations, or a packed data set.
+
+    This is the one way to read them, for training, evaluation and everything else. What the source
+    has twice is left out, see ``without_repeats``.
 
     Args:
         source: file or folder, see ``detect_format``.
@@ -43,29 +50,34 @@ def read_annotations(
             a packed set holds them.
         classes: class map of the model.
         split: which part of a YOLO data.yaml is meant.
+        pictures: whether they will be opened; otherwise COCO json may lack their names and sizes.
 
     Raises:
-        FocusDetrError: no known format, a broken file, data that do not fit ``classes``, or a class
-            name with control characters.
+        FocusDetrError: no known format, a broken file, data that do not fit ``classes``, a class
+            name with control characters, or boxes in another convention.
     """
     path = Path(source)
-    annotations = _read(path, None if image_dir is None else Path(image_dir), classes, split)
+    folder = None if image_dir is None else Path(image_dir)
+    annotations = _read(path, folder, classes, split, pictures)
     check_readable(annotations.classes.names, path)
-    return annotations
+    check_convention(annotations)
+    return without_repeats(annotations)
 
 
-def _read(path: Path, folder: Path | None, classes: ClassMap | None, split: Split) -> Annotations:
+def _read(
+    path: Path, folder: Path | None, classes: ClassMap | None, split: Split, pictures: bool
+) -> Annotations:
     if folder is not None and not is_folder(folder):
         raise FocusDetrError(f"image folder {folder} does not exist")
     kind = detect_format(path)
     if kind == "mindrecord":
         return read_mindrecord(path, classes)
     if kind == "voc":
-        return read_voc(path, folder, classes)
+        return replace(read_voc(path, folder, classes), numbered=True)
     if kind == "yolo":
-        return read_yolo(path, folder, classes, split)
+        return replace(read_yolo(path, folder, classes, split), numbered=True)
     file = _json_file(path) if is_folder(path) else path
-    return read_coco(file, folder or file.parent, classes)
+    return read_coco(file, folder or file.parent, classes, pictures=pictures)
 
 
 def detect_format(path: Path) -> Format:

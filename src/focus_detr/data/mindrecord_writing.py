@@ -18,6 +18,7 @@ from mindspore.mindrecord import FileWriter
 
 from focus_detr.data.annotations import Annotations
 from focus_detr.data.image_io import read_bytes
+from focus_detr.data.json_fields import ImageId
 from focus_detr.data.mindrecord import ANNOTATION, DESCRIPTION, PICTURE, digest, row_text
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import whole_folder
@@ -67,7 +68,7 @@ def write_mindrecord(annotations: Annotations, folder: Path, shards: int = 1) ->
 
 def _items(annotations: Annotations) -> list[_Item]:
     content = annotations.to_coco()
-    boxes: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    boxes: dict[ImageId, list[dict[str, Any]]] = defaultdict(list)
     for entry in content["annotations"]:
         boxes[entry["image_id"]].append(entry)
     items = []

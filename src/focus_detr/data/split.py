@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from focus_detr.data.annotations import Annotations
+from focus_detr.data.json_fields import ImageId
 from focus_detr.data.named_files import spellings
 from focus_detr.data.text_files import read_text
 from focus_detr.errors import FocusDetrError
@@ -51,7 +52,7 @@ def divide_by_list(annotations: Annotations, path: Path) -> Division:
     Raises:
         FocusDetrError: the file is not readable, a line fits no image, or one part would be empty.
     """
-    chosen: set[int] = set()
+    chosen: set[ImageId] = set()
     images = annotations.images
     exact = _by_name((image.image_id, image.name) for image in images)
     loose = _by_name((image.image_id, name) for image in images for name in spellings(image.name))
@@ -70,9 +71,9 @@ def _hash(name: str, seed: int) -> int:
     return int.from_bytes(digest[:_HASH_BYTES], "big")
 
 
-def _by_name(names: Iterable[tuple[int, str]]) -> dict[str, set[int]]:
+def _by_name(names: Iterable[tuple[ImageId, str]]) -> dict[str, set[ImageId]]:
     """Ids under the full name, the name without its ending, and each folder with a slash."""
-    known: dict[str, set[int]] = {}
+    known: dict[str, set[ImageId]] = {}
     for image_id, name in names:
         path = PurePosixPath(name)
         folders = [f"{parent}/" for parent in path.parents[:-1]]
@@ -81,7 +82,7 @@ def _by_name(names: Iterable[tuple[int, str]]) -> dict[str, set[int]]:
     return known
 
 
-def _divide(annotations: Annotations, chosen: set[int], why: str) -> Division:
+def _divide(annotations: Annotations, chosen: set[ImageId], why: str) -> Division:
     rest = {image.image_id for image in annotations.images} - chosen
     for part, name in ((chosen, "validation"), (rest, "training")):
         if not part:

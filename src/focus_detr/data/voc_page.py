@@ -62,7 +62,7 @@ def _size(root: Element, path: Path) -> tuple[int, int] | None:
     if not any((root.findtext(f"size/{key}") or "").strip() for key in ("height", "width")):
         return None
     height, width = (_number(root, f"size/{key}", str(path)) for key in ("height", "width"))
-    if height == width == 0:
+    if 0 in (height, width):
         return None
     for key, value in (("height", height), ("width", width)):
         if not 1 <= value <= MAX_SIDE or value != int(value):

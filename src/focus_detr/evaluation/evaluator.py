@@ -17,10 +17,11 @@ from tqdm import tqdm
 from focus_detr.data.annotations import Annotations
 from focus_detr.data.batch import Batch
 from focus_detr.data.collate import BLANK_ID
+from focus_detr.data.json_fields import ImageId
 from focus_detr.distributed.world import SINGLE, World
-from focus_detr.evaluation.coco_metrics import CocoResult, compare
+from focus_detr.evaluation.coco_metrics import USUAL_LIMIT, CocoResult, compare
 from focus_detr.evaluation.gathering import gather_results
-from focus_detr.evaluation.ground_truth import read_ground_truth
+from focus_detr.evaluation.ground_truth import open_annotations, read_ground_truth
 from focus_detr.evaluation.speed import Speed
 from focus_detr.files import write_json
 from focus_detr.inference.postprocess import Detections, to_detections
@@ -46,11 +47,12 @@ class Evaluator:
         overlap_limit: float | None = None,
         world: World = SINGLE,
         watch: Watch | None = None,
+        max_detections: int = USUAL_LIMIT,
     ) -> None:
         """Keep what a run needs.
 
         Args:
-            loader: batches of validation images; image id -1 marks a filler.
+            loader: batches of validation images; image id None marks a filler.
             detector: (images [B, 3, H, W], image_sizes [B, 2]) -> scores [B, R], labels [B, R],
                 boxes [B, R, 4] in 0..1 of each image; further outputs are ignored.
             category_ids: COCO category id of each label.
@@ -61,21 +63,27 @@ class Evaluator:
             overlap_limit: as for ``to_detections``.
             world: the workers that share the images; each has a loader of its own part.
             watch: is shown each batch with all that the detector returned, outside of the times.
+            max_detections: as for ``evaluate_detections``.
 
         Raises:
             FocusDetrError: the annotations are malformed.
         """
         self._loader = loader
         self._detector = detector
-        self._source = annotations.source if isinstance(annotations, Annotations) else annotations
         self._batches = batches
         self._overlap_limit = overlap_limit
         self._world = world
         self._watch = watch
-        self._truth = read_ground_truth(annotations)
-        known = {category["id"] for category in self._truth["categories"]}
+        self._max_detections = max_detections
+        read = open_annotations(annotations)
+        self._truth = read_ground_truth(read)
+        self._file_names = {image.image_id: image.name for image in read.images}
+        self._class_names = dict(zip(read.classes.category_ids, read.classes.names, strict=True))
+        self._source = read.source
         self._categories = {
-            label: category for label, category in enumerate(category_ids) if category in known
+            label: category
+            for label, category in enumerate(category_ids)
+            if category in self._class_names
         }
 
     def run(
@@ -97,7 +105,7 @@ class Evaluator:
             return None
         if results_out is not None:
             write_json(results_out, detections)
-        result = compare(self._truth, detections)
+        result = compare(self._truth, detections, max_detections=self._max_detections)
         return dataclasses.replace(result, speed=speed)
 
     def detect(self, progress: bool = True) -> tuple[list[dict[str, Any]], Speed]:
@@ -119,7 +127,7 @@ class Evaluator:
             model_seconds = time.perf_counter() - start
             detections += self._to_results(batch, outputs[:3])
             post_seconds = time.perf_counter() - start - model_seconds
-            images = sum(image_id != BLANK_ID for image_id in batch.image_ids)
+            images = sum(image_id is not BLANK_ID for image_id in batch.image_ids)
             if batch.images.shape in shapes:
                 speed.add(images, data_seconds, model_seconds, post_seconds)
             else:
@@ -139,22 +147,35 @@ class Evaluator:
         results = []
         rows = zip(batch.image_ids, batch.original_sizes, *outputs, strict=True)
         for image_id, (height, width), scores, labels, boxes in rows:
-            if image_id != BLANK_ID:
+            if image_id is not BLANK_ID:
                 size = int(height), int(width)
                 found = to_detections(scores, labels, boxes, size, self._overlap_limit)
                 results += self._to_coco(image_id, found)
         return results
 
-    def _to_coco(self, image_id: int, found: Detections) -> list[dict[str, Any]]:
+    def _to_coco(self, image_id: ImageId, found: Detections) -> list[dict[str, Any]]:
         corners = found.boxes.astype(np.float64)
         boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
         categories = [self._categories.get(int(label)) for label in found.labels]
         return [
-            {"image_id": int(image_id), "category_id": category, "bbox": box, "score": score}
+            {
+                "image_id": image_id,
+                "category_id": category,
+                "bbox": box,
+                "score": score,
+                **self._names(image_id, category),  # ids may mean others once the set has changed
+            }
             for category, box, score in zip(
                 categories, boxes.tolist(), found.scores.tolist(), strict=True
             )
         ]
+
+    def _names(self, image_id: ImageId, category: int | None) -> dict[str, str]:
+        """Names of picture and class, as far as the annotations have them."""
+        names = {"file_name": self._file_names.get(image_id, "")}
+        if category is not None:
+            names["category_name"] = self._class_names[category]
+        return {key: name for key, name in names.items() if name}
 
     def _known(self, detections: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Leave out, and count, what the annotation file cannot judge."""

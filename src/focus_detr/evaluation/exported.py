@@ -83,6 +83,7 @@ def open_exported_evaluation(
         len(loader),
         sidecar.overlap_limit,
         world,
+        max_detections=config.eval.max_detections,
     )
 
 

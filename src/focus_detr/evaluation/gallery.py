@@ -10,6 +10,7 @@ import numpy as np
 from focus_detr.config.schema import ModelConfig
 from focus_detr.data.batch import Batch
 from focus_detr.data.collate import BLANK_ID
+from focus_detr.data.json_fields import ImageId
 from focus_detr.inference.batch_drawing import unnormalised
 from focus_detr.inference.drawing import draw_detections
 from focus_detr.inference.opening import USUAL_THRESHOLD
@@ -22,7 +23,7 @@ from focus_detr.inference.token_overlay import draw_token_overlay
 class _Sample:
     """One image and what the detector says about it."""
 
-    image_id: int
+    image_id: ImageId | None
     image: np.ndarray  # [h, w, 3] uint8 RGB, as the network saw it, without padding
     prediction: Prediction
 
@@ -52,7 +53,7 @@ class Gallery:
                 tokens [B, K], refined counts [B, layers].
         """
         for slot, image_id in enumerate(batch.image_ids):
-            if len(self._samples) < self._count and image_id != BLANK_ID:
+            if len(self._samples) < self._count and image_id is not BLANK_ID:
                 rows = [output[slot].copy() for output in outputs]
                 self._samples.append(self._sample(batch, slot, rows))
 

@@ -30,8 +30,14 @@ def gather_results(world: World, detections: Detections, speed: Speed) -> tuple[
         return [], speed
     parts = [json.loads(zlib.decompress(payload)) for payload in payloads]
     everything = [detection for part in parts for detection in part["detections"]]
-    everything.sort(key=lambda detection: detection["image_id"])  # stable within an image
+    everything.sort(key=_image_order)  # stable within an image
     return everything, together([Speed(**part["speed"]) for part in parts])
+
+
+def _image_order(detection: dict[str, Any]) -> tuple[bool, Any]:
+    """Numbers before texts, which cannot be compared with them."""
+    image_id = detection["image_id"]
+    return isinstance(image_id, str), image_id
 
 
 def together(speeds: Sequence[Speed]) -> Speed:

@@ -6,25 +6,37 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from focus_detr.checks import is_finite_number
 from focus_detr.data.annotations import Annotations
-from focus_detr.data.formats import detect_format, read_annotations
-from focus_detr.data.picture_files import is_folder
+from focus_detr.data.formats import read_annotations
 from focus_detr.errors import FocusDetrError
-from focus_detr.evaluation.boxes import parse_box
-from focus_detr.files import read_json
 from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)
 
 
+def open_annotations(source: str | Path | Annotations) -> Annotations:
+    """What was read, or the annotations of a file or folder, whose pictures may be elsewhere.
+
+    Raises:
+        FocusDetrError: as ``read_annotations``.
+    """
+    if isinstance(source, Annotations):
+        return source
+    annotations = read_annotations(source, split="val", pictures=False)
+    if annotations.unreadable:
+        _log.warning(
+            "%s: %s not compared, as it cannot be read; the first: %s",
+            *(source, counted(len(annotations.unreadable), "image"), annotations.unreadable[0]),
+        )
+    return annotations
+
+
 def read_ground_truth(source: str | Path | Annotations) -> dict[str, Any]:
     """Complete what evaluation needs, from a file or folder or from what was read of it.
 
-    In a COCO json file ``info``, ``iscrowd`` and ``area`` may be missing. Inverted boxes are left
-    out with one warning that counts them; empty ones count as missed, as everywhere in COCO
-    numbers. Annotation ids are renumbered from 1, since pycocotools takes a match with id 0 for
-    no match.
+    Inverted boxes are left out with one warning that counts them; empty ones count as missed, as
+    everywhere in COCO numbers. Annotation ids are numbered from 1, since pycocotools takes a match
+    with id 0 for no match.
 
     Args:
         source: annotations, COCO json, or a Pascal VOC or YOLO set in a usual layout.
@@ -33,71 +45,13 @@ def read_ground_truth(source: str | Path | Annotations) -> dict[str, Any]:
         ``{"info", "images", "categories", "annotations"}``.
 
     Raises:
-        FocusDetrError: not readable, a key or box is missing or malformed, or an annotation is of
-            an image or category that the file does not have.
+        FocusDetrError: not readable, malformed, or without images.
     """
-    if isinstance(source, Annotations):
-        content = source.to_coco()
-        return {**content, "annotations": _usable(source.source, content["annotations"])}
-    path = Path(source)
-    if is_folder(path) or detect_format(path) != "coco":
-        return read_ground_truth(read_annotations(path, split="val"))
-    content = read_json(path)
-    _check_sections(path, content)
-    known = {
-        field: {entry["id"] for entry in content[section]}
-        for field, section in (("image_id", "images"), ("category_id", "categories"))
-    }
-    annotations = [
-        _complete(f"{path}: annotation {number}", number, annotation, known)
-        for number, annotation in enumerate(content.get("annotations", []), start=1)
-    ]
-    return {
-        "info": content.get("info", {}),
-        "images": content["images"],
-        "categories": content["categories"],
-        "annotations": _usable(path, annotations),
-    }
-
-
-def _check_sections(path: str | Path, content: Any) -> None:
-    """Images and categories have to be there, each with a whole id; categories with a name."""
-    for section in ("images", "categories"):
-        entries = content.get(section) if isinstance(content, dict) else None
-        if not isinstance(entries, list) or not entries:
-            raise FocusDetrError(f"{path} has no '{section}'; is it a COCO annotation file?")
-        for number, entry in enumerate(entries, start=1):
-            _check_id(entry, "id", f"{path}: entry {number} of '{section}'")
-            if section == "categories" and "name" not in entry:
-                raise FocusDetrError(f"{path}: entry {number} of 'categories' has no 'name'")
-    if not isinstance(content.get("annotations", []), list):
-        raise FocusDetrError(f"{path}: 'annotations' must be a list")
-
-
-def _check_id(entry: Any, field: str, where: str) -> None:
-    if not isinstance(entry, dict) or not isinstance(entry.get(field), int):
-        raise FocusDetrError(f"{where} has no whole number '{field}'")
-
-
-def _complete(
-    where: str, number: int, annotation: Any, known: dict[str, set[int]]
-) -> dict[str, Any]:
-    for field, values in known.items():
-        _check_id(annotation, field, where)
-        if annotation[field] not in values:
-            raise FocusDetrError(f"{where}: the file has no {field} {annotation[field]}")
-    box = parse_box(annotation.get("bbox"), where)
-    area = annotation.get("area", box[2] * box[3])
-    if not is_finite_number(area):
-        raise FocusDetrError(f"{where}: 'area' must be a finite number, got {area!r}")
-    return {
-        "id": number,
-        "image_id": annotation["image_id"],
-        "category_id": annotation["category_id"],
-        "bbox": box,
-        "area": area,
-        "iscrowd": int(bool(annotation.get("iscrowd"))),
-    }
+    annotations = open_annotations(source)
+    if not annotations.images:
+        raise FocusDetrError(f"{annotations.source} has no images to compare with")
+    content = annotations.to_coco()
+    return {**content, "annotations": _usable(annotations.source, content["annotations"])}
 
 
 def _usable(path: str | Path, annotations: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from focus_detr.evaluation.coco_metrics import METRIC_NAMES, CocoResult
+from focus_detr.evaluation.coco_metrics import CocoResult
 from focus_detr.evaluation.speed import format_speed
 from focus_detr.wording import percent
 
@@ -32,9 +32,10 @@ def result_to_dict(result: CocoResult) -> dict[str, Any]:
 
 
 def _metric_block(result: CocoResult) -> str:
-    half = len(METRIC_NAMES) // 2
+    every = tuple(result.metrics)
+    half = len(every) // 2
     lines = []
-    for names in (METRIC_NAMES[:half], METRIC_NAMES[half:]):
+    for names in (every[:half], every[half:]):
         lines.append("".join(f"{name:>8}" for name in names))
         lines.append("".join(f"{percent(result.metrics[name]):>8}" for name in names))
     return "\n".join(["COCO box metrics, percent", *lines])

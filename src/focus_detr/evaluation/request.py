@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from focus_detr.config.loading import load_config
 from focus_detr.config.schema import Config
+from focus_detr.data.many_objects import COMPARED
 from focus_detr.deploy.engine_options import USUAL, EngineOptions
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.coco_metrics import CocoResult, evaluate_detections
@@ -28,7 +29,7 @@ class EvaluationRequest:
     checkpoint: str | None = None
     batch_size: int | None = None  # None: that of the settings
     results_out: str | None = None  # gets the detections
-    overrides: Sequence[str] = ()  # key=value, of the settings
+    overrides: Sequence[str] = ()  # key=value, of the settings; of both kinds, as is config
     results: str | None = None  # saved detections
     annotations: str | None = None  # what they are compared with
     device: str | None = None  # None: the best that is here
@@ -51,10 +52,12 @@ class EvaluationRequest:
             "key=value": self.overrides or None,
         }
         given = [option for option, value in of_network.items() if value is not None]
-        if given and (self.results is not None or self.annotations is not None):
+        saved = self.results is not None or self.annotations is not None
+        if saved and not {*given} <= self._of_both:
             raise FocusDetrError(
                 f"{', '.join(given)} cannot be combined with --results and --annotations: saved "
-                "detections are compared without a network"
+                f"detections are compared without a network, and of the settings only {COMPARED} "
+                "counts"
             )
         network = self.checkpoint or self.model
         complete = (self.results and self.annotations) or (self.config and network)
@@ -65,6 +68,12 @@ class EvaluationRequest:
         refuse_mistaken(self.checkpoint, self.model)
         if self.model is None:
             self.options.refuse_engine()
+
+    @property
+    def _of_both(self) -> set[str]:
+        """Options that also say how saved detections are compared."""
+        fit = all(item.partition("=")[0].strip() == COMPARED for item in self.overrides)
+        return {"--config", "key=value"} if fit else {"--config"}
 
     def measure(self, progress: bool = False) -> CocoResult | None:
         """Do what is asked for.
@@ -78,10 +87,10 @@ class EvaluationRequest:
         Raises:
             FocusDetrError: bad settings, weights, data or detections, or no such device.
         """
-        if self.results and self.annotations:
-            found = read_results(self.results)
-            return evaluate_detections(self.annotations, found, self.results)
         config = load_config(self.config, self.overrides)
+        if self.results and self.annotations:
+            found, limit = read_results(self.results), config.eval.max_detections
+            return evaluate_detections(self.annotations, found, self.results, limit)
         evaluator = self._of_model(config) if self.model else self._of_checkpoint(config)
         return evaluator.run(progress, self.results_out)
 

@@ -46,4 +46,5 @@ def open_evaluation(config: Config, checkpoint: str | Path, batch_size: int) -> 
         len(loader),
         loaded.model.overlap_limit,
         world,
+        max_detections=config.eval.max_detections,
     )

@@ -8,6 +8,7 @@ import numpy as np
 
 from focus_detr.data.batch import Batch
 from focus_detr.data.collate import BLANK_ID
+from focus_detr.data.json_fields import ImageId
 from focus_detr.inference.drawing import draw_boxes
 
 _STRIPE = 8  # pixels
@@ -16,7 +17,7 @@ _STRIPE_TONES = (48, 80)  # grey levels of the padding, which has none of its ow
 
 def draw_batch(
     batch: Batch, class_names: Sequence[str], mean: Sequence[float], std: Sequence[float]
-) -> Iterator[tuple[int, np.ndarray]]:
+) -> Iterator[tuple[ImageId, np.ndarray]]:
     """Draw each image of a batch with boxes and class names; padding is striped.
 
     Args:
@@ -29,7 +30,7 @@ def draw_batch(
         Image id and [s*H, s*W, 3] uint8 RGB with s = ``drawing_scale``; blank slots are left out.
     """
     for slot, image_id in enumerate(batch.image_ids):
-        if image_id != BLANK_ID:
+        if image_id is not BLANK_ID:
             boxes, labels = _targets(batch, slot)
             canvas = _picture(batch, slot, mean, std)
             texts = [class_names[label] for label in labels]

@@ -17,6 +17,7 @@ import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from focus_detr.data.batch import Batch
+from focus_detr.data.json_fields import ImageId
 from focus_detr.errors import FocusDetrError
 from focus_detr.graph_cache.kept_graphs import KeptGraphs
 from focus_detr.graph_cache.store import GraphStore
@@ -46,7 +47,7 @@ class BatchGroup:
     batches: tuple[Batch, ...]
 
     @property
-    def image_ids(self) -> tuple[int, ...]:
+    def image_ids(self) -> tuple[ImageId | None, ...]:
         """Of all images."""
         return tuple(image for batch in self.batches for image in batch.image_ids)
 

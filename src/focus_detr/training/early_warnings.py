@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,12 +13,14 @@ from statistics import median
 import numpy as np
 
 from focus_detr.data.batch import Batch
+from focus_detr.data.json_fields import ImageId
 from focus_detr.distributed.world import SINGLE, World
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import whole_file
 
 WINDOW = 100  # steps that say what is usual
 LEAST = 20  # steps before anything counts as unusual
+_LONGEST_ID = 40  # letters of an image id in a file's name
 MOST_SPIKES = 3  # saved by each worker in a folder: one of a large network has 10 to 100 MB
 
 
@@ -73,7 +76,7 @@ class BatchFiles:
         return f"_worker{self.world.rank}" if self.world.size > 1 else ""
 
     def _path(self, kind: str, step: int, batches: Sequence[Batch]) -> Path:
-        image = batches[0].image_ids[0]
+        image = re.sub(r"[^\w-]", "_", str(batches[0].image_ids[0]))[:_LONGEST_ID]
         return self.folder / f"{kind}_batch_step{step}{self._worker}_image{image}.npz"
 
     def _save(self, path: Path, batches: Sequence[Batch]) -> str:
@@ -105,4 +108,12 @@ def _arrays(batches: Sequence[Batch]) -> Iterator[tuple[str, np.ndarray]]:
     for index, batch in enumerate(batches):
         prefix = f"{index}/" if len(batches) > 1 else ""
         for name, value in vars(batch).items():
-            yield f"{prefix}{name}", np.asarray(value)
+            yield f"{prefix}{name}", _ids(value) if name == "image_ids" else np.asarray(value)
+
+
+def _ids(image_ids: Sequence[ImageId | None]) -> np.ndarray:
+    """Whole numbers that fit as such, all as texts where one does not; '' for a free place."""
+    try:
+        return np.array(image_ids, np.int64)
+    except (OverflowError, TypeError, ValueError):
+        return np.array(["" if number is None else str(number) for number in image_ids])

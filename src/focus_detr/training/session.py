@@ -238,6 +238,7 @@ def _evaluation(
             overlap_limit=config.model.overlap_limit,
             world=world,
             watch=gallery.watch,
+            max_detections=config.eval.max_detections,
         )
         result = evaluator.run(progress=progress and world.first)
         metrics = None if result is None else result.metrics
