@@ -43,6 +43,57 @@ def test_names_of_another_system_lead_to_the_pictures(make_coco: MakeCoco) -> No
     assert [image.path for image in read.images] == [path.parent / f"{n}.png" for n in (1, 2)]
 
 
+def test_numbers_and_flags_are_read_as_exports_write_them(make_coco: MakeCoco) -> None:
+    path = make_coco([(20, 30)])
+    plain = {"id": "1", "image_id": "1", "category_id": 3.0, "bbox": ["1", "2.5", " 3 ", 4.0]}
+    flags = [("0", False), ("1", True), (True, True), ("False", False), (1.0, True), (None, False)]
+    content = json.loads(path.read_text())
+    content["annotations"] = [{**plain, "iscrowd": given} for given, _ in flags]
+    content["annotations"].append({**plain, "ignore": "true", "area": "7.5"})
+    content["images"] = [{"id": "1", "file_name": "1.png", "height": 20.0, "width": "30"}]
+    path.write_text(json.dumps(content))
+    read = read_coco(path, path.parent)
+    assert {(box.image_id, box.category_id, box.box) for box in read.boxes} == {
+        (1, 3, (1, 2.5, 3, 4))
+    }
+    assert [box.crowd for box in read.boxes] == [*(crowd for _, crowd in flags), True]
+    assert [box.area for box in read.boxes] == [12] * len(flags) + [7.5]
+    assert (read.images[0].height, read.images[0].width) == (20, 30)
+
+
+def test_what_is_repeated_or_nobody_refers_to_is_no_fault(
+    make_coco: MakeCoco, caplog: pytest.LogCaptureFixture
+) -> None:
+    boxes = [annotation(5, 1, (0, 0, 5, 5)), annotation(5, 1, (9, 9, 5, 5))]
+    path = make_coco([(20, 30)], [*boxes, annotation(5, 1, (3, 3, 5, 5))])
+    content = json.loads(path.read_text())
+    del content["annotations"][2]["id"]
+    content["categories"] += [
+        content["categories"][0],
+        {"id": 0, "name": 5, "supercategory": "none"},
+    ]
+    content["images"] *= 2
+    path.write_text(json.dumps(content))
+    read = read_coco(path, path.parent)
+    assert (len(read.images), len(read.boxes)) == (1, 3)
+    assert read.classes == ClassMap(("5", "cat", "dog"), (0, 3, 7))
+    assert "1 image listed again word for word" in caplog.text
+
+
+def test_doubtful_areas_are_those_of_the_boxes_and_counted(
+    make_coco: MakeCoco, caplog: pytest.LogCaptureFixture
+) -> None:
+    areas = [0, -3, 0.08, 160, 0.001, 90, 99]
+    boxes = [annotation(i, 1, (0, 0, 10, 9), area=area) for i, area in enumerate(areas)]
+    path = make_coco([(20, 30)], boxes)
+    read = read_coco(path, path.parent)
+    assert [box.area for box in read.boxes] == [90, 90, 90, 90, 90, 90, 99]
+    assert (
+        "5 areas cannot be that of an object in its box, such as annotation 0 with 0 in a box of "
+        "10 x 9" in caplog.text
+    )
+
+
 def test_class_map_of_the_model_without_the_annotated_class(make_coco: MakeCoco) -> None:
     path = make_coco([(20, 30)], [annotation(41, 1, (0, 0, 5, 5))])
     with pytest.raises(FocusDetrError, match=r"annotation 41: category 3 is not one of the model"):
@@ -59,8 +110,8 @@ def _set(key: str, index: int, field: str, value: object) -> Edit:
     return lambda content: content[key][index].__setitem__(field, value)
 
 
-def _repeat(key: str) -> Edit:
-    return lambda content: content[key].append(content[key][0])
+def _add(key: str, **entry: Any) -> Edit:
+    return lambda content: content[key].append({"height": 20, "width": 30, **entry})
 
 
 def _remove(key: str) -> Edit:
@@ -69,10 +120,6 @@ def _remove(key: str) -> Edit:
 
 def _clear(key: str) -> Edit:
     return lambda content: content[key].clear()
-
-
-def _add_image(image_id: int) -> Edit:
-    return lambda content: content["images"].append({**content["images"][0], "id": image_id})
 
 
 @pytest.mark.parametrize(
@@ -85,19 +132,20 @@ def _add_image(image_id: int) -> Edit:
         (_set("annotations", 0, "category_id", 99), "annotation 5: category 99 is not in 'cat"),
         (_set("annotations", 0, "image_id", 99), "annotation 5: image 99 is not in 'images'"),
         (_set("annotations", 0, "bbox", [1, 2, 3]), "annotation 5: 'bbox' must be four finite"),
-        (_set("annotations", 0, "bbox", [1, 2, 3, "4"]), "annotation 5: 'bbox' must be four"),
+        (_set("annotations", 0, "bbox", [1, 2, 3, "4,5"]), "annotation 5: 'bbox' must be four"),
         (_set("annotations", 0, "bbox", [1, 2, 3, float("nan")]), "annotation 5: 'bbox' must"),
         (_set("annotations", 0, "bbox", [1, 2, 3, 10**400]), "annotation 5: 'bbox' must"),
-        (_set("annotations", 0, "bbox", None), "annotation 5: 'bbox' must be a list"),
-        (_set("annotations", 0, "id", "5"), r"annotations\[0\]: 'id' must be an integer"),
-        (_repeat("annotations"), "'annotations' has two entries with id 5"),
-        (_repeat("images"), "'images' has two entries with id 1"),
-        (_repeat("categories"), "'categories' has two entries with id 7"),
-        (_set("images", 0, "height", 0), "image 1: 'height' and 'width' must be positive"),
-        (_add_image(-1), "image -1: 'id' must not be negative"),
-        (_set("images", 0, "width", "30"), "image 1: 'width' must be an integer"),
+        (_set("annotations", 0, "bbox", None), "'bbox' .* no 'segmentation' to take it from"),
+        (_set("annotations", 0, "iscrowd", 2), "annotation 5: 'iscrowd' must be 0 or 1, not 2"),
+        (_set("annotations", 0, "ignore", "no"), "annotation 5: 'ignore' must be 0 or 1, not 'no'"),
+        (_set("annotations", 0, "category_id", 3.5), "'category_id' must be an integer, not 3.5"),
+        (_add("images", id=1, file_name="2.png"), "'images' has two entries with id 1"),
+        (_add("categories", id=7, name="lion"), "'categories' has two entries with id 7"),
+        (_set("images", 0, "height", -20), "image 1: 'height' and 'width' must not be negative"),
+        (_set("images", 0, "width", 30.5), "image 1: 'width' must be an integer, not 30.5"),
+        (_set("images", 0, "id", 1e19), r"images\[0\]: 'id' must be an integer or a text"),
         (_set("images", 0, "file_name", None), "image 1: 'file_name' must be a text"),
-        (_set("categories", 0, "name", 5), "category 7: 'name' must be a text"),
+        (_set("categories", 0, "name", None), "category 7: 'name' must be a text"),
         (lambda content: content["images"].append(3), r"images\[1\] must be an object"),
     ],
 )

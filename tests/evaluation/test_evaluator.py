@@ -24,11 +24,11 @@ IMAGES = {
 }
 
 
-def make_batch(image_ids: list[int], side: int = 32) -> Batch:
+def make_batch(image_ids: list[int | None], side: int = 32) -> Batch:
     """A batch whose first pixel is the image id, so that the detector can look it up."""
     count = len(image_ids)
     images = np.zeros((count, 3, side, side), np.float32)
-    images[:, 0, 0, 0] = image_ids
+    images[:, 0, 0, 0] = [-1 if i is BLANK_ID else i for i in image_ids]
     sizes = [IMAGES[i][0] if i != BLANK_ID else (64, 64) for i in image_ids]
     return Batch(
         images=images,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,31 @@ def test_saved_detections_and_a_network_exclude_each_other(
     for saved in (SAVED, {"annotations": "val.json"}):  # which would silently stay unused
         with pytest.raises(FocusDetrError, match=f"^{named} cannot be combined with --results"):
             EvaluationRequest(**saved, **options)
+
+
+@pytest.mark.parametrize("where", ["key=value", "config"])
+def test_saved_detections_are_compared_up_to_the_limit_of_the_settings(
+    tmp_path: Path, where: str
+) -> None:
+    boxes = [[5 * i, 0, 4, 4] for i in range(12)]
+    common = {"image_id": 1, "category_id": 1}
+    truth = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 100, "height": 100}],
+        "categories": [{"id": 1, "name": "a"}],
+        "annotations": [{**common, "bbox": box} for box in boxes],
+    }
+    (tmp_path / "val.json").write_text(json.dumps(truth))
+    (tmp_path / "found.json").write_text(
+        json.dumps([{**common, "bbox": box, "score": 0.5} for box in boxes])
+    )
+    (tmp_path / "a.yaml").write_text("eval: {max_detections: 11}")
+    given = {"overrides": ["eval.max_detections=11"], "config": str(tmp_path / "a.yaml")}
+    option = "overrides" if where == "key=value" else "config"
+    saved = {key: str(tmp_path / name) for key, name in SAVED.items()}
+    result = EvaluationRequest(**saved, **{option: given[option]}).measure()
+    assert result is not None
+    assert result.metrics["AR11"] == pytest.approx(11 / 12)
+    assert "AR100" not in result.metrics
 
 
 @pytest.mark.parametrize("key", [*SAVED, *NETWORK])

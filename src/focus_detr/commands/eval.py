@@ -4,7 +4,8 @@ r"""Measure COCO box metrics of a checkpoint, an exported file, or detections sa
     focus-detr eval --config focus_detr_r50 --checkpoint best.safetensors \
         --batch-size 4 --results-out detections.json --json metrics.json data.workers=4
     focus-detr eval --config focus_detr_r50 --model served/r50.onnx --precision bf16
-    focus-detr eval --results detections.json --annotations instances_val.json
+    focus-detr eval --results detections.json --annotations instances_val.json \
+        eval.max_detections=300
 
 Prints the twelve COCO numbers, AP and AP50 of each class, and the speed. The published R50 weights
 reach AP 48.8 (12 epochs), 50.3 (24) and 50.4 (36) on COCO val2017.

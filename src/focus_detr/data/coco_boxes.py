@@ -85,6 +85,8 @@ def _mask_box(encoded: Entry, where: str) -> Box:
     counts, size = encoded.get("counts"), encoded.get("size")
     try:
         height, width = map(int, size)  # type: ignore[arg-type]
+        if min(height, width) < 1:
+            raise ValueError("its picture has no pixels")
         runs: Any = encoded
         if isinstance(counts, list):
             if sum(counts) != height * width:

@@ -1,0 +1,61 @@
+"""Boxes of COCO annotations that have none of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pycocotools import mask
+
+from focus_detr.data.coco_boxes import annotation_box
+from focus_detr.errors import FocusDetrError
+
+POLYGONS = [[4, 5, 14, 5, 9, 20], ["2", "8", 3, 9, 4, 8]]
+PIXELS = np.zeros((12, 10), np.uint8)
+PIXELS[3:7, 2:8] = 1
+PACKED = mask.encode(np.asfortranarray(PIXELS))
+TEXT = {"size": [12, 10], "counts": PACKED["counts"].decode()}
+RUNS = {"size": [12, 10], "counts": [27, 4, 8, 4, 8, 4, 8, 4, 8, 4, 8, 4, 29]}
+
+
+@pytest.mark.parametrize("given", [{}, {"bbox": None}, {"bbox": []}, {"bbox": [0, 0, 0, 0]}])
+@pytest.mark.parametrize(
+    ("segmentation", "box"),
+    [
+        (POLYGONS, (2, 5, 12, 15)),
+        (POLYGONS[0], (4, 5, 10, 15)),
+        (TEXT, (2, 3, 6, 4)),
+        (RUNS, (2, 3, 6, 4)),
+    ],
+)
+def test_the_outline_gives_the_box(
+    given: dict[str, Any], segmentation: Any, box: tuple[float, ...]
+) -> None:
+    assert annotation_box({**given, "segmentation": segmentation}, "here") == box
+
+
+def test_a_written_box_counts() -> None:
+    entry = {"bbox": [1, 2, 3, 4], "segmentation": POLYGONS}
+    assert annotation_box(entry, "here") == (1, 2, 3, 4)
+    assert annotation_box({"bbox": [0, 0, 0, 0]}, "here") == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"segmentation": [[1, 2, 3]]}, "here: 'segmentation' must be lists of x, y"),
+        ({"segmentation": [[1, "b"]]}, "here: 'segmentation' must be lists of x, y"),
+        ({"segmentation": {"size": [0, 10], "counts": "a"}}, "'segmentation' is no mask"),
+        ({"segmentation": {"size": [5, 5], "counts": [99]}}, "'segmentation' is no mask"),
+        ({"segmentation": {"size": [5, 5]}}, "'segmentation' is no mask"),
+        (
+            {"keypoints": [1, 2, 2]},
+            "here: 'bbox' .* a box around its key points would be too small",
+        ),
+        ({"segmentation": []}, "here: 'bbox' .* there is no 'segmentation' to take it from"),
+    ],
+)
+def test_anything_else_is_refused(entry: dict[str, Any], message: str) -> None:
+    with pytest.raises(FocusDetrError, match=message):
+        annotation_box(entry, "here")

@@ -1,0 +1,48 @@
+"""Sizes that COCO files leave out."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from coco_files import MakeCoco, annotation
+
+from focus_detr.data.dataset import DetectionDataset
+from focus_detr.data.formats import read_annotations
+from focus_detr.errors import FocusDetrError
+
+MISSING: list[dict[str, Any]] = [{}, {"height": None, "width": None}, {"height": 0, "width": 30}]
+
+
+def without_size(path: Path, size: dict[str, Any]) -> Path:
+    content = json.loads(path.read_text())
+    for image in content["images"]:
+        del image["height"], image["width"]
+        image.update(size)
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.mark.parametrize("size", MISSING)
+def test_the_size_of_the_picture_is_taken(make_coco: MakeCoco, size: dict[str, Any]) -> None:
+    path = without_size(make_coco([(20, 30)], [annotation(1, 1, (25, 15, 9, 9))]), size)
+    (record,) = DetectionDataset.from_files(path, path.parent).records
+    assert (record.height, record.width) == (20, 30)
+    assert record.boxes.tolist() == [[25, 15, 30, 20]]
+
+
+def test_a_picture_without_any_size_is_broken(
+    make_coco: MakeCoco, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = without_size(make_coco([(20, 30)] * 3, [annotation(1, 1, (2, 2, 9, 9))]), {})
+    (path.parent / "3.png").write_bytes(b"no picture")
+    read = read_annotations(path)
+    with pytest.raises(FocusDetrError, match=r"image 3: cannot read image .*3\.png"):
+        DetectionDataset.from_annotations(read)
+    with caplog.at_level(logging.WARNING):
+        dataset = DetectionDataset.from_annotations(read, skip_broken=True)
+    assert [record.image_id for record in dataset.records] == [1, 2]
+    assert "left out 1 of 3 images; the first: image 3: cannot read image" in caplog.text
