@@ -40,6 +40,30 @@ def test_an_onnx_file_for_any_number_takes_any(tmp_path: Path, number: int) -> N
     np.testing.assert_array_equal(halves, images / 2)
 
 
+NAMES = ["a b", "caf\u00e9", "\u6a39", "[x](y)", "a+b,c;d&e%20#'\"", "-x", "x" * 200]
+
+
+@pytest.mark.parametrize("suffix", [".mindir", ".onnx"])
+@pytest.mark.parametrize("name", NAMES)
+def test_files_and_folders_may_have_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, suffix: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path(name)
+    folder.mkdir()
+    path = folder / f"{name}{suffix}"
+    engine = "onnx" if suffix == ".onnx" else "mindspore"
+    graph = Graph(32, 64, 1, "pixels", "pixels", "composition", engine)
+    write_graph(Sums(), graph, path)
+    expected = {f"{name}.mindir", path.name}
+    assert {file.name for file in folder.iterdir()} == expected
+    sizes = np.array([[2, 3]], np.int32)
+    images = np.ones((1, 32, 64, 3), np.uint8)
+    rows, products, _ = open_engine(path, graph).run(images, sizes, sizes)
+    np.testing.assert_array_equal(products, sizes * sizes)
+    np.testing.assert_array_equal(rows, images.sum((2, 3)))
+
+
 class Weighted(Sums):
     def __init__(self) -> None:
         super().__init__()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -47,7 +50,8 @@ def require_packages(path: Path) -> None:
 
 def _write_mindir(cell: nn.Cell, graph: Graph, path: Path) -> None:
     try:
-        ms.export(cell, *_inputs(graph), file_name=str(path), file_format="MINDIR")
+        with _plainly_named(path) as name:
+            ms.export(cell, *_inputs(graph), file_name=name, file_format="MINDIR")
     except (RuntimeError, ValueError, TypeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise FocusDetrError(f"MindSpore cannot write this network as MINDIR: {reason}") from error
@@ -56,6 +60,21 @@ def _write_mindir(cell: nn.Cell, graph: Graph, path: Path) -> None:
             f"{path.name}: MindSpore keeps weights of more than 1 GB in files of their own, which "
             "are not supported; the network is larger"
         )
+
+
+@contextmanager
+def _plainly_named(path: Path) -> Iterator[str]:
+    """Another name of a file to be written: MindSpore refuses blanks, brackets, accents and more.
+
+    A link leads to its folder, so that no bytes are moved between disks.
+    """
+    with tempfile.TemporaryDirectory(prefix="focus_detr_export_") as folder:
+        link = Path(folder) / "folder"
+        link.symlink_to(path.parent.absolute(), target_is_directory=True)
+        plain = link / f"plain{MINDIR}"
+        yield str(plain)
+        if plain.is_file():
+            plain.rename(link / path.name)
 
 
 def _inputs(graph: Graph) -> tuple[Tensor, ...]:
