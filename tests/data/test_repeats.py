@@ -84,6 +84,10 @@ def test_a_picture_under_two_ids_gets_the_boxes_of_both(
         for image, box in ((1, [1, 2, 30, 40]), (99, [50, 60, 9, 9]))
     ]
     assert evaluate_detections(path, both).metrics["AP"] == pytest.approx(1)
+    again = [{**found, "image_id": image} for image in (1, 99) for found in both]
+    assert evaluate_detections(path, again).metrics["AP"] == pytest.approx(1)
+    again = [{**found, "image_id": 1} for found in (both[0], both[0], both[1])]
+    assert evaluate_detections(path, again).metrics["AP"] < 1  # one id, so it was found twice
 
 
 NUMBERS = st.integers(0, 5).map(float)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -51,8 +51,8 @@ class NameMatcher:
                 COCO json file gives its id to another one.
         """
         matched = [
-            self._one(detection, f"{self._source}: detection {number}")
-            for number, detection in enumerate(detections, start=1)
+            self._one(detection, f"{self._source}: detection {place}")
+            for place, detection in self._once(detections)
         ]
         named = all("file_name" in detection for detection in matched)
         if self._annotations.numbered and matched and not named:
@@ -69,6 +69,20 @@ class NameMatcher:
             )
         self._tell_missing(matched)
         return matched
+
+    def _once(self, detections: Iterable[Detection]) -> Iterator[tuple[int, Detection]]:
+        """With places from 1, without what a picture of several ids has under more than one."""
+        first: dict[tuple[object, ...], ImageId] = {}
+        other_ids = self._annotations.other_ids
+        several = {*other_ids, *other_ids.values()}
+        for place, detection in enumerate(detections, start=1):
+            number = detection["image_id"]
+            if number in several:
+                picture = other_ids.get(number, number)
+                key = picture, detection["category_id"], *detection["bbox"]
+                if first.setdefault(key, number) != number:
+                    continue
+            yield place, detection
 
     def _one(self, detection: Detection, where: str) -> Detection:
         image_id = self._image(detection, where)
