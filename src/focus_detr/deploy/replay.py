@@ -9,12 +9,15 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from focus_detr.deploy.engine import Engine, open_engine
 from focus_detr.deploy.engine_options import ENGINES, EngineOptions
-from focus_detr.deploy.runner import ExportedPredictor
+from focus_detr.deploy.runner import ExportedPredictor, ModelFile
+from focus_detr.deploy.sidecar import read_sidecar
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.kept_tokens import KeptTokens
 from focus_detr.inference.postprocess import Detections
@@ -24,6 +27,32 @@ from focus_detr.user_paths import user_path
 
 FIELDS = ("boxes", "scores", "labels")
 TOKEN_FIELDS = ("ranked", "counts", "level_shapes", "image_size")
+_OUTPUT = "output{}"  # name in the file of what the graph gave, for all pictures
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a file found in pictures, and the numbers behind it."""
+
+    predictions: list[Prediction]  # without class names; the kept tokens if the file tells them
+    outputs: tuple[np.ndarray, ...]  # of the graph, [pictures, ...] each
+
+
+class Recorder:
+    """An engine that remembers what another one computes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._runs: list[tuple[np.ndarray, ...]] = []
+
+    def run(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Compute the outputs."""
+        self._runs.append(self._engine.run(*inputs))
+        return self._runs[-1]
+
+    def outputs(self, count: int) -> tuple[np.ndarray, ...]:
+        """Of the first pictures, without what fills the last run up: [count, ...] each."""
+        return tuple(np.concatenate(arrays)[:count] for arrays in zip(*self._runs, strict=True))
 
 
 def replay(
@@ -32,7 +61,7 @@ def replay(
     folder: Path,
     device: str | None = None,
     engine: str | None = None,
-) -> list[Prediction]:
+) -> Replayed:
     """What a fresh process with an exported file finds in [H, W, 3] uint8 pictures.
 
     Args:
@@ -41,9 +70,6 @@ def replay(
         folder: for the files by which the processes talk.
         device: CPU, GPU or Ascend; None: the best that is here.
         engine: of ``ENGINES``, for an ONNX file; None: the usual one.
-
-    Returns:
-        Detections without class names, and the kept tokens if the file tells them.
 
     Raises:
         FocusDetrError: the file cannot be loaded or run.
@@ -60,7 +86,9 @@ def replay(
         reason = last_words(process.stderr) or f"exit status {process.returncode}"
         raise FocusDetrError(f"the exported file does not run: {reason}")
     with np.load(received) as arrays:
-        return [_read(arrays, index) for index in range(len(pictures))]
+        count = len([name for name in arrays if name.startswith(_OUTPUT.format(""))])
+        outputs = tuple(arrays[_OUTPUT.format(index)] for index in range(count))
+        return Replayed([_read(arrays, index) for index in range(len(pictures))], outputs)
 
 
 def _read(arrays: Mapping[str, np.ndarray], index: int) -> Prediction:
@@ -91,11 +119,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     with np.load(arguments.pictures) as arrays:
         pictures = [arrays[str(index)] for index in range(len(arrays.files))]
-    options = EngineOptions(arguments.engine)
-    predictor = ExportedPredictor.from_path(arguments.model, arguments.device, options)
-    found = predictor.predict_batch(pictures)
+    sidecar, options = read_sidecar(arguments.model), EngineOptions(arguments.engine)
+    engine = open_engine(arguments.model, sidecar.graph, arguments.device, options)
+    recorder = Recorder(engine)
+    file = ModelFile(arguments.model, sidecar, engine=recorder)
+    found = ExportedPredictor([file]).predict_batch(pictures)
     pairs = (pair for index, prediction in enumerate(found) for pair in _arrays(index, prediction))
-    np.savez(arguments.detections, **dict(pairs))
+    outputs = recorder.outputs(len(pictures))
+    named = {_OUTPUT.format(index): array for index, array in enumerate(outputs)}
+    np.savez(arguments.detections, **dict(pairs), **named)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ SUFFIXES = (MINDIR, ONNX)  # of model files
 INPUTS = ("images", "image_sizes", "picture_sizes")
 OUTPUTS = ("scores", "labels", "boxes")
 TOKEN_OUTPUTS = ("ranked_tokens", "refined_counts")  # after these, where they were wanted
+SELECTION_OUTPUTS = ("selection_scores_{}", "selection_places_{}")  # then, of each selection
 
 Inputs = Mapping[str, tuple[tuple[int | None, ...], str]]  # shapes (None: any size) and types
 
@@ -45,7 +46,9 @@ class Graph:
     [B, R, 4], x1 y1 x2 y2 in pixels of the picture file, clipped (``pixels``), or in units of the
     image (``unit``). With ``token_grids`` also: ranked tokens [B, K] int32, numbers of cells of
     these grids, one after the other and row by row, best first; refined counts [B, layers] int32,
-    how many of them each encoder layer refined.
+    how many of them each encoder layer refined. A draft, on which the export compares, gives for
+    each of its ``selections`` the scores that it chooses among too, [B, N], and the places that it
+    chose, [B, K] int32, best first.
     """
 
     height: int  # H
@@ -56,6 +59,7 @@ class Graph:
     msda: Literal["composition", "custom", "ascend"]
     engine: Literal["mindspore", "onnx", "lite"]  # what runs the file
     token_grids: tuple[Size, ...] | None = None  # (rows, columns) of each feature level
+    selections: int = 0  # that are told too; only in drafts
 
     @property
     def inputs(self) -> Inputs:
@@ -71,7 +75,9 @@ class Graph:
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the outputs, in order."""
-        return OUTPUTS if self.token_grids is None else (*OUTPUTS, *TOKEN_OUTPUTS)
+        plain = OUTPUTS if self.token_grids is None else (*OUTPUTS, *TOKEN_OUTPUTS)
+        told = (name.format(i) for i in range(self.selections) for name in SELECTION_OUTPUTS)
+        return (*plain, *told)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import onnx
 
-from focus_detr.deploy.sidecar import INPUTS, OUTPUTS, TOKEN_OUTPUTS
+from focus_detr.deploy.sidecar import INPUTS, OUTPUTS, SELECTION_OUTPUTS, TOKEN_OUTPUTS
 from focus_detr.errors import FocusDetrError
 from focus_detr.exporting.mindir_graph import MindirGraph, read_graph
 from focus_detr.exporting.onnx_builder import OnnxBuilder
@@ -21,18 +21,19 @@ from focus_detr.exporting.onnx_operators import TRANSLATIONS
 _LARGEST = 2**31 - 1  # bytes of a protocol buffer
 
 
-def write_onnx(mindir: Path, path: Path, *, open_batch: bool = False) -> None:
+def write_onnx(mindir: Path, path: Path, *, open_batch: bool = False, selections: int = 0) -> None:
     """Translate a file that ``export.writing.write_graph`` wrote.
 
     Args:
         mindir: the file.
         path: to write.
         open_batch: whether the model takes any number of pictures; ``mindir`` is then for one.
+        selections: how many ``mindir`` tells too, after its other outputs.
 
     Raises:
         FocusDetrError: the graph has an operation that is not translated, or is too large.
     """
-    model = translate(read_graph(mindir))
+    model = translate(read_graph(mindir), selections)
     model = with_open_batch(model) if open_batch else model
     if model.ByteSize() > _LARGEST:
         raise FocusDetrError(f"{path}: ONNX files end at 2 GB, the network is larger")
@@ -44,7 +45,7 @@ def write_onnx(mindir: Path, path: Path, *, open_batch: bool = False) -> None:
     path.write_bytes(model.SerializeToString())
 
 
-def translate(graph: MindirGraph) -> onnx.ModelProto:
+def translate(graph: MindirGraph, selections: int = 0) -> onnx.ModelProto:
     """The same graph in ONNX.
 
     Raises:
@@ -63,5 +64,6 @@ def translate(graph: MindirGraph) -> onnx.ModelProto:
         for wire, result in zip(operation.outputs, results, strict=True):
             if result is not None:
                 builder.bind(wire, result)
-    names = (*OUTPUTS, *TOKEN_OUTPUTS)[: len(graph.outputs)]
+    told = [name.format(i) for i in range(selections) for name in SELECTION_OUTPUTS]
+    names = [*(*OUTPUTS, *TOKEN_OUTPUTS)[: len(graph.outputs) - len(told)], *told]
     return builder.model(inputs, list(zip(names, graph.outputs, strict=True)))

@@ -17,6 +17,7 @@ from focus_detr.data.buckets import Size
 from focus_detr.deploy.replay import replay
 from focus_detr.deploy.sidecar import (
     FORMAT_VERSION,
+    MINDIR,
     Graph,
     Sidecar,
     Versions,
@@ -25,13 +26,14 @@ from focus_detr.deploy.sidecar import (
 )
 from focus_detr.errors import FocusDetrError
 from focus_detr.exporting.cells import ExportedDetector, PixelNormalisation
-from focus_detr.exporting.comparison import Comparison, compare_all, compare_tokens
 from focus_detr.exporting.options import ExportOptions, check_sizes
+from focus_detr.exporting.proving import prove_file
+from focus_detr.exporting.reference import Reference
 from focus_detr.exporting.sampling import check_ascend_nodes, replace_sampling
-from focus_detr.exporting.writing import require_packages, write_graph
+from focus_detr.exporting.writing import require_packages, write_graph, write_telling
 from focus_detr.files import sha256_of, whole_file, writing
 from focus_detr.inference.loading import LoadedDetector, folded_copy, load_detector
-from focus_detr.inference.predictor import Predictor, image_shapes
+from focus_detr.inference.predictor import image_shapes
 from focus_detr.models.geometry import level_shapes
 
 Report = Callable[[str], None]
@@ -97,7 +99,11 @@ class Exporter:
             draft = Path(folder) / file.name
             self._write(size, draft)
             if self.reference is not None:
-                self._compare(self.reference, size, draft, file, pictures)
+                try:
+                    found = self._prove(self.reference, size, draft, pictures)
+                except FocusDetrError as error:
+                    raise FocusDetrError(f"{file} was not kept: {error}") from error
+                self.report(f"{file}: {found}")
             else:
                 check_ascend_nodes(draft, self.attentions)
                 self.report(f"{file}: the nodes fit; not compared, for lack of an Ascend device")
@@ -137,41 +143,23 @@ class Exporter:
             graph=graph,
         )
 
-    def _compare(
-        self,
-        loaded: LoadedDetector,
-        size: Size,
-        draft: Path,
-        file: Path,
-        pictures: Sequence[np.ndarray],
-    ) -> Comparison:
-        """Run draft and checkpoint on the pictures.
+    def _prove(
+        self, loaded: LoadedDetector, size: Size, draft: Path, pictures: Sequence[np.ndarray]
+    ) -> str:
+        """Run draft and checkpoint on the pictures, and say how far they are apart.
 
         Raises:
-            FocusDetrError: they differ.
+            FocusDetrError: too far.
         """
-        tolerance = self.options.tolerance
-        data = replace(loaded.data, shape_buckets=(size,))
-        predictor = Predictor(loaded.cell, loaded.classes.names, loaded.model, data)
-        expected = [predictor.predict(picture) for picture in pictures]
-        found = replay(draft, pictures, draft.parent, self.options.replay_device)
-        sides = [max(picture.shape[:2]) for picture in pictures]
-        ours, theirs = ([item.detections for item in items] for items in (expected, found))
-        result = compare_all(ours, theirs, sides, tolerance)
-        result += compare_tokens(*([item.tokens for item in items] for items in (expected, found)))
-        self.report(f"{file}: {result}")
-        if not result.compared:
-            raise FocusDetrError(
-                f"{file} was not kept: nothing could be compared, as no score is more than "
-                f"{tolerance:g} above the last one; choose other --pictures or a smaller "
-                "--tolerance"
-            )
-        if not result.within(tolerance):
-            raise FocusDetrError(
-                f"{file} was not kept: it differs from the checkpoint by more than {tolerance:g} "
-                f"({result})"
-            )
-        return result
+        telling = draft.parent / "telling" / draft.name
+        telling.parent.mkdir()
+        graph = self._graph(size)
+        graph = replace(graph, selections=write_telling(draft.with_suffix(MINDIR), graph, telling))
+        write_sidecar(telling, self._sidecar(graph, telling))
+        device = self.options.replay_device
+        served, told = (replay(path, pictures, path.parent, device) for path in (draft, telling))
+        reference = Reference(loaded, size)
+        return prove_file(reference, graph, served, told, pictures, self.options.tolerance)
 
 
 def _runs_here(options: ExportOptions) -> bool:

@@ -14,6 +14,7 @@ from mindspore import Tensor, nn, ops
 from focus_detr.deploy.engine_options import ONNX_RUNTIME, installed_engines
 from focus_detr.deploy.sidecar import MINDIR, ONNX, Graph
 from focus_detr.errors import FocusDetrError
+from focus_detr.exporting.told_selections import tell_selections
 from focus_detr.program import install_command
 
 
@@ -33,6 +34,26 @@ def write_graph(cell: nn.Cell, graph: Graph, path: Path) -> None:
         from focus_detr.exporting.onnx_writing import write_onnx  # needs the package onnx
 
         write_onnx(path.with_suffix(MINDIR), path, open_batch=graph.batch is None)
+
+
+def write_telling(source: Path, graph: Graph, path: Path) -> int:
+    """Write a file of the same operations that tells its selections too.
+
+    Args:
+        source: the MINDIR that ``write_graph`` wrote.
+        graph: says the shapes.
+        path: ends in .mindir or .onnx; a file .mindir is made beside the latter.
+
+    Returns:
+        The number of selections.
+    """
+    selections = tell_selections(source, path.with_suffix(MINDIR))
+    if path.suffix == ONNX:
+        from focus_detr.exporting.onnx_writing import write_onnx  # needs the package onnx
+
+        open_batch = graph.batch is None
+        write_onnx(path.with_suffix(MINDIR), path, open_batch=open_batch, selections=selections)
+    return selections
 
 
 def require_packages(path: Path) -> None:

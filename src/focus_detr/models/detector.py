@@ -8,7 +8,7 @@ from mindspore import Tensor, ops
 from focus_detr.graph_cache.kept_graphs import KeptGraphs
 from focus_detr.models.box_math import box_sigmoid
 from focus_detr.models.focus_detr import FocusDETR
-from focus_detr.models.tokens import UNRANKED
+from focus_detr.models.tokens import UNRANKED, TopScores
 
 NOT_A_DETECTION = -1.0
 
@@ -20,6 +20,7 @@ class Detector(KeptGraphs):
         super().__init__(auto_prefix=False)
         self.model = model
         self.max_detections = max_detections
+        self.top = TopScores()
 
     def construct(self, images: Tensor, image_sizes: Tensor) -> tuple[Tensor, ...]:
         """Detect.
@@ -52,10 +53,9 @@ class Detector(KeptGraphs):
         ranked = ops.select(real, logits, ops.full_like(logits, UNRANKED))
         count = min(self.max_detections, queries * classes)
         # ranked by logits: the CPU's approximate sigmoid would turn near ties round
-        best, pairs = ops.topk(ranked.reshape(batch, queries * classes), count)  # [B, R]
+        best, pairs = self.top(ranked.reshape(batch, queries * classes), count)  # [B, R]
         is_detection = best > 0.5 * UNRANKED
         scores = ops.select(is_detection, box_sigmoid(best), ops.full_like(best, NOT_A_DETECTION))
-        pairs = pairs.astype(ms.int32)
         query = pairs // classes  # [B, R]
         index = ops.broadcast_to(query[..., None], (batch, count, 4)).astype(ms.int64)
         picked = ops.gather_d(boxes, 1, index)  # [B, R, 4]

@@ -11,7 +11,7 @@ from mindspore import Tensor, nn, ops
 
 from focus_detr.models.layer_norm import LayerNorm
 from focus_detr.models.layers import BLOCKED, MultiHeadAttention
-from focus_detr.models.tokens import UNRANKED, gather_tokens, scatter_tokens, top_tokens
+from focus_detr.models.tokens import UNRANKED, TopScores, gather_tokens, scatter_tokens
 
 
 def object_scores(class_logits: Tensor, foreground: Tensor, score: str) -> Tensor:
@@ -43,6 +43,7 @@ class DualAttention(nn.Cell):
         self.norm = LayerNorm(width)
         self.object_tokens = object_tokens
         self.score = score
+        self.top = TopScores()
 
     def select(
         self, class_logits: Tensor, foreground: Tensor, limit: Tensor
@@ -61,7 +62,7 @@ class DualAttention(nn.Cell):
         kept = scores.shape[1]
         listed = ops.arange(kept).astype(ms.int32)[None, :] < limit[:, None]
         scores = ops.select(listed, scores, ops.full_like(scores, UNRANKED))
-        objects = top_tokens(scores, min(self.object_tokens, kept))
+        _, objects = self.top(ops.stop_gradient(scores), min(self.object_tokens, kept))
         is_object = ops.arange(objects.shape[1]).astype(ms.int32)[None, :] < limit[:, None]
         return objects, is_object
 

@@ -7,7 +7,7 @@ from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import XavierUniform, initializer
 
 from focus_detr.models.box_math import box_sigmoid
-from focus_detr.models.tokens import UNRANKED, gather_tokens, top_tokens
+from focus_detr.models.tokens import UNRANKED, TopScores, gather_tokens
 
 OUTSIDE = 1e4  # logit of an unusable proposal's coordinates; sigmoid(1e4) is 1 as for infinity
 
@@ -18,6 +18,7 @@ class ProposalSelection(nn.Cell):
     def __init__(self, queries: int, width: int) -> None:
         super().__init__()
         self.queries = queries
+        self.top = TopScores()
         self.query_embed = Parameter(initializer(XavierUniform(), (queries, width)))
 
     def unsigmoid(self, proposals: Tensor, usable: Tensor) -> Tensor:
@@ -39,13 +40,13 @@ class ProposalSelection(nn.Cell):
             [B, Q] int32 token indices, best first, and [B, Q] float32: 0 for a slot that only
             padding could fill.
         """
-        scores = class_logits.max(axis=-1)  # [B, N]
+        scores = ops.stop_gradient(class_logits.max(axis=-1))  # [B, N]
         count = min(self.queries, scores.shape[1])
         if padding != "full":
-            return top_tokens(scores, count), ops.ones((scores.shape[0], count), ms.float32)
+            return self.top(scores, count)[1], ops.ones((scores.shape[0], count), ms.float32)
         scores = ops.select(valid > 0.5, scores, ops.full_like(scores, UNRANKED))
         real = ops.arange(count).astype(ms.float32)[None, :] < valid.sum(axis=1, keepdims=True)
-        return top_tokens(scores, count), real.astype(ms.float32)
+        return self.top(scores, count)[1], real.astype(ms.float32)
 
     def construct(
         self,

@@ -6,7 +6,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from focus_detr.models.tokens import top_tokens
+from focus_detr.models.tokens import TopScores
 
 
 def kept_count(tokens: int, keep_ratio: float) -> int:
@@ -34,6 +34,7 @@ class TokenRanking(nn.Cell):
         self.keep_ratio = keep_ratio if selects else 1.0
         self.cascade = tuple(cascade) if selects else (1.0,) * len(cascade)
         self.shares = Tensor(self.cascade, ms.float32)
+        self.top = TopScores()
 
     def static_counts(self, tokens: int) -> tuple[int, ...]:
         """Length of each layer's token list for N tokens."""
@@ -67,7 +68,8 @@ class TokenRanking(nn.Cell):
             written [B, layers] int32, how many of the list each layer writes back.
         """
         tokens = valid.shape[1]
-        ranked = top_tokens(masked_scores, kept_count(tokens, self.keep_ratio))  # [B, K]
+        length = kept_count(tokens, self.keep_ratio)
+        _, ranked = self.top(ops.stop_gradient(masked_scores), length)  # [B, K]
         count = valid.sum(axis=1)  # [B]
         kept = ops.minimum(ops.floor(count * self.keep_ratio) + 1.0, count)  # [B]
         listed = kept if padding == "full" else ops.broadcast_to(kept.max(), kept.shape)

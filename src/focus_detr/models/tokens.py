@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mindspore as ms
-from mindspore import Tensor, ops
+from mindspore import Tensor, nn, ops
 
 UNRANKED = -3e38  # a score below every real one
 
@@ -45,7 +45,10 @@ def scatter_tokens(tokens: Tensor, indices: Tensor, updates: Tensor, keep_old: T
     return written.reshape(batch, count, channels)  # [B, N, C]
 
 
-def top_tokens(scores: Tensor, count: int) -> Tensor:
-    """Indices of the ``count`` highest scores, best first: [B, N] -> [B, count] int32."""
-    _, indices = ops.topk(ops.stop_gradient(scores), count)
-    return indices.astype(ms.int32)
+class TopScores(nn.Cell):
+    """The highest scores; a cell, so that a comparison can put a given choice in its place."""
+
+    def construct(self, scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """[B, N] -> [B, count] highest scores, best first, and [B, count] int32: their places."""
+        values, places = ops.topk(scores, count)
+        return values, places.astype(ms.int32)

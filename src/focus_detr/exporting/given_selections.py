@@ -1,0 +1,100 @@
+"""A network that chooses what another one chose, and tells what it chose among.
+
+Nearly equal scores come out in another order wherever sums are rounded otherwise, and from there on
+two networks compute different things. With the choices of the other, every number can be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+
+from focus_detr.exporting.proof import DETECTIONS, FOREGROUND, OBJECTS, PROPOSALS, Selection
+from focus_detr.models.detector import Detector
+from focus_detr.models.geometry import level_shapes
+
+_OWN = -1  # instead of a place: choose yourself
+
+
+class GivenTop(nn.Cell):
+    """``models.tokens.TopScores`` for one picture, with the places given from outside."""
+
+    def __init__(self, name: str, among: int, count: int) -> None:
+        super().__init__(auto_prefix=False)
+        self.given = _state(f"{name}.given", np.full((1, count), _OWN, np.int32))
+        self.places = _state(f"{name}.places", np.zeros((1, count), np.int32))
+        self.scores = _state(f"{name}.scores", np.zeros((1, among), np.float32))
+
+    def construct(self, scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """[1, N] -> [1, count] scores and [1, count] int32: their places."""
+        _, own = ops.topk(scores, count)
+        places = ops.select(self.given >= 0, self.given, own.astype(ms.int32))
+        ops.assign(self.scores, scores)
+        ops.assign(self.places, places)
+        return ops.gather_d(scores, 1, places.astype(ms.int64)), places
+
+    def give(self, places: np.ndarray | None) -> None:
+        """[K] places for the next run; None: choose yourself."""
+        count = self.given.shape[1]
+        row = np.full(count, _OWN) if places is None else places
+        self.given.set_data(Tensor(row[None].astype(np.int32)))
+
+    def seen(self) -> Selection:
+        """Of the last run."""
+        return Selection(self.scores.asnumpy()[0].copy(), self.places.asnumpy()[0].copy())
+
+
+class GivenSelections:
+    """Every selection of a detector, in the order of the computation."""
+
+    def __init__(self, detector: Detector, height: int, width: int) -> None:
+        """Put them into a detector, which changes it.
+
+        Args:
+            detector: for padded pictures of this size, one at a time.
+            height: pixels.
+            width: pixels.
+        """
+        self.names: list[str] = []
+        self._tops: list[GivenTop] = []
+        model, tokens = detector.model, 0
+        for rows, columns in level_shapes(height, width, model.levels):
+            tokens += rows * columns
+        counts = model.ranking.static_counts(tokens)
+        queries = model.query_count(height, width)
+        self._put(model.ranking, FOREGROUND, tokens, max(counts))
+        for index, layer in enumerate(model.encoder.layers):
+            if layer.has_dual_attention:
+                attention, among = layer.dual_attention, counts[index]
+                objects = min(attention.object_tokens, among)
+                self._put(attention, OBJECTS.format(index + 1), among, objects)
+        self._put(model.proposals, PROPOSALS, tokens, queries)
+        pairs = queries * model.num_classes
+        self._put(detector, DETECTIONS, pairs, min(detector.max_detections, pairs))
+
+    def _put(self, place: nn.Cell, name: str, among: int, count: int) -> None:
+        top = GivenTop(f"selection{len(self._tops)}", among, count)
+        place.top = top
+        self.names.append(name)
+        self._tops.append(top)
+
+    def give(self, selections: Sequence[np.ndarray] | None) -> None:
+        """[K] places of each list, or None: the detector chooses for itself."""
+        for index, top in enumerate(self._tops):
+            top.give(None if selections is None else selections[index])
+
+    def seen(self) -> list[Selection]:
+        """What the last run chose among, and what it chose."""
+        return [top.seen() for top in self._tops]
+
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """Of each list: among how many it chooses, and how many."""
+        return [(top.scores.shape[1], top.given.shape[1]) for top in self._tops]
+
+
+def _state(name: str, values: np.ndarray) -> Parameter:
+    return Parameter(Tensor(values), name=name, requires_grad=False)
