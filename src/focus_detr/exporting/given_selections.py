@@ -22,11 +22,11 @@ _OWN = -1  # instead of a place: choose yourself
 class GivenTop(nn.Cell):
     """``models.tokens.TopScores`` for one picture, with the places given from outside."""
 
-    def __init__(self, name: str, among: int, count: int) -> None:
+    def __init__(self, among: int, count: int) -> None:
         super().__init__(auto_prefix=False)
-        self.given = _state(f"{name}.given", np.full((1, count), _OWN, np.int32))
-        self.places = _state(f"{name}.places", np.zeros((1, count), np.int32))
-        self.scores = _state(f"{name}.scores", np.zeros((1, among), np.float32))
+        self.given = _state(np.full((1, count), _OWN, np.int32))
+        self.places = _state(np.zeros((1, count), np.int32))
+        self.scores = _state(np.zeros((1, among), np.float32))
 
     def construct(self, scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """[1, N] -> [1, count] scores and [1, count] int32: their places."""
@@ -76,8 +76,9 @@ class GivenSelections:
         self._put(detector, DETECTIONS, pairs, min(detector.max_detections, pairs))
 
     def _put(self, place: nn.Cell, name: str, among: int, count: int) -> None:
-        top = GivenTop(f"selection{len(self._tops)}", among, count)
-        place.top = top
+        top = place.top = GivenTop(among, count)
+        for part in ("given", "places", "scores"):  # a cell that takes another in renames it
+            getattr(top, part).name = f"selection{len(self._tops)}_{part}"
         self.names.append(name)
         self._tops.append(top)
 
@@ -96,5 +97,5 @@ class GivenSelections:
         return [(top.scores.shape[1], top.given.shape[1]) for top in self._tops]
 
 
-def _state(name: str, values: np.ndarray) -> Parameter:
-    return Parameter(Tensor(values), name=name, requires_grad=False)
+def _state(values: np.ndarray) -> Parameter:
+    return Parameter(Tensor(values), requires_grad=False)
