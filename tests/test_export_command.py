@@ -19,22 +19,28 @@ import pytest
 from lite_runs import run_worker
 from onnx_patterns import stumbling_blocks
 from PIL import Image
+from planted_errors import PLANTED
 from script_module import load_script
 from small_checkpoint import write_small_checkpoint
 
 from focus_detr.commands.export import parse_arguments
 from focus_detr.data.image_io import read_image
-from focus_detr.deploy.engine import open_engine
-from focus_detr.deploy.runner import ExportedPredictor
+from focus_detr.deploy.engine import Engine, open_engine
+from focus_detr.deploy.engine_options import ONNX_RUNTIME, EngineOptions
+from focus_detr.deploy.replay import Recorder
+from focus_detr.deploy.runner import ExportedPredictor, ModelFile
 from focus_detr.deploy.sidecar import read_sidecar, sidecar_path, write_sidecar
 from focus_detr.exporting import session
 from focus_detr.exporting.comparison import compare_tokens
 from focus_detr.exporting.onnx_writing import write_onnx
 from focus_detr.exporting.pictures import draw_picture
+from focus_detr.exporting.proof import FOREGROUND, prove
+from focus_detr.exporting.reference import Reference, computed_by_file
+from focus_detr.exporting.writing import write_telling
 from focus_detr.files import sha256_of
 from focus_detr.inference.image_writing import write_image
-from focus_detr.inference.predictor import Predictor
 from focus_detr.inference.session import PicturePredictor
+from focus_detr.weights.checkpoint import load_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 # what trains, builds or converts networks; of ops a runner needs only where the library lies
@@ -61,7 +67,7 @@ class Exported:
     """A checkpoint in a folder with its exports and photographs."""
 
     folder: Path
-    reference: Predictor
+    reference: Reference
 
     @property
     def composed(self) -> Path:
@@ -82,16 +88,16 @@ def exported(
     folder = tmp_path_factory.mktemp("export")
     _write_photographs(folder / "photos")
     write_small_checkpoint(folder / "best.safetensors")
-    references: list[Predictor] = []
+    references: list[Reference] = []
 
-    def only_one(*arguments: Any) -> Predictor:
+    def only_one(*arguments: Any) -> Reference:
         """The reference of the first export, so that it is compiled once."""
-        references[:] = references or [Predictor(*arguments)]
+        references[:] = references or [Reference(*arguments)]
         return references[0]
 
     msda = "--msda=composition"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "Predictor", only_one)
+        patch.setattr(session, "Reference", only_one)
         if isinstance(msda_library_or_problem, Path):
             patch.setenv("FOCUS_DETR_MSDA_LIBRARY", str(msda_library_or_problem))
             msda = "--msda=custom"
@@ -231,6 +237,65 @@ def _inputs(seed: int, size: tuple[int, int]) -> dict[str, np.ndarray]:
     images[0, : size[0], : size[1]] = draw_picture(*size, seed=seed)
     twice = 2 * np.int32([size])
     return {"images": images, "image_sizes": np.int32([size]), "picture_sizes": twice}
+
+
+class Turned:
+    """An engine that takes heights for widths."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def run(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        images, sizes, *others = inputs
+        return self._engine.run(images, sizes[:, ::-1], *others)
+
+
+@pytest.fixture(scope="module")
+def telling(exported: Exported) -> Path:
+    """The ONNX file of the export, with its selections as outputs."""
+    path = exported.folder / "telling" / "a.onnx"
+    path.parent.mkdir()
+    graph = replace(read_sidecar(exported.composed).graph, engine="onnx")
+    _write_sidecar(
+        exported, path, engine="onnx", selections=write_telling(exported.composed, graph, path)
+    )
+    return path
+
+
+def _fault(exported: Exported, path: Path, turned: bool = False) -> str:
+    """Of a file that tells its selections; ``turned``: it takes heights for widths."""
+    sidecar = read_sidecar(path)
+    recorder = Recorder(open_engine(path, sidecar.graph, options=EngineOptions(ONNX_RUNTIME)))
+    file = ModelFile(path, sidecar, engine=Turned(recorder) if turned else recorder)
+    picture = draw_picture(70, 120, seed=4)
+    ExportedPredictor([file]).predict(picture)
+    rows = [output[0] for output in recorder.outputs(1)]
+    found = computed_by_file(rows, sidecar.graph, (70, 120))
+    expected = exported.reference.compute(picture, found.selections)
+    return prove(exported.reference.names, expected, found, 1e-4).fault
+
+
+def test_a_right_file_is_proven(exported: Exported, telling: Path) -> None:
+    assert _fault(exported, telling) == ""
+
+
+def test_a_transposed_size_is_named(exported: Exported, telling: Path) -> None:
+    assert f"differ are the {FOREGROUND}, by" in _fault(exported, telling, turned=True)
+
+
+@pytest.mark.parametrize("error", PLANTED)
+def test_planted_errors_are_named_where_they_start(
+    exported: Exported, telling: Path, error: str
+) -> None:
+    plant, where = PLANTED[error]
+    model = onnx.load(telling)
+    plant(model, load_checkpoint(exported.folder / "best.safetensors").tensors)
+    path = exported.folder / "planted" / "a.onnx"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(model.SerializeToString())
+    selections = read_sidecar(telling).graph.selections
+    _write_sidecar(exported, path, engine="onnx", selections=selections)
+    assert f"differ are the {where}, by" in _fault(exported, path)
 
 
 def test_pictures_of_a_batch_do_not_disturb_each_other(exported: Exported) -> None:

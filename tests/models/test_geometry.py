@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from golden_data import check, load
 from mindspore import Tensor, nn
+from model_cases import pynative
 
 from focus_detr.models.geometry import (
+    _away_from_border,
     flatten_validity,
     level_shapes,
     level_validity,
@@ -86,3 +88,16 @@ def test_kept_count_stays_within_the_tokens() -> None:
     assert kept_count(22, 1.0) == 22
     assert kept_count(1, 0.5) == 1
     assert kept_count(3871, 0.5) == 1936
+
+
+def test_centres_on_the_border_are_outside_however_a_program_divides() -> None:
+    lengths = np.arange(1, 301)
+    valid = (np.arange(300)[None] < lengths[:, None]).astype(np.float32)
+    with pynative():
+        rows = _away_from_border(Tensor(valid)).asnumpy()
+    centres = (np.arange(300, dtype=np.float32) + np.float32(0.5)) / np.float32(lengths)[:, None]
+    published = (centres > np.float32(0.01)) & (centres < np.float32(0.99))
+    np.testing.assert_array_equal(rows > 0, published)
+    # of 50, both ends lie on the limits; 49.5 times a rounded 1/50 would be inside
+    assert np.float32(49.5) * (np.float32(1) / np.float32(50)) < np.float32(0.99)
+    assert rows[49, [0, 1, 48, 49]].tolist() == [0, 1, 1, 0]

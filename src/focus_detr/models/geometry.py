@@ -10,6 +10,7 @@ import mindspore as ms
 from mindspore import Tensor, ops
 
 FIRST_STRIDE = 8
+BORDER = 0.01  # share of the image, nearer than which to a side no proposal is used
 PROPOSAL_SIZE = 0.05  # side of a stride-8 proposal box in units of the image, doubled per level
 
 
@@ -111,14 +112,25 @@ def token_proposals(validity: tuple[tuple[Tensor, Tensor], ...]) -> tuple[Tensor
         boxes [B, N, 4] (cx, cy, w, h) over the valid extent, and [B, N] float32: 1 where the token
         is image and all four numbers lie strictly inside (0.01, 0.99).
     """
-    boxes = ()
+    boxes, usable = (), ()
     for level, (row_valid, column_valid) in enumerate(validity):
         centre = _grid_centres(row_valid, column_valid)
-        size = ops.full_like(centre, PROPOSAL_SIZE * 2.0**level)
-        boxes += (ops.concat((centre, size), axis=-1),)
-    proposals = ops.concat(boxes, axis=1)  # [B, N, 4]
-    inside = ops.logical_and(proposals > 0.01, proposals < 0.99)
-    usable = inside[..., 0]
-    for coordinate in range(1, 4):
-        usable = ops.logical_and(usable, inside[..., coordinate])
-    return proposals, usable.astype(ms.float32) * flatten_validity(validity)
+        side = PROPOSAL_SIZE * 2.0**level
+        boxes += (ops.concat((centre, ops.full_like(centre, side)), axis=-1),)
+        inside = _away_from_border(row_valid)[:, :, None] * _away_from_border(column_valid)[:, None]
+        if not BORDER < side < 1 - BORDER:
+            inside = ops.zeros_like(inside)
+        usable += (inside.reshape(inside.shape[0], -1),)  # [B, h*w]
+    return ops.concat(boxes, axis=1), ops.concat(usable, axis=1) * flatten_validity(validity)
+
+
+def _away_from_border(valid: Tensor) -> Tensor:
+    """Which centres along one axis lie strictly inside (0.01, 0.99) of the valid extent: [B, n].
+
+    In whole numbers, as centres of 50 cells lie on the limits: programs that multiply by 1/50
+    would get another row than those that divide by 50.
+    """
+    extent = valid.sum(axis=1, keepdims=True)  # [B, 1]
+    centre = (ops.arange(valid.shape[1]).astype(ms.float32) * 100.0 + 50.0)[None, :]  # hundredths
+    inside = ops.logical_and(centre > extent, centre < extent * 99.0)
+    return inside.astype(ms.float32)
