@@ -106,7 +106,7 @@ def test_saved_detections_are_measured(tmp_path: Path, monkeypatch: pytest.Monke
     assert measured.metrics["AP"] == pytest.approx(1.0)
     assert measured.per_class["cat"].ap50 == pytest.approx(1.0)
     with pytest.raises(focus_detr.FocusDetrError, match="cannot be combined with --results"):
-        focus_detr.evaluate("smoke", results=results, annotations=truth)
+        focus_detr.evaluate("smoke", checkpoint="x", results=results, annotations=truth)
 
 
 def test_an_exported_detector_is_measured_as_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +12,17 @@ from mindspore import nn
 from small_checkpoint import CLASSES, NETWORK, TEST_SIZE, write_small_checkpoint
 
 from focus_detr.config.schema import Config, PositionConfig
+from focus_detr.deploy.replay import Replayed
 from focus_detr.deploy.sidecar import Graph, read_sidecar
 from focus_detr.errors import FocusDetrError
 from focus_detr.exporting import session
 from focus_detr.exporting.options import ExportOptions
+from focus_detr.exporting.proof import Computed, Selection
 from focus_detr.exporting.session import Exporter
 from focus_detr.files import sha256_of
 from focus_detr.inference import loading
 from focus_detr.inference.kept_tokens import KeptTokens
+from focus_detr.inference.loading import LoadedDetector
 from focus_detr.inference.postprocess import Detections
 from focus_detr.inference.prediction import Prediction
 from focus_detr.weights.checkpoint import load_checkpoint, model_tensors
@@ -37,20 +40,37 @@ TOKENS = KeptTokens(
 )
 
 
-def predicted(found: Detections, tokens: KeptTokens | None = None) -> Prediction:
-    return Prediction(found, (), tokens)
+class FakeReference:
+    """Finds the same in every picture, and has nothing to choose."""
 
+    names: tuple[str, ...] = ()
 
-class FakePredictor:
     def __init__(self, *arguments: object) -> None:
         pass
 
     def predict(self, picture: np.ndarray) -> Prediction:
         return Prediction(FOUND, ("cat", "dog", "dog"), TOKENS)
 
+    def fits(self, choices: Sequence[Selection]) -> bool:
+        return not choices
+
+    def compute(self, picture: np.ndarray, choices: Sequence[Selection]) -> Computed:
+        return Computed((), FOUND.scores, FOUND.labels, FOUND.boxes / max(picture.shape))
+
+
+def replayed(found: Detections, tokens: KeptTokens | None = None) -> Callable[..., Replayed]:
+    """What takes the place of a process with the file."""
+    outputs = tuple(array[None] for array in (found.scores, found.labels, found.boxes))
+    return lambda *arguments: Replayed([Prediction(found, (), tokens)], outputs)
+
 
 def write_bytes(cell: nn.Cell, graph: Graph, path: Path) -> None:
     path.write_bytes(repr(graph).encode())
+
+
+def write_more_bytes(source: Path, graph: Graph, path: Path) -> int:
+    path.write_bytes(b"the same, and its selections")
+    return 0
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +83,9 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Nothing is compiled, and the file detects what the checkpoint does."""
     monkeypatch.setenv("FOCUS_DETR_MSDA", "composition")
     monkeypatch.setattr(session, "write_graph", write_bytes)
-    monkeypatch.setattr(session, "Predictor", FakePredictor)
-    monkeypatch.setattr(session, "replay", lambda *arguments: [predicted(FOUND)])
+    monkeypatch.setattr(session, "write_telling", write_more_bytes)
+    monkeypatch.setattr(session, "Reference", FakeReference)
+    monkeypatch.setattr(session, "replay", replayed(FOUND))
     return monkeypatch
 
 
@@ -100,7 +121,7 @@ def test_a_file_that_differs_does_not_stay(
         "box": replace(FOUND, boxes=FOUND.boxes + np.float32(0.01)),
         "label": replace(FOUND, labels=1 - FOUND.labels),
     }[changed]
-    fakes.setattr(session, "replay", lambda *arguments: [predicted(other)])
+    fakes.setattr(session, "replay", replayed(other))
     options = ExportOptions(tmp_path / "a.mindir", sizes=((64, 96),), tolerance=1e-4)
     with pytest.raises(FocusDetrError, match=r"a\.mindir was not kept: it differs"):
         Exporter(checkpoint, options, report=str).run(PICTURES)
@@ -119,7 +140,7 @@ def test_a_tolerance_that_leaves_nothing_to_compare_is_told(
 def test_a_file_that_does_not_run_does_not_stay(
     checkpoint: Path, tmp_path: Path, fakes: pytest.MonkeyPatch
 ) -> None:
-    def fail(*arguments: object) -> Sequence[Detections]:
+    def fail(*arguments: object) -> Replayed:
         raise FocusDetrError("the exported file does not run")
 
     fakes.setattr(session, "replay", fail)
@@ -135,7 +156,7 @@ def test_kept_tokens_are_compared_where_they_are_told(
 ) -> None:
     told: list[str] = []
     tokens = replace(TOKENS, ranked=np.arange(125)) if changed else TOKENS
-    fakes.setattr(session, "replay", lambda *arguments: [predicted(FOUND, tokens)])
+    fakes.setattr(session, "replay", replayed(FOUND, tokens))
     options = ExportOptions(tmp_path / "a.onnx", ((64, 96),), None, tokens=True)
     exporter = Exporter(checkpoint, options, report=told.append)
     if changed:
@@ -156,11 +177,11 @@ def test_a_wrong_fold_would_be_compared_with_the_norms_of_the_checkpoint(
 
     used: list[nn.Cell] = []
 
-    class Noting(FakePredictor):
-        def __init__(self, cell: nn.Cell, *others: object) -> None:
-            used.append(cell.model)
+    class Noting(FakeReference):
+        def __init__(self, loaded: LoadedDetector, *others: object) -> None:
+            used.append(loaded.cell.model)
 
-    fakes.setattr(session, "Predictor", Noting)
+    fakes.setattr(session, "Reference", Noting)
     exporter = Exporter(checkpoint, ExportOptions(tmp_path / "a.mindir", ((64, 96),)), report=str)
     exporter.run(PICTURES)
     stored, found = load_checkpoint(checkpoint).tensors, read(used[0])
