@@ -19,7 +19,7 @@ from focus_detr.inference.source_options import (  # noqa: E402
     engine_options,
 )
 from focus_detr.runtime import command  # noqa: E402
-from focus_detr.user_paths import user_path  # noqa: E402
+from focus_detr.user_paths import path_text, user_path  # noqa: E402
 
 
 def peak_bytes() -> int:
@@ -34,8 +34,8 @@ def main(argv: list[str] | None = None) -> None:
     """Print seconds until the first detections, seconds of each later call, and peak memory."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pictures", type=user_path, help="npy file of [B, H, W, 3] uint8 RGB")
-    parser.add_argument("--checkpoint", type=user_path)
-    parser.add_argument("--model", type=user_path)
+    parser.add_argument("--checkpoint", type=path_text)
+    parser.add_argument("--model", type=path_text)
     parser.add_argument("--device")
     add_engine_options(parser)
     parser.add_argument("--repeat", type=int, default=10)
