@@ -12,6 +12,7 @@ from focus_detr.deploy.sidecar import INPUTS, Graph, Inputs
 from focus_detr.errors import FocusDetrError
 from focus_detr.program import install_command
 from focus_detr.runtime import thread_limit
+from focus_detr.wording import first_line
 
 _TYPES = {"tensor(uint8)": "uint8", "tensor(int32)": "int32", "tensor(float)": "float32"}
 
@@ -41,7 +42,7 @@ class OnnxEngine:
                 str(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # its errors have no class in common
-            raise FocusDetrError(f"ONNX Runtime cannot load {path}: {_reason(error)}") from error
+            raise FocusDetrError(f"ONNX Runtime cannot load {path}: {first_line(error)}") from error
         given = [item.name for item in self._session.get_outputs()]
         refuse_other_tensors(path, graph, _inputs(self._session), given)
 
@@ -55,12 +56,8 @@ class OnnxEngine:
         try:
             return tuple(self._session.run(self._outputs, named))
         except Exception as error:
-            reason = _reason(error)
+            reason = first_line(error)
             raise FocusDetrError(f"ONNX Runtime cannot run {self._path}: {reason}") from error
-
-
-def _reason(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
 
 
 def _inputs(session: Any) -> Inputs:

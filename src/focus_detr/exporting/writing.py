@@ -16,6 +16,7 @@ from focus_detr.deploy.sidecar import MINDIR, ONNX, Graph
 from focus_detr.errors import FocusDetrError
 from focus_detr.exporting.told_selections import tell_selections
 from focus_detr.program import install_command
+from focus_detr.wording import first_line
 
 
 def write_graph(cell: nn.Cell, graph: Graph, path: Path) -> None:
@@ -74,7 +75,7 @@ def _write_mindir(cell: nn.Cell, graph: Graph, path: Path) -> None:
         with _plainly_named(path) as name:
             ms.export(cell, *_inputs(graph), file_name=name, file_format="MINDIR")
     except (RuntimeError, ValueError, TypeError) as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = first_line(error)
         raise FocusDetrError(f"MindSpore cannot write this network as MINDIR: {reason}") from error
     if not path.is_file():
         raise FocusDetrError(
