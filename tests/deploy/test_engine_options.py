@@ -54,6 +54,7 @@ def test_other_files_have_one_engine(kind: Any, name: str) -> None:
             "--precision bf16 is for OpenVINO: leave it out, or choose --engine openvino",
         ),
         ({"engine": "onnxruntime", "graphs": "kept"}, "--graphs kept is for OpenVINO"),
+        ({"graphs": ""}, "the folder of --graphs has an empty name"),
     ],
 )
 def test_what_does_not_go_together_is_refused(given: dict[str, Any], message: str) -> None:

@@ -37,6 +37,8 @@ class EngineOptions:
         ):
             if value is not None and value not in known:
                 raise FocusDetrError(f"unknown {name} {value}, expected one of {', '.join(known)}")
+        if self.graphs == "":
+            raise FocusDetrError("the folder of --graphs has an empty name")
         given = self._given(engine=False)
         if self.engine not in (None, OPENVINO) and given:
             raise FocusDetrError(
