@@ -19,7 +19,7 @@ PATH = Path("a.onnx")
 
 @pytest.fixture
 def only_onnx_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_options, "find_spec", lambda name: name == "onnxruntime" or None)
+    monkeypatch.setattr(engine_options, "missing_modules", lambda names: ["openvino"])
 
 
 def test_openvino_runs_onnx_files_where_it_is_installed() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from focus_detr.deploy.engine_options import ONNX_RUNTIME, engine_missing
 from focus_detr.deploy.onnx_file import refuse_other_device, refuse_other_tensors
 from focus_detr.deploy.sidecar import INPUTS, Graph, Inputs
 from focus_detr.errors import FocusDetrError
-from focus_detr.program import install_command
 from focus_detr.runtime import thread_limit
 from focus_detr.wording import first_line
 
@@ -32,9 +32,7 @@ class OnnxEngine:
         try:
             import onnxruntime
         except ImportError as error:
-            raise FocusDetrError(
-                f"{path} needs ONNX Runtime: `{install_command('onnx')}`"
-            ) from error
+            raise engine_missing(path, ONNX_RUNTIME) from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = thread_limit() or 0  # 0: all cores
         try:
