@@ -1,7 +1,7 @@
-"""Puts the settings files into the package, and builds its native library of deformable attention.
+"""Puts the settings files into the package, and builds its native libraries.
 
 Everything else stands in pyproject.toml. Without a compiler the install succeeds all the same; the
-package then composes the operator from MindSpore's own.
+package then composes their operators from MindSpore's own.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class BuildWithLibrary(build_py):
             shutil.rmtree(folder / "recipes", ignore_errors=True)  # of an earlier build
             shutil.copytree(ROOT / "config", folder / "recipes")
         try:
-            builder.install(builder.build(builder.cache_folder()), library)
+            builder.install_all([library])
         except builder.BuildError as error:
-            print(f"warning: deformable attention runs composed, {error}", file=sys.stderr)
+            print(f"warning: native operators run composed, {error}", file=sys.stderr)
 
 
 class WheelOfThisPlatform(bdist_wheel):

@@ -1,13 +1,13 @@
-"""Build the native library of deformable attention.
+"""Build the native libraries: deformable attention, and products with what stands around them.
 
     python custom_ops/build.py
     python custom_ops/build.py --out FOLDER
     python custom_ops/build.py --target cuda
 
-Needs a C++17 compiler (CXX, g++ or clang++) and Python's standard library. The library lies in the
-user's cache under a name that follows from sources, flags and compiler, so a second call builds
-nothing; several processes may build at once. A copy goes where the package looks for it (or to
-FOLDER), and its path is printed.
+Needs a C++17 compiler (CXX, g++ or clang++) and Python's standard library. The libraries lie in the
+user's cache under names that follow from sources, flags and compiler, so a second call builds
+nothing; several processes may build at once. Copies go where the package looks for them (or to
+FOLDER), and their paths are printed.
 """
 
 from __future__ import annotations
@@ -26,9 +26,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-SOURCES = Path(__file__).resolve().parent / "msda"
-PACKAGE_FOLDER = SOURCES.parents[1] / "src" / "focus_detr" / "ops" / "lib"
-LIBRARY = "libmsda_cpu.so"
+FOLDER = Path(__file__).resolve().parent
+PACKAGE_FOLDER = FOLDER.parent / "src" / "focus_detr" / "ops" / "lib"
 COMPILERS = ("g++", "clang++", "c++")
 EXIT_BAD_INPUT = 2
 
@@ -60,21 +59,63 @@ class Unit:
     flags: tuple[str, ...] = ()
 
 
-def units(machine: str) -> list[Unit]:
-    """What to compile for a processor family; x86-64 gets a variant per instruction set."""
-    kernels = [Unit("kernels.cc", "baseline.o", ("-DMSDA_KERNELS=kBaselineKernels",))]
-    flags: tuple[str, ...] = ()
-    if machine.lower() in ("x86_64", "amd64"):
-        flags = ("-DMSDA_X86",)
-        kernels += [
-            Unit("kernels.cc", "avx2.o", ("-DMSDA_KERNELS=kAvx2Kernels", *AVX2)),
-            Unit("kernels.cc", "avx512.o", ("-DMSDA_KERNELS=kAvx512Kernels", *AVX512)),
+@dataclass(frozen=True)
+class Library:
+    """One library: ``variants`` is compiled once for each instruction set, the others once."""
+
+    name: str  # of its folder; in capitals the prefix of its macros
+    variants: str
+    table: str  # what a variant fills: with the instruction set's name inside
+    others: tuple[str, ...]
+
+    @property
+    def sources(self) -> Path:
+        """The folder."""
+        return FOLDER / self.name
+
+    @property
+    def file(self) -> str:
+        """Name of the library."""
+        return f"lib{self.name}_cpu.so"
+
+    def units(self, machine: str) -> list[Unit]:
+        """What to compile for a processor family; x86-64 gets a variant per instruction set."""
+        is_x86 = machine.lower() in ("x86_64", "amd64")
+        sets = {"Baseline": (), "Avx2": AVX2, "Avx512": AVX512} if is_x86 else {"Baseline": ()}
+        macro = self.name.upper()
+        flags = (f"-D{macro}_X86",) if is_x86 else ()
+        return [
+            *(
+                Unit(
+                    self.variants,
+                    f"{name.lower()}.o",
+                    (f"-D{macro}_TABLE={self.table.format(name)}", *of_set),
+                )
+                for name, of_set in sets.items()
+            ),
+            *(Unit(source, f"{Path(source).stem}.o", flags) for source in self.others),
         ]
-    return [
-        *kernels,
-        Unit("msda_cpu.cc", "msda_cpu.o", flags),
-        Unit("mindspore_entry.cc", "mindspore_entry.o"),
-    ]
+
+
+MSDA = Library("msda", "kernels.cc", "k{}Kernels", ("msda_cpu.cc", "mindspore_entry.cc"))
+PRODUCTS = Library(
+    "products",
+    "loops.cc",
+    "k{}Loops",
+    (
+        "attention.cc",
+        "choose.cc",
+        "convolution.cc",
+        "dense.cc",
+        "max_pool.cc",
+        "mindspore_entry.cc",
+        "norms.cc",
+        "onednn.cc",
+        "pool.cc",
+        "primitives.cc",
+    ),
+)
+LIBRARIES = (MSDA, PRODUCTS)
 
 
 def find_compiler() -> list[str]:
@@ -100,20 +141,21 @@ def cache_folder() -> Path:
     return Path(base) / "focus_detr"
 
 
-def fingerprint(compiler: Sequence[str]) -> str:
+def fingerprint(compiler: Sequence[str], library: Library) -> str:
     """Changes with every source, flag, compiler and processor family."""
     version = subprocess.run([*compiler, "--version"], capture_output=True, check=False).stdout
-    parts = [repr((compiler, FLAGS, THREADS, units(platform.machine()))).encode(), version]
-    for path in sorted(SOURCES.glob("*.[ch]*")):
+    parts = [repr((compiler, FLAGS, THREADS, library.units(platform.machine()))).encode(), version]
+    for path in sorted(library.sources.glob("*.[ch]*")):
         parts += [path.name.encode(), path.read_bytes()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
-def build(cache: Path) -> Path:
+def build(cache: Path, library: Library = MSDA) -> Path:
     """Build into a cache, unless it holds the library already.
 
     Args:
         cache: is made if missing.
+        library: which one.
 
     Returns:
         The library.
@@ -122,19 +164,19 @@ def build(cache: Path) -> Path:
         BuildError: no compiler, it failed, or the cache cannot be written.
     """
     compiler = find_compiler()
-    library = cache / f"msda_cpu-{fingerprint(compiler)}.so"
-    if library.exists():
-        return library
+    built = cache / f"{library.name}_cpu-{fingerprint(compiler, library)}.so"
+    if built.exists():
+        return built
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as folder:
-            os.replace(_compile_and_link(compiler, Path(folder)), library)
+            os.replace(_compile_and_link(compiler, library, Path(folder)), built)
     except OSError as error:
         raise BuildError(f"cannot write {error.filename or cache}: {error.strerror}") from error
-    return library
+    return built
 
 
-def install(library: Path, folder: Path, name: str = LIBRARY) -> Path:
+def install(library: Path, folder: Path, name: str = MSDA.file) -> Path:
     """Copy a library to where the package looks for it, whole or not at all.
 
     Args:
@@ -155,21 +197,34 @@ def install(library: Path, folder: Path, name: str = LIBRARY) -> Path:
     return target
 
 
-def _compile_and_link(compiler: Sequence[str], folder: Path) -> Path:
+def install_all(folders: Sequence[Path]) -> list[Path]:
+    """Build every library and copy it into folders; the copies.
+
+    Raises:
+        BuildError: as ``build`` and ``install``.
+    """
+    return [
+        install(build(cache_folder(), library), folder, library.file)
+        for library in LIBRARIES
+        for folder in folders
+    ]
+
+
+def _compile_and_link(compiler: Sequence[str], library: Library, folder: Path) -> Path:
     """With threads where the compiler knows OpenMP, otherwise without."""
-    parts = units(platform.machine())
+    parts = library.units(platform.machine())
     threads = (THREADS,) if _knows_openmp(compiler, folder) else ()
 
     def compile_unit(unit: Unit) -> None:
-        source, target = str(SOURCES / unit.source), str(folder / unit.target)
+        source, target = str(library.sources / unit.source), str(folder / unit.target)
         run_compiler([*compiler, *FLAGS, *threads, *unit.flags, "-c", source, "-o", target])
 
     with ThreadPoolExecutor(max_workers=len(parts)) as pool:
         list(pool.map(compile_unit, parts))
     objects = [str(folder / unit.target) for unit in parts]
-    library = folder / LIBRARY
-    run_compiler([*compiler, "-shared", *threads, *objects, "-o", str(library)])
-    return library
+    linked = folder / library.file
+    run_compiler([*compiler, "-shared", *threads, *objects, "-ldl", "-o", str(linked)])
+    return linked
 
 
 def _knows_openmp(compiler: Sequence[str], folder: Path) -> bool:
@@ -197,7 +252,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, help="put the library into this folder instead")
+    parser.add_argument("--out", type=Path, help="put the libraries into this folder instead")
     parser.add_argument(
         "--target", choices=("cpu", "cuda"), default="cpu", help="cuda: as build_cuda.py (cpu)"
     )
@@ -207,10 +262,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return build_cuda(["--out", str(arguments.out)] if arguments.out else [])
     try:
-        library = build(cache_folder())
         targets = [arguments.out] if arguments.out else [cache_folder(), PACKAGE_FOLDER]
-        for target in targets:
-            print(install(library, target))
+        for path in install_all(targets):
+            print(path)
     except BuildError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT

@@ -23,14 +23,15 @@ from pathlib import Path
 
 from build import (
     EXIT_BAD_INPUT,
+    MSDA,
     PACKAGE_FOLDER,
-    SOURCES,
     BuildError,
     cache_folder,
     install,
     run_compiler,
 )
 
+SOURCES = MSDA.sources
 LIBRARY = "libmsda_gpu.so"
 UNITS = ("msda_cuda.cu", "mindspore_entry.cc")
 HEADERS = "*.cuh"

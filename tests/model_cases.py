@@ -22,6 +22,7 @@ from focus_detr.config.schema import (
 )
 from focus_detr.models.factory import build_model
 from focus_detr.models.focus_detr import FocusDETR
+from focus_detr.models.maps import channels_last
 from focus_detr.weights.naming import to_ours
 
 SMALL_CLASSES = 5
@@ -50,6 +51,18 @@ def pynative() -> Iterator[None]:
         yield
     finally:
         ms.set_context(mode=ms.GRAPH_MODE)
+
+
+def channels_first(features: np.ndarray) -> np.ndarray:
+    """A map of a network that is built now as [B, C, h, w]."""
+    return features.transpose(0, 3, 1, 2) if channels_last() else features
+
+
+def as_map(features: np.ndarray) -> Tensor:
+    """[B, C, h, w] as a map for cells that are built now."""
+    return Tensor(
+        np.ascontiguousarray(features.transpose(0, 2, 3, 1)) if channels_last() else features
+    )
 
 
 def scatter_weights(model: nn.Cell, seed: int = 0, spread: float = 0.3) -> None:

@@ -1,4 +1,4 @@
-// The loops of deformable attention, compiled per instruction set (MSDA_KERNELS names the table).
+// The loops of deformable attention, compiled per instruction set (MSDA_TABLE names the table).
 //
 // Every number is computed by one thread in an order that does not depend on how many there are.
 // Only functions with internal linkage may be used here: see lanes.h.
@@ -23,5 +23,5 @@ void BackwardOfType(const Job &job) {
 
 }  // namespace
 
-extern const msda::Kernels msda::MSDA_KERNELS;
-const msda::Kernels msda::MSDA_KERNELS = {ForwardOfType, BackwardOfType};
+extern const msda::Kernels msda::MSDA_TABLE;
+const msda::Kernels msda::MSDA_TABLE = {ForwardOfType, BackwardOfType};

@@ -66,14 +66,14 @@ def test_processes_may_build_at_once(tmp_path: Path) -> None:
 def test_another_compiler_gives_another_library(
     msda_build: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prints = [msda_build.fingerprint([str(fake_compiler(tmp_path))])]
-    prints.append(msda_build.fingerprint(["true"]))
+    prints = [msda_build.fingerprint([str(fake_compiler(tmp_path))], msda_build.MSDA)]
+    prints.append(msda_build.fingerprint(["true"], msda_build.MSDA))
     monkeypatch.setattr(msda_build, "FLAGS", ("-O2",))
-    prints.append(msda_build.fingerprint(["true"]))
-    sources = Path(shutil.copytree(msda_build.SOURCES, tmp_path / "sources"))
+    prints.append(msda_build.fingerprint(["true"], msda_build.MSDA))
+    sources = Path(shutil.copytree(msda_build.MSDA.sources, tmp_path / "sources"))
     (sources / "msda.h").write_text("changed")
-    monkeypatch.setattr(msda_build, "SOURCES", sources)
-    prints.append(msda_build.fingerprint(["true"]))
+    monkeypatch.setattr(msda_build.Library, "sources", sources)
+    prints.append(msda_build.fingerprint(["true"], msda_build.MSDA))
     assert len(set(prints)) == len(prints)
 
 
@@ -103,8 +103,8 @@ def test_script_and_package_agree_on_places_and_interface(msda_build: ModuleType
     assert msda_build.cache_folder() == library_module.cache_folder()
     assert msda_build.PACKAGE_FOLDER == ROOT / "src" / "focus_detr" / "ops" / "lib"
     assert library_module.package_folder().parts[-2:] == msda_build.PACKAGE_FOLDER.parts[-2:]
-    assert library_module.FILES["CPU"] == msda_build.LIBRARY
-    header = (msda_build.SOURCES / "msda.h").read_text()
+    assert library_module.FILES["CPU"] == msda_build.MSDA.file
+    header = (msda_build.MSDA.sources / "msda.h").read_text()
     assert f"#define MSDA_INTERFACE {library_module.INTERFACE}\n" in header
 
 
@@ -148,7 +148,7 @@ def test_installing_builds_the_library(checkout: Path, tmp_path: Path) -> None:
 def test_installing_without_a_compiler_succeeds_and_says_so(checkout: Path) -> None:
     finished = build_package(checkout, "no-such-compiler")
     assert finished.returncode == 0
-    assert "deformable attention runs composed, no C++ compiler found" in finished.stderr
+    assert "native operators run composed, no C++ compiler found" in finished.stderr
     package = built_package(checkout)
     assert (package / "ops" / "msda.py").exists() and (package / "recipes").is_dir()
     assert not (package / "ops" / "lib").exists()

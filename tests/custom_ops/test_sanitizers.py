@@ -21,9 +21,11 @@ def compile_program(build: ModuleType, compiler: Sequence[str], folder: Path) ->
     """Kernels of all variants and the test program, instrumented."""
     program = folder / "msda_sanitized"
     commands = []
-    units = [unit for unit in build.units(platform.machine()) if "mindspore" not in unit.source]
-    for unit in [*units, build.Unit(str(PROGRAM), "program.o", (f"-I{build.SOURCES}",))]:
-        source, target = build.SOURCES / unit.source, folder / unit.target
+    units = [
+        unit for unit in build.MSDA.units(platform.machine()) if "mindspore" not in unit.source
+    ]
+    for unit in [*units, build.Unit(str(PROGRAM), "program.o", (f"-I{build.MSDA.sources}",))]:
+        source, target = build.MSDA.sources / unit.source, folder / unit.target
         commands.append([*compiler, *FLAGS, *unit.flags, "-c", str(source), "-o", str(target)])
 
     def run(command: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from golden_data import check, check_set, load
 from golden_detections import check_detections
 from mindspore import Tensor, nn, ops
-from model_cases import golden_images, golden_model, normalised_batch, pynative
+from model_cases import channels_first, golden_images, golden_model, normalised_batch, pynative
 
 from focus_detr.models.detector import Detector
 from focus_detr.models.dual_attention import object_scores
@@ -185,9 +185,9 @@ def _check_encoder(golden: dict, outputs: list) -> None:
     for key, values in zip(NAMED, named, strict=True):
         check(golden, key, values)
     for index in range(3):
-        check(golden, f"res{index + 3}", backbone[index])
+        check(golden, f"res{index + 3}", channels_first(backbone[index]))
     for index in range(4):
-        check(golden, f"neck{index}", maps[index])
+        check(golden, f"neck{index}", channels_first(maps[index]))
     for key, values in zip(SELECTOR, selector[:-1], strict=True):
         check(golden, key, values)
     check(golden, "foreground_score_raw", selector[-1][..., None])

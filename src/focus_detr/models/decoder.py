@@ -53,10 +53,9 @@ class DecoderLayer(nn.Cell):
         Returns:
             [B, Q, C].
         """
-        query = self.norm1(query + self.self_attention(query, position, bias))
+        query = self.norm1(self.self_attention(query, position, bias))
         value = self.cross_attention.project_value(memory, valid)
-        sampled = self.cross_attention(query + position, value, shapes, references)
-        query = self.norm2(query + sampled)
+        query = self.norm2(self.cross_attention(query + position, value, shapes, references, query))
         return self.norm3(self.ffn(query))
 
 

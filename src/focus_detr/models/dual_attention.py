@@ -69,7 +69,7 @@ class DualAttention(nn.Cell):
     def attend(self, tokens: Tensor, position: Tensor, is_object: Tensor) -> Tensor:
         """Self-attention plus residual, before the norm: [B, O, C] twice -> [B, O, C]."""
         hidden = (1.0 - is_object.astype(ms.float32)) * BLOCKED  # [B, O]
-        return tokens + self.attention(tokens, position, hidden[:, None, None, :])
+        return self.attention(tokens, position, hidden[:, None, None, :])
 
     def construct(
         self,

@@ -62,7 +62,7 @@ class EncoderLayer(nn.Cell):
         if self.has_dual_attention:
             query = self.dual_attention(query, position, class_logits, foreground, limit)
         value = self.deformable.project_value(value_tokens, valid)
-        query = query + self.deformable(query + position, value, shapes, references)
+        query = self.deformable(query + position, value, shapes, references, query)
         return self.norm2(self.ffn(self.norm1(query)))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import mindspore as ms
 from mindspore import nn
 
@@ -32,6 +34,7 @@ from focus_detr.models.token_ranking import TokenRanking
 from focus_detr.models.training_options import lower_products, recompute
 from focus_detr.ops.msda import MSDeformableAttention
 from focus_detr.ops.msda_choice import build_sampling
+from focus_detr.ops.products_choice import plain_products
 
 
 def build_backbone(config: BackboneConfig) -> nn.Cell:
@@ -192,7 +195,9 @@ def build_training_loss(config: Config, num_classes: int, *, world: World = SING
             box_noise=config.denoising.box_noise,
             reduce_largest=LargestOfWorkers() if shared else None,
         )
-    model = build_model(config.model, num_classes, seed=config.train.seed)
+    native = config.train.precision == "fp32"  # what the native products are
+    with nullcontext() if native else plain_products():
+        model = build_model(config.model, num_classes, seed=config.train.seed)
     lower_products(model, config.train.precision)
     recompute(model, config.train.recompute)
     reduce_count = BoxesPerWorker(world.size, config.train.accumulate) if shared else None

@@ -19,6 +19,7 @@ from focus_detr.models.geometry import (
 )
 from focus_detr.models.heads import predict
 from focus_detr.models.layers import BLOCKED
+from focus_detr.models.maps import CellMask, MapToTokens
 from focus_detr.models.memory_projection import MemoryProjection
 from focus_detr.models.neck import Neck
 from focus_detr.models.positions import SinePositionEmbedding
@@ -59,6 +60,7 @@ class FocusDETR(nn.Cell):
         super().__init__()
         self.backbone = backbone
         self.neck = neck
+        self.cell_mask, self.map_to_tokens = CellMask(), MapToTokens()
         self.position_embedding = position_embedding
         self.level_embed = Parameter(initializer(Normal(1.0), (levels, width)))
         self.memory_projection = memory_projection
@@ -100,20 +102,19 @@ class FocusDETR(nn.Cell):
         image_sizes: Tensor,
         validity: tuple[tuple[Tensor, Tensor], ...],
     ) -> tuple[Tensor, ...]:
-        """Neck maps of all levels: [B, C, h, w] each."""
+        """Neck maps of all levels."""
         if self.padding() != "full":
             return self.neck(self.backbone(images, None), None)
         masks = ()
         for row_valid, column_valid in validity:
-            masks += (row_valid[:, None, :, None] * column_valid[:, None, None, :],)
+            masks += (self.cell_mask(row_valid, column_valid),)
         return self.neck(self.backbone(images, image_sizes), masks)
 
     def tokens(self, maps: tuple[Tensor, ...]) -> Tensor:
         """Flatten maps level-major and row-major: [B, N, C]."""
         flat = ()
         for level_map in maps:
-            batch, channels = level_map.shape[:2]
-            flat += (level_map.reshape(batch, channels, -1).swapaxes(1, 2),)  # [B, h*w, C]
+            flat += (self.map_to_tokens(level_map),)  # [B, h*w, C]
         return ops.concat(flat, axis=1)
 
     def positions(self, validity: tuple[tuple[Tensor, Tensor], ...]) -> Tensor:

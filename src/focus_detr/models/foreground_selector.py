@@ -15,6 +15,7 @@ from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import Uniform, initializer
 
 from focus_detr.models.layer_norm import LayerNorm
+from focus_detr.ops.products import Linear
 
 ALPHA_RANGE = 0.3
 
@@ -46,10 +47,10 @@ class ScoreMLP(nn.Cell):
         self.modulate_after_norm = modulate_after_norm
         self.local = width // 2
         self.norm = LayerNorm(width)
-        self.input = nn.Dense(width, width)
-        self.hidden1 = nn.Dense(width, width // 2)
-        self.hidden2 = nn.Dense(width // 2, width // 4)
-        self.output = nn.Dense(width // 4, 1)
+        self.input = Linear(width, width, activation="gelu")
+        self.hidden1 = Linear(width, width // 2, activation="gelu")
+        self.hidden2 = Linear(width // 2, width // 4, activation="gelu")
+        self.output = Linear(width // 4, 1)
         self.multiply = ops.BatchMatMul()
 
     def construct(self, features: Tensor, factor: Tensor | None, counted: Tensor) -> Tensor:
@@ -69,12 +70,12 @@ class ScoreMLP(nn.Cell):
             x = self.norm(features) * factor
         else:
             x = self.norm(features * factor)
-        x = ops.gelu(self.input(x))
+        x = self.input(x)
         total = self.multiply(counted[:, None, :], x[..., self.local :])  # [B, 1, C/2]
         mean = total / counted.sum(axis=1).reshape(-1, 1, 1)  # [B, 1, C/2] / [B, 1, 1]
         shared = ops.broadcast_to(mean, (x.shape[0], x.shape[1], mean.shape[2]))  # [B, n, C/2]
         x = ops.concat((x[..., : self.local], shared), axis=-1)  # [B, n, C]
-        return self.output(ops.gelu(self.hidden2(ops.gelu(self.hidden1(x)))))
+        return self.output(self.hidden2(self.hidden1(x)))
 
 
 class ForegroundSelector(nn.Cell):

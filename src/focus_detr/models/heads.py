@@ -6,11 +6,12 @@ from mindspore import Tensor, nn, ops
 
 from focus_detr.models.box_math import box_sigmoid, inverse_sigmoid
 from focus_detr.models.layers import MLP
+from focus_detr.ops.products import Linear
 
 
 def build_heads(width: int, num_classes: int, decoder_layers: int) -> tuple[nn.CellList, ...]:
     """Class heads and box heads, ``decoder_layers`` + 1 of each; the encoder owns the last."""
-    class_heads = nn.CellList([nn.Dense(width, num_classes) for _ in range(decoder_layers + 1)])
+    class_heads = nn.CellList([Linear(width, num_classes) for _ in range(decoder_layers + 1)])
     box_heads = nn.CellList([MLP(width, width, 4, 3) for _ in range(decoder_layers + 1)])
     return class_heads, box_heads
 

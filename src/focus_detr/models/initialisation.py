@@ -7,6 +7,7 @@ import math
 import numpy as np
 from mindspore import Parameter, Tensor, nn
 
+from focus_detr.models.neck import BiasedConvolution
 from focus_detr.ops.products import Dense
 
 PRIOR_PROBABILITY = 0.01
@@ -83,7 +84,7 @@ def _initialise_transformer(model: nn.Cell, rng: np.random.Generator) -> None:
         parts.append(model.foreground_selector.score_mlp)
     for part in parts:
         for _, cell in part.cells_and_names():
-            if isinstance(cell, (nn.Dense, Dense)):
+            if isinstance(cell, Dense):
                 _set(cell.weight, _xavier(rng, cell.weight.shape))
                 bias = _fan_in_uniform(rng, cell.weight.shape[1], cell.bias.shape)
                 _set(cell.bias, bias)
@@ -107,10 +108,10 @@ def initialise(model: nn.Cell, seed: int) -> None:
     for _, cell in model.backbone.cells_and_names():
         if hasattr(cell, "weight") and hasattr(cell, "norm"):
             shape = cell.weight.shape
-            fan_out = shape[0] * shape[2] * shape[3] // cell.conv.group
+            fan_out = shape[0] * shape[2] * shape[3] // cell.convolve.groups
             _set(cell.weight, rng.normal(0.0, math.sqrt(2.0 / fan_out), shape))
     for _, cell in model.neck.cells_and_names():
-        if isinstance(cell, nn.Conv2d):
+        if isinstance(cell, BiasedConvolution):
             _set(cell.weight, _xavier(rng, cell.weight.shape))
             _set(cell.bias, np.zeros(cell.bias.shape))
     _initialise_transformer(model, rng)

@@ -7,17 +7,20 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import initializer
 
+from focus_detr.ops import products_custom
+from focus_detr.ops.products_choice import native_products
+
 EPSILON = 1e-5  # the field's usual one; MindSpore's own is 1e-7
 
 
 class LayerNorm(nn.Cell):
     """LayerNorm over the last axis; parameters as in ``nn.LayerNorm``.
 
-    While training on a CPU it is composed of matrix products; forward and backward pass together
-    then take about half the time. MindSpore 2.10 computes the gradient of its own norm, sums over
-    an axis and the broadcasting of a column element by element, on one core. The gradient is left
-    to automatic differentiation: as a ``bprop``, the same products made compiling the training step
-    take many times as long.
+    Native products compute it where they are there. Elsewhere on a CPU it is composed of matrix
+    products while training: forward and backward pass together then take about half the time, as
+    MindSpore 2.10 computes the gradient of its own norm, sums over an axis and the broadcasting of
+    a column element by element, on one core. The gradient is left to automatic differentiation: as
+    a ``bprop``, the same products made compiling the training step take many times as long.
 
     Args:
         width: C.
@@ -28,6 +31,10 @@ class LayerNorm(nn.Cell):
         self.width = width
         self.gamma = Parameter(initializer("ones", (width,)))
         self.beta = Parameter(initializer("zeros", (width,)))
+        library = native_products()
+        self.native = library is not None
+        if library is not None:
+            self.native_norm = products_custom.layer_norm(library, EPSILON)
         self.norm = ops.LayerNorm(-1, -1, EPSILON)
         self.on_cpu = ms.get_context("device_target") == "CPU"
         self.average = Tensor(np.full((width, 1), 1.0 / width, np.float32))
@@ -38,6 +45,8 @@ class LayerNorm(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         """[..., C] float32 -> [..., C]."""
+        if self.native:
+            return self.native_norm(x, self.gamma, self.beta)
         if self.training and self.on_cpu:
             return self._composed(x)
         return self.norm(x, self.gamma, self.beta)[0]

@@ -10,7 +10,9 @@ from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import initializer
 
 from focus_detr.models.layer_norm import EPSILON
-from focus_detr.ops.products import Dense, ProductCell
+from focus_detr.ops import products_custom
+from focus_detr.ops.products import Dense, Linear, ProductCell
+from focus_detr.ops.products_choice import native_products
 
 BLOCKED = -1e9  # added to an attention logit: weight 0 after the softmax in float32
 
@@ -21,15 +23,15 @@ class MLP(nn.Cell):
     def __init__(self, inputs: int, hidden: int, outputs: int, layers: int) -> None:
         super().__init__()
         sizes = [inputs] + [hidden] * (layers - 1) + [outputs]
-        self.layers = nn.CellList([nn.Dense(a, b) for a, b in pairwise(sizes)])
+        kinds = ["relu"] * (layers - 1) + ["none"]
+        self.layers = nn.CellList(
+            [Linear(a, b, activation=k) for (a, b), k in zip(pairwise(sizes), kinds, strict=True)]
+        )
 
     def construct(self, x: Tensor) -> Tensor:
         """[..., inputs] -> [..., outputs]."""
-        last = len(self.layers) - 1
-        for index, layer in enumerate(self.layers):
+        for layer in self.layers:
             x = layer(x)
-            if index < last:
-                x = ops.relu(x)
         return x
 
 
@@ -38,12 +40,12 @@ class FeedForward(nn.Cell):
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.linear1 = Dense(width, hidden)
+        self.linear1 = Dense(width, hidden, activation="relu")
         self.linear2 = Dense(hidden, width)
 
     def construct(self, x: Tensor) -> Tensor:
         """[B, N, C] -> [B, N, C]."""
-        return x + self.linear2(ops.relu(self.linear1(x)))
+        return self.linear2(self.linear1(x), x)
 
 
 class MultiHeadAttention(ProductCell):
@@ -57,6 +59,11 @@ class MultiHeadAttention(ProductCell):
         self.in_proj_weight = Parameter(initializer("xavier_uniform", (3 * width, width)))
         self.in_proj_bias = Parameter(initializer("zeros", (3 * width,)))
         self.out_proj = Dense(width, width)
+        library = native_products()
+        self.native = library is not None
+        if library is not None:
+            self.dense = products_custom.dense(library, "none")
+            self.attention = products_custom.attention(library, heads)
 
     def _split(self, x: Tensor) -> Tensor:
         """[B, N, C] -> [B, M, N, C/M]."""
@@ -70,11 +77,24 @@ class MultiHeadAttention(ProductCell):
         Args:
             x: [B, N, C] content.
             position: [B, N, C], added for query and key.
-            bias: broadcastable to [B, M, N, N], added to the logits (``BLOCKED`` hides a key).
+            bias: [B or 1, 1, N or 1, N or 1], added to the logits (``BLOCKED`` hides a key).
 
         Returns:
-            [B, N, C], without residual.
+            [B, N, C], the content with what it attended to added.
         """
+        attended = (
+            self._native(x, position, bias) if self.native else self._plain(x, position, bias)
+        )
+        return self.out_proj(attended, x)  # [B, N, C]
+
+    def _native(self, x: Tensor, position: Tensor, bias: Tensor) -> Tensor:
+        split, weight, bias_in = 2 * self.width, self.in_proj_weight, self.in_proj_bias
+        query_key = self.dense(x + position, weight[:split], bias_in[:split])  # [B, N, 2C]
+        value = self.dense(x, weight[split:], bias_in[split:])  # [B, N, C]
+        columns = bias.shape[:3] + (x.shape[1],)  # noqa: RUF005 (no star in graphs)
+        return self.attention(query_key, value, ops.broadcast_to(bias, columns))
+
+    def _plain(self, x: Tensor, position: Tensor, bias: Tensor) -> Tensor:
         split = 2 * self.width
         weight, bias_in = self.lowered(self.in_proj_weight), self.lowered(self.in_proj_bias)
         query_key = ops.dense(self.lowered(x + position), weight[:split], bias_in[:split])
@@ -84,7 +104,7 @@ class MultiHeadAttention(ProductCell):
         logits = self.raised(ops.matmul(query, key.swapaxes(-1, -2))) + bias  # [B, M, N, N]
         weights = self.lowered(ops.softmax(logits, -1))
         attended = ops.matmul(weights, value).swapaxes(1, 2)  # [B, N, M, C/M]
-        return self.out_proj(attended.reshape(x.shape))  # [B, N, C]
+        return attended.reshape(x.shape)  # [B, N, C]
 
 
 def _sums(values: Tensor, ones: Tensor) -> Tensor:
@@ -110,9 +130,27 @@ class MaskedGroupNorm(nn.Cell):
         self.groups = groups
         self.gamma = Parameter(initializer("ones", (channels,)))
         self.beta = Parameter(initializer("zeros", (channels,)))
+        library = native_products()
+        self.native = library is not None
+        if library is not None:
+            self.norm = products_custom.group_norm(library, groups, EPSILON)
 
     def construct(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """[B, C, h, w] and the cells that count ([B, 1, h, w] or None for all) -> [B, C, h, w]."""
+        """[B, C, h, w] and the cells that count ([B, 1, h, w] or None for all) -> [B, C, h, w].
+
+        With native products channels are last: [B, h, w, C] and [B, h, w, 1].
+        """
+        return self._native(x, mask) if self.native else self._plain(x, mask)
+
+    def _native(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        batch, rows, columns, _ = x.shape
+        if mask is None:
+            counted = ops.ones((batch, rows * columns), ms.float32)
+        else:
+            counted = mask.reshape(batch, rows * columns)  # [B, h*w]
+        return self.norm(x, counted, self.gamma, self.beta)
+
+    def _plain(self, x: Tensor, mask: Tensor | None) -> Tensor:
         batch, channels, rows, columns = x.shape
         size = channels // self.groups * rows * columns
         grouped = x.reshape(batch, self.groups, size)  # [B, G, C/G*h*w]

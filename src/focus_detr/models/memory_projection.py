@@ -5,6 +5,7 @@ from __future__ import annotations
 from mindspore import Tensor, nn
 
 from focus_detr.models.layer_norm import LayerNorm
+from focus_detr.ops.products import Linear
 
 
 class MemoryProjection(nn.Cell):
@@ -16,7 +17,7 @@ class MemoryProjection(nn.Cell):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.linear = nn.Dense(width, width)
+        self.linear = Linear(width, width)
         self.norm = LayerNorm(width)
 
     def construct(self, tokens: Tensor, usable: Tensor) -> Tensor:

@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import mindspore as ms
-from mindspore import Tensor, nn, ops
+from mindspore import Parameter, Tensor, nn, ops
+from mindspore.common.initializer import initializer
 
 from focus_detr.models.layers import MaskedGroupNorm
+from focus_detr.ops.products import Convolution
 
 NORM_GROUPS = 32
+
+
+class BiasedConvolution(nn.Cell):
+    """Convolution with bias, padded by k // 2."""
+
+    def __init__(self, inputs: int, outputs: int, *, kernel: int, stride: int) -> None:
+        super().__init__()
+        shape = (outputs, inputs, kernel, kernel)
+        self.weight = Parameter(initializer("xavier_uniform", shape))
+        self.bias = Parameter(initializer("zeros", (outputs,)))
+        self.convolve = Convolution(outputs, kernel, stride=stride, padding=(kernel // 2,) * 4)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """A map of C_in channels to one of C_out."""
+        return self.convolve(x, self.weight, self.bias)
 
 
 class ConvNorm(nn.Cell):
@@ -15,19 +32,11 @@ class ConvNorm(nn.Cell):
 
     def __init__(self, inputs: int, outputs: int, *, kernel: int, stride: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(
-            inputs,
-            outputs,
-            kernel,
-            stride,
-            pad_mode="pad",
-            padding=kernel // 2,
-            has_bias=True,
-        )
+        self.conv = BiasedConvolution(inputs, outputs, kernel=kernel, stride=stride)
         self.norm = MaskedGroupNorm(min(NORM_GROUPS, outputs), outputs)
 
     def construct(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """[B, C_in, h, w] -> [B, C, h', w']; ``mask`` [B, 1, h', w'] is the output's."""
+        """A map to a map; ``mask``, from ``CellMask``, is the output's."""
         return self.norm(self.conv(x), mask)
 
 
@@ -45,11 +54,11 @@ class Neck(nn.Cell):
     def construct(
         self, features: tuple[Tensor, ...], masks: tuple[Tensor, ...] | None
     ) -> tuple[Tensor, ...]:
-        """Backbone maps (strides 8, 16, 32) -> one [B, C, h, w] per level.
+        """Backbone maps (strides 8, 16, 32) -> one map of C channels per level.
 
         Args:
-            features: the backbone's maps, [B, C_i, h, w] each.
-            masks: [B, 1, h, w] of every level to leave padding out, or None.
+            features: the backbone's maps.
+            masks: from ``CellMask``, of every level, to leave padding out, or None.
         """
         maps: tuple[Tensor, ...] = ()
         outputs: tuple[Tensor, ...] = ()

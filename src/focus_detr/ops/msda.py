@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from mindspore import Tensor, nn, ops
 
-from focus_detr.ops.products import Dense
+from focus_detr.ops import products_custom
+from focus_detr.ops.products import Dense, Linear
+from focus_detr.ops.products_choice import native_products
 
 
 class MSDeformableAttention(nn.Cell):
-    """MSDA with its projections, without residual; sampling and its places are float32.
+    """MSDA with its projections; sampling and its places are float32.
 
     Args:
         width: channels C.
@@ -23,11 +25,15 @@ class MSDeformableAttention(nn.Cell):
     ) -> None:
         super().__init__()
         self.heads, self.levels, self.points = heads, levels, points
-        self.sampling_offsets = nn.Dense(width, heads * levels * points * 2)
-        self.attention_weights = nn.Dense(width, heads * levels * points)
+        self.sampling_offsets = Linear(width, heads * levels * points * 2)
+        self.attention_weights = Linear(width, heads * levels * points)
         self.value_proj = Dense(width, width)
         self.output_proj = Dense(width, width)
         self.sampling = sampling
+        library = native_products()
+        self.native = library is not None
+        if library is not None:
+            self.dense = products_custom.dense(library, "none")
         self.product = ops.MatMul(transpose_b=True)
         self.add_bias = ops.BiasAdd()
 
@@ -43,6 +49,8 @@ class MSDeformableAttention(nn.Cell):
         offsets, logits = self.sampling_offsets, self.attention_weights
         weight = ops.concat((offsets.weight, logits.weight))  # [3*M*L*P, C]
         bias = ops.concat((offsets.bias, logits.bias))  # [3*M*L*P]
+        if self.native:
+            return self.dense(query, weight, bias)
         rows = query.reshape(batch * queries, width)  # [B*Q, C]
         projected = self.add_bias(self.product(rows, weight), bias)
         return projected.reshape(batch, queries, weight.shape[0])  # [B, Q, 3*M*L*P]
@@ -53,6 +61,7 @@ class MSDeformableAttention(nn.Cell):
         value: Tensor,
         shapes: tuple[tuple[int, int], ...],
         references: Tensor,
+        residual: Tensor,
     ) -> Tensor:
         """Attend.
 
@@ -62,9 +71,10 @@ class MSDeformableAttention(nn.Cell):
             shapes: (rows, columns) of each level.
             references: [B, Q, L, 2] points (x, y), offsets in cells of the level; or [B, Q, L, 4]
                 boxes (cx, cy, w, h), offsets in units of half the box per point.
+            residual: [B, Q, C], added.
 
         Returns:
             [B, Q, C].
         """
         sampled = self.sampling(value, shapes, references, self.project_query(query))
-        return self.output_proj(sampled)
+        return self.output_proj(sampled, residual)

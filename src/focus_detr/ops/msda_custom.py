@@ -8,8 +8,9 @@ from pathlib import Path
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
-from mindspore.ops import CustomRegOp, DataType, constexpr
+from mindspore.ops import constexpr
 
+from focus_detr.ops.custom_primitive import build_primitive
 from focus_detr.ops.msda_gradient import backpropagation
 
 SAMPLED = ("value", "shapes", "starts")
@@ -25,25 +26,6 @@ def level_tensors(shapes: tuple[tuple[int, int], ...]) -> tuple[Tensor, Tensor]:
     return Tensor(sizes), Tensor(starts.astype(np.int32))
 
 
-def _primitive(
-    library: Path,
-    name: str,
-    inputs: tuple[str, ...],
-    outputs: tuple[str, ...],
-    device: str,
-    bprop: Callable[..., tuple[Tensor, ...]] | None = None,
-) -> ops.Custom:
-    """One function of the library; its shapes and types are inferred there."""
-    registration = CustomRegOp(name)
-    for index, tensor in enumerate(inputs):
-        registration = registration.input(index, tensor, "required")
-    for index, tensor in enumerate(outputs):
-        registration = registration.output(index, tensor, "required")
-    formats = [DataType.None_None] * (len(inputs) + len(outputs))
-    info = registration.dtype_format(*formats).target(device).get_op_info()
-    return ops.Custom(f"{library}:{name}", None, None, "aot", bprop=bprop, reg_info=info)
-
-
 def build_operator(library: Path, name: str, inputs: tuple[str, ...], device: str) -> ops.Custom:
     """A differentiable operator.
 
@@ -54,9 +36,11 @@ def build_operator(library: Path, name: str, inputs: tuple[str, ...], device: st
         device: as MindSpore spells it.
     """
     gradients = tuple(f"grad_{tensor}" for tensor in (inputs[0], *inputs[3:]))
-    backward = _primitive(library, f"{name}Backward", (*inputs, "grad_output"), gradients, device)
+    backward = build_primitive(
+        library, f"{name}Backward", (*inputs, "grad_output"), gradients, device
+    )
     bprop = backpropagation(backward)
-    return _primitive(library, f"{name}Forward", inputs, ("output",), device, bprop)
+    return build_primitive(library, f"{name}Forward", inputs, ("output",), device, bprop)
 
 
 class OperatorSampling(nn.Cell):

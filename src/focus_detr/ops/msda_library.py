@@ -1,18 +1,10 @@
-"""Finds the native library of deformable attention and checks that it can be used.
-
-The first of these places that is set, or that holds a file, decides:
-
-1. the file that the environment variable ``FOCUS_DETR_MSDA_LIBRARY`` names,
-2. ``lib`` beside this module, where installing the package and ``custom_ops/build.py`` put it,
-3. the user's cache, where ``custom_ops/build.py`` puts a copy (``XDG_CACHE_HOME`` or ``~/.cache``).
-"""
+"""The native library of deformable attention."""
 
 from __future__ import annotations
 
-import ctypes
-import os
-import struct
 from pathlib import Path
+
+from focus_detr.ops.native_library import LibraryError, NativeLibrary
 
 LIBRARY_VARIABLE = "FOCUS_DETR_MSDA_LIBRARY"
 BUILD_COMMANDS = {  # per device
@@ -23,23 +15,8 @@ BUILD_COMMANDS = {  # per device
 INTERFACE = 1  # MSDA_INTERFACE in custom_ops/msda/msda.h
 FILES = {"CPU": "libmsda_cpu.so", "GPU": "libmsda_gpu.so"}  # per device
 OPERATORS = ("MsdaForward", "MsdaBackward", "MsdaFusedForward", "MsdaFusedBackward")
-ELF_MAGIC, ELF_HEADER_SIZE = b"\x7fELF", 64
-FUNCTIONS = ("", "InferShape", "InferType")  # what MindSpore calls of each operator
 
-
-class LibraryError(Exception):
-    """There is no usable library; the text is the reason, without a full stop."""
-
-
-def package_folder() -> Path:
-    """Where a library lies that belongs to this package."""
-    return Path(__file__).resolve().parent / "lib"
-
-
-def cache_folder() -> Path:
-    """Where ``custom_ops/build.py`` keeps what it built."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "focus_detr"
+_LIBRARY = NativeLibrary(LIBRARY_VARIABLE, OPERATORS, "msda_interface", INTERFACE)
 
 
 def find_library(device: str) -> Path:
@@ -53,54 +30,13 @@ def find_library(device: str) -> Path:
     """
     if device not in FILES:
         raise LibraryError(f"there is no native kernel for {device}")
-    path = _locate(FILES[device])
-    check_library(path)
-    return path
-
-
-def _locate(name: str) -> Path:
-    chosen = os.environ.get(LIBRARY_VARIABLE)
-    if chosen:
-        if not Path(chosen).is_file():
-            raise LibraryError(f"{LIBRARY_VARIABLE} names {chosen}, which is not there")
-        return Path(chosen).resolve()
-    folders = (package_folder(), cache_folder())
-    for folder in folders:
-        if (folder / name).is_file():
-            return folder / name
-    raise LibraryError(f"{name} is neither in {folders[0]} nor in {folders[1]}")
-
-
-def _refuse_if_cut_off(path: Path) -> None:
-    """Loading a file that ends too early kills the process; ELF has its table at the end."""
-    with path.open("rb") as file:
-        header = file.read(ELF_HEADER_SIZE)
-    if len(header) < ELF_HEADER_SIZE or not header.startswith(ELF_MAGIC):
-        return  # the loader says what is wrong, or the system uses another format
-    (table,) = struct.unpack_from("<Q", header, 0x28)
-    entry_size, entries = struct.unpack_from("<HH", header, 0x3A)
-    if path.stat().st_size < table + entry_size * entries:
-        raise LibraryError(f"{path} is cut off")
+    return _LIBRARY.find(FILES[device])
 
 
 def check_library(path: Path) -> None:
-    """Load a library; MindSpore itself would find a bad one only in the middle of a run.
+    """Load a library to see that it works.
 
     Raises:
         LibraryError: it is not there or cannot be used.
     """
-    try:
-        _refuse_if_cut_off(path)
-        library = ctypes.CDLL(str(path))
-        for operator in OPERATORS:
-            for function in FUNCTIONS:
-                getattr(library, operator + function)
-        interface = library.msda_interface()
-    except OSError as error:
-        raise LibraryError(f"{path} cannot be loaded: {error}") from error
-    except AttributeError as error:
-        raise LibraryError(f"{path} lacks a function: {error}") from error
-    if interface != INTERFACE:
-        raise LibraryError(
-            f"{path} has another interface than this package ({interface}, expected {INTERFACE})"
-        )
+    _LIBRARY.check(path)

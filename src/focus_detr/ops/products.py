@@ -1,5 +1,7 @@
-"""Matrix products and convolutions that training may compute in half precision.
+"""Linear layers and convolutions, with what comes at once after them.
 
+On a CPU the native library computes them where it is there (``products_choice``); maps are then
+channels last. Otherwise MindSpore's operators do, and training may compute in half precision.
 Parameters stay float32; a product's operands are cast where it is computed, so gradients are
 float32 again where they reach the parameters. Sums with a residual, norms, softmax, sampling and
 boxes stay float32. Evaluation always computes in float32.
@@ -9,6 +11,11 @@ from __future__ import annotations
 
 import mindspore as ms
 from mindspore import Tensor, nn, ops
+
+from focus_detr.ops import products_custom
+from focus_detr.ops.products_choice import native_products
+
+ACTIVATIONS = {"none": None, "relu": ops.relu, "relu6": ops.relu6, "gelu": ops.gelu}
 
 
 class ProductCell(nn.Cell):
@@ -42,27 +49,115 @@ class ProductCell(nn.Cell):
 
 
 class Dense(ProductCell):
-    """A linear layer; parameters as in ``nn.Dense``.
+    """A linear layer and what follows it; parameters as in ``nn.Dense``.
 
     Args:
         inputs: C_in.
         outputs: C_out.
+        activation: none, relu or gelu.
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, *, activation: str = "none") -> None:
         super().__init__()
         plain = nn.Dense(inputs, outputs)
         self.weight = plain.weight
         self.bias = plain.bias
+        library = native_products()
+        self.native = library is not None
+        if library is not None:
+            self.dense = products_custom.dense(library, activation)
+            self.dense_sum = products_custom.dense_sum(library)
+        self.activate = ACTIVATIONS[activation]
         self.product = ops.MatMul(transpose_b=True)
         self.add_bias = ops.BiasAdd()
         self.reshape = ops.Reshape()
 
-    def construct(self, x: Tensor) -> Tensor:
-        """[..., C_in] -> [..., C_out] in the type of the products."""
+    def construct(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
+        """[..., C_in] -> [..., C_out], plus the residual of that shape if there is one."""
+        if not self.native:
+            y = self._plain(x)
+            return y if residual is None else residual + y
+        if residual is None:
+            return self.dense(x, self.weight, self.bias)
+        return self.dense_sum(x, self.weight, self.bias, residual)
+
+    def _plain(self, x: Tensor) -> Tensor:
+        """In the type of the products."""
         outputs, inputs = self.weight.shape
         rows = self.lowered(self.reshape(x, (-1, inputs)))  # [R, C_in]
         rows = self.product(rows, self.lowered(self.weight))  # [R, C_out]
         rows = self.add_bias(rows, self.lowered(self.bias))
+        if self.activate is not None:
+            rows = self.activate(rows)
         shape = x.shape[:-1] + (outputs,)  # noqa: RUF005 (no star in graphs)
         return self.reshape(rows, shape)  # [..., C_out]
+
+
+class Linear(Dense):
+    """A linear layer that is float32 whatever the type of the products."""
+
+    def set_product_type(self, kind: ms.Type) -> None:
+        """Nothing."""
+
+
+class Convolution(ProductCell):
+    """Convolves with a kernel and a bias that it is given.
+
+    Args:
+        outputs: C_out.
+        kernel: k.
+        stride: of both axes.
+        padding: top, bottom, left, right.
+        groups: G.
+        activation: none, relu or relu6.
+    """
+
+    def __init__(
+        self,
+        outputs: int,
+        kernel: int,
+        *,
+        stride: int,
+        padding: tuple[int, int, int, int],
+        groups: int = 1,
+        activation: str = "none",
+    ) -> None:
+        super().__init__()
+        self.groups = groups
+        library = native_products()
+        self.native = library is not None
+        if library is not None:
+            place = (stride, *padding, groups)
+            self.convolution = products_custom.convolution(library, place, activation)
+            self.convolution_sum = products_custom.convolution_sum(library, place, activation)
+        self.activate = ACTIVATIONS[activation]
+        self.plain = ops.Conv2D(
+            outputs, kernel, pad_mode="pad", pad=padding, stride=stride, group=groups
+        )
+        self.add_bias = ops.BiasAdd()
+
+    def construct(
+        self, x: Tensor, kernel: Tensor, bias: Tensor, residual: Tensor | None = None
+    ) -> Tensor:
+        """Convolve.
+
+        Args:
+            x: [B, h, w, C_in] with native products, otherwise [B, C_in, h, w].
+            kernel: [C_out, C_in / G, k, k].
+            bias: [C_out].
+            residual: added before the activation; shaped as the result.
+
+        Returns:
+            [B, h', w', C_out] or [B, C_out, h', w'].
+        """
+        if not self.native:
+            return self._plain(x, kernel, bias, residual)
+        if residual is None:
+            return self.convolution(x, kernel, bias)
+        return self.convolution_sum(x, kernel, bias, residual)
+
+    def _plain(self, x: Tensor, kernel: Tensor, bias: Tensor, residual: Tensor | None) -> Tensor:
+        y = self.add_bias(self.plain(self.lowered(x), self.lowered(kernel)), self.lowered(bias))
+        if residual is not None:
+            y = y + residual
+        return y if self.activate is None else self.activate(y)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, nn
 
 from focus_detr.models.backbones.frozen_conv import FrozenConv
 from focus_detr.models.backbones.padding import mask_padding
+from focus_detr.models.maps import ImagesToMap
 
 # (kernel, stride, expansion, channels) of the 16 blocks
 BLOCKS = (
@@ -41,7 +42,14 @@ def _same_padding(kernel: int, stride: int) -> tuple[int, int, int, int]:
     return (before, after, before, after)
 
 
-def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> FrozenConv:
+def _conv(
+    inputs: int,
+    outputs: int,
+    kernel: int,
+    stride: int = 1,
+    groups: int = 1,
+    activation: str = "relu6",
+) -> FrozenConv:
     return FrozenConv(
         inputs,
         outputs,
@@ -50,6 +58,7 @@ def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int =
         groups=groups,
         epsilon=NORM_EPSILON,
         padding=_same_padding(kernel, stride),
+        activation=activation,
     )
 
 
@@ -66,15 +75,15 @@ class InvertedResidual(nn.Cell):
         if self.expands:
             self.expand = _conv(inputs, hidden, 1)
         self.depthwise = _conv(hidden, hidden, kernel, stride, groups=hidden)
-        self.project = _conv(hidden, outputs, 1)
+        self.project = _conv(hidden, outputs, 1, activation="none")
+        self.channels_last = self.project.channels_last
         self.residual = stride == 1 and inputs == outputs
 
     def construct(self, x: Tensor, image_sizes: Tensor | None) -> Tensor:
-        """[B, C_in, h, w] -> [B, C_out, h', w']."""
-        y = ops.relu6(self.expand(x)) if self.expands else x
-        y = mask_padding(y, image_sizes, self.at_stride)
-        y = self.project(ops.relu6(self.depthwise(y)))
-        return x + y if self.residual else y
+        """A map of C_in channels to one of C_out."""
+        y = self.expand(x) if self.expands else x
+        y = self.depthwise(mask_padding(y, image_sizes, self.at_stride, self.channels_last))
+        return self.project(y, x) if self.residual else self.project(y)
 
 
 class EfficientNetLite0(nn.Cell):
@@ -82,6 +91,7 @@ class EfficientNetLite0(nn.Cell):
 
     def __init__(self, *, freeze_at: int = 1) -> None:
         super().__init__()
+        self.to_map = ImagesToMap()
         self.stem = _conv(3, STEM_WIDTH, 3, stride=2)
         self.blocks = nn.CellList()
         inputs, at_stride = STEM_WIDTH, 2
@@ -114,7 +124,7 @@ class EfficientNetLite0(nn.Cell):
 
     def construct(self, images: Tensor, image_sizes: Tensor | None) -> tuple[Tensor, ...]:
         """[B, 3, H, W] -> maps of strides 8, 16, 32; ``image_sizes`` as in ``ResNet``."""
-        x = ops.relu6(self.stem(images))
+        x = self.stem(self.to_map(images))
         outputs = ()
         for index, block in enumerate(self.blocks):
             x = block(x, image_sizes)

@@ -6,7 +6,7 @@ import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, initializer
 
-from focus_detr.ops.products import ProductCell
+from focus_detr.ops.products import Convolution
 
 
 class FrozenBatchNorm(nn.Cell):
@@ -30,13 +30,14 @@ class FrozenBatchNorm(nn.Cell):
         return scale, self.bias - self.running_mean * scale
 
 
-class FrozenConv(ProductCell):
+class FrozenConv(nn.Cell):
     """Convolution and frozen batch norm as one convolution.
 
     The norm's scale goes into the kernel and its shift becomes the bias: one pass over the map
     instead of three, the same function and the same gradient for the kernel.
 
-    ``padding`` is (top, bottom, left, right) or None for kernel // 2 on all sides.
+    ``padding`` is (top, bottom, left, right) or None for kernel // 2 on all sides; ``activation``
+    is none, relu or relu6.
     """
 
     def __init__(
@@ -49,27 +50,28 @@ class FrozenConv(ProductCell):
         groups: int = 1,
         epsilon: float = 1e-5,
         padding: tuple[int, int, int, int] | None = None,
+        activation: str = "none",
     ) -> None:
         super().__init__()
         shape = (outputs, inputs // groups, kernel, kernel)
         # He normal over the fan out, as the reference initialises convolutions before a ReLU
         self.weight = Parameter(initializer(HeNormal(mode="fan_out"), shape))
         self.norm = FrozenBatchNorm(outputs, epsilon=epsilon)
-        self.conv = ops.Conv2D(
+        self.convolve = Convolution(
             outputs,
             kernel,
-            pad_mode="pad",
-            pad=padding if padding is not None else (kernel // 2,) * 4,
             stride=stride,
-            group=groups,
+            padding=padding if padding is not None else (kernel // 2,) * 4,
+            groups=groups,
+            activation=activation,
         )
-        self.bias_add = ops.BiasAdd()
+        self.channels_last = self.convolve.native
         self.folded = False
 
-    def construct(self, x: Tensor) -> Tensor:
-        """[B, C_in, h, w] -> [B, C_out, h', w']."""
+    def construct(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
+        """A map to a map, as ``Convolution``; the residual is added before the activation."""
         kernel, shift = self.kernel_and_bias()
-        return self.bias_add(self.conv(self.lowered(x), self.lowered(kernel)), self.lowered(shift))
+        return self.convolve(x, kernel, shift, residual)
 
     def kernel_and_bias(self) -> tuple[Tensor, Tensor]:
         """Kernel [C_out, C_in / groups, k, k] and bias [C_out], both with the norm in them."""

@@ -14,13 +14,16 @@ def image_mask(image_sizes: Tensor, rows: int, columns: int, stride: int) -> Ten
     return row[:, None, :, None] * column[:, None, None, :]
 
 
-def mask_padding(x: Tensor, image_sizes: Tensor | None, stride: int) -> Tensor:
-    """Zero the padded cells of [B, C, h, w]; ``image_sizes`` None leaves the map as it is.
+def mask_padding(x: Tensor, image_sizes: Tensor | None, stride: int, channels_last: bool) -> Tensor:
+    """Zero the padded cells of [B, C, h, w] or, with channels last, [B, h, w, C].
 
-    With it a padded image has the features that it would have alone: the convolution's own zero
-    padding and the batch's padding become the same thing.
+    With ``image_sizes`` a padded image has the features that it would have alone: the convolution's
+    own zero padding and the batch's padding become the same thing. None leaves the map as it is.
     """
     if image_sizes is None:
         return x
+    if channels_last:
+        mask = image_mask(image_sizes, x.shape[1], x.shape[2], stride)  # [B, 1, h, w]
+        return x * mask.reshape(x.shape[0], x.shape[1], x.shape[2], 1)  # [B, h, w, 1]
     mask = image_mask(image_sizes, x.shape[2], x.shape[3], stride)
     return x * (mask if x.dtype == mask.dtype else mask.astype(x.dtype))

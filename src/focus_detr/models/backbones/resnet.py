@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, nn
 
 from focus_detr.models.backbones.frozen_conv import FrozenConv
 from focus_detr.models.backbones.padding import mask_padding
+from focus_detr.models.maps import ImagesToMap, MaxPool
 
 DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
 STEM_WIDTH = 64
@@ -19,18 +20,18 @@ class Bottleneck(nn.Cell):
         super().__init__()
         outputs = width * BOTTLENECK_EXPANSION
         self.input_stride = output_stride // stride
-        self.conv1 = FrozenConv(inputs, width, 1)
-        self.conv2 = FrozenConv(width, width, 3, stride=stride)
-        self.conv3 = FrozenConv(width, outputs, 1)
+        self.conv1 = FrozenConv(inputs, width, 1, activation="relu")
+        self.conv2 = FrozenConv(width, width, 3, stride=stride, activation="relu")
+        self.conv3 = FrozenConv(width, outputs, 1, activation="relu")
+        self.channels_last = self.conv1.channels_last
         self.projects = stride != 1 or inputs != outputs
         if self.projects:
             self.shortcut = FrozenConv(inputs, outputs, 1, stride=stride)
 
     def construct(self, x: Tensor, image_sizes: Tensor | None) -> Tensor:
-        """[B, C_in, h, w] -> [B, C_out, h', w']."""
-        y = mask_padding(ops.relu(self.conv1(x)), image_sizes, self.input_stride)
-        y = self.conv3(ops.relu(self.conv2(y)))
-        return ops.relu(y + (self.shortcut(x) if self.projects else x))
+        """A map of C_in channels to one of C_out."""
+        y = mask_padding(self.conv1(x), image_sizes, self.input_stride, self.channels_last)
+        return self.conv3(self.conv2(y), self.shortcut(x) if self.projects else x)
 
 
 class BasicBlock(nn.Cell):
@@ -39,17 +40,18 @@ class BasicBlock(nn.Cell):
     def __init__(self, inputs: int, width: int, stride: int, *, output_stride: int) -> None:
         super().__init__()
         self.input_stride, self.output_stride = output_stride // stride, output_stride
-        self.conv1 = FrozenConv(inputs, width, 3, stride=stride)
-        self.conv2 = FrozenConv(width, width, 3)
+        self.conv1 = FrozenConv(inputs, width, 3, stride=stride, activation="relu")
+        self.conv2 = FrozenConv(width, width, 3, activation="relu")
+        self.channels_last = self.conv1.channels_last
         self.projects = stride != 1 or inputs != width
         if self.projects:
             self.shortcut = FrozenConv(inputs, width, 1, stride=stride)
 
     def construct(self, x: Tensor, image_sizes: Tensor | None) -> Tensor:
-        """[B, C_in, h, w] -> [B, C_out, h', w']."""
-        x = mask_padding(x, image_sizes, self.input_stride)
-        y = mask_padding(ops.relu(self.conv1(x)), image_sizes, self.output_stride)
-        return ops.relu(self.conv2(y) + (self.shortcut(x) if self.projects else x))
+        """A map of C_in channels to one of C_out."""
+        x = mask_padding(x, image_sizes, self.input_stride, self.channels_last)
+        y = mask_padding(self.conv1(x), image_sizes, self.output_stride, self.channels_last)
+        return self.conv2(y, self.shortcut(x) if self.projects else x)
 
 
 class Stem(nn.Cell):
@@ -57,12 +59,14 @@ class Stem(nn.Cell):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.conv1 = FrozenConv(3, width, 7, stride=2)
-        self.pool = nn.MaxPool2d(3, 2, pad_mode="pad", padding=1)
+        self.conv1 = FrozenConv(3, width, 7, stride=2, activation="relu")
+        self.pool = MaxPool(3, 2, 1)
+        self.channels_last = self.conv1.channels_last
 
     def construct(self, images: Tensor, image_sizes: Tensor | None) -> Tensor:
-        """[B, 3, H, W] -> [B, C, H/4, W/4]."""
-        return self.pool(mask_padding(ops.relu(self.conv1(images)), image_sizes, 2))
+        """Images as a map -> a map of stride 4."""
+        y = mask_padding(self.conv1(images), image_sizes, 2, self.channels_last)
+        return self.pool(y)
 
 
 class ResNet(nn.Cell):
@@ -80,6 +84,7 @@ class ResNet(nn.Cell):
         block = BasicBlock if name == "resnet18" else Bottleneck
         expansion = 1 if name == "resnet18" else BOTTLENECK_EXPANSION
         inputs = int(STEM_WIDTH * width_factor)
+        self.to_map = ImagesToMap()
         self.stem = Stem(inputs)
         channels = []
         for index, depth in enumerate(depths or DEPTHS[name]):
@@ -114,9 +119,10 @@ class ResNet(nn.Cell):
             image_sizes: [B, 2] (height, width) to keep padding out of the features, or None.
 
         Returns:
-            res3, res4, res5: [B, C_i, h, w] of strides 8, 16, 32.
+            res3, res4, res5: [B, C_i, h, w] of strides 8, 16, 32; with native products channels
+            are last.
         """
-        x = self.stem(images, image_sizes)
+        x = self.stem(self.to_map(images), image_sizes)
         for block in self.res2:
             x = block(x, image_sizes)
         outputs = ()

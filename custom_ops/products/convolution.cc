@@ -1,0 +1,160 @@
+// Convolutions of maps whose channels are last.
+#include "primitives.h"
+
+namespace {
+
+using namespace products;
+
+enum Kind : int64_t { kForward = 16, kGradSource, kGradWeights };  // apart from those of dense.cc
+
+// Everything that oneDNN wants to know of a convolution but the formats of its weights.
+struct Problem {
+  explicit Problem(const products_map &map)
+      : rows(products_cells(map.rows, map.kernel, map.stride, map.top, map.bottom)),
+        columns(products_cells(map.columns, map.kernel, map.stride, map.left, map.right)),
+        source(ChannelsLast(map.batch, map.inputs, map.rows, map.columns)),
+        target(ChannelsLast(map.batch, map.outputs, rows, columns)),
+        bias({map.outputs}, {1}),
+        weights(WeightSizes(map)),
+        plain(Layout::Dense(weights)),
+        strides{map.stride, map.stride},
+        before{map.top, map.left},
+        after{map.bottom, map.right} {}
+
+  static Layout ChannelsLast(int64_t batch, int64_t channels, int64_t rows, int64_t columns) {
+    return {{batch, channels, rows, columns},
+            {rows * columns * channels, 1, columns * channels, channels}};
+  }
+
+  static Sizes WeightSizes(const products_map &map) {
+    const int64_t k = map.kernel, inputs = map.inputs / map.groups;
+    if (map.groups == 1) return {map.outputs, inputs, k, k};
+    return {map.groups, map.outputs / map.groups, inputs, k, k};
+  }
+
+  int64_t rows, columns;
+  Layout source, target, bias;
+  Sizes weights;
+  Layout plain;
+  int64_t strides[2], dilations[2] = {0, 0}, before[2], after[2];
+};
+
+Sizes Key(int64_t kind, const products_map &map, Sizes more = {}) {
+  Sizes key{kind,      map.batch,  map.rows,   map.columns, map.inputs, map.outputs, map.kernel,
+            map.groups, map.stride, map.top,    map.bottom,  map.left,   map.right};
+  key.insert(key.end(), more.begin(), more.end());
+  return key;
+}
+
+Owned PlanForward(const Problem &p, bool with_bias, const After &after) {
+  const onednn::Library &library = *onednn::Opened();
+  const auto attributes = MakeAttributes(after);
+  onednn::Plan *plan = nullptr;
+  Check(library.convolution_forward_primitive_desc_create(
+      &plan, library.engine, onednn::kForward, onednn::kDirect, p.source.get(),
+      Layout::Any(p.weights).get(), with_bias ? p.bias.get() : nullptr, p.target.get(), p.strides,
+      p.dilations, p.before, p.after, attributes.get()));
+  return Own(plan);
+}
+
+Ready MakeForward(const Problem &p, bool with_bias, const After &after) {
+  const Owned plan = PlanForward(p, with_bias, after);
+  const auto *chosen =
+      onednn::Opened()->primitive_desc_query_md(plan.get(), onednn::kQueryWeights, 0);
+  Ready ready{Make(plan), Layout::Copy(chosen), nullptr, p.plain};
+  ready.reorder = MakeReorder(p.plain, ready.weights);
+  return ready;
+}
+
+Ready MakeGradSource(const Problem &p) {
+  const onednn::Library &library = *onednn::Opened();
+  onednn::Plan *made = nullptr;
+  Check(library.convolution_backward_data_primitive_desc_create(
+      &made, library.engine, onednn::kDirect, p.source.get(), Layout::Any(p.weights).get(),
+      p.target.get(), p.strides, p.dilations, p.before, p.after,
+      PlanForward(p, false, {}).get(), nullptr));
+  const Owned plan = Own(made);
+  const auto *chosen = library.primitive_desc_query_md(made, onednn::kQueryWeights, 0);
+  Ready ready{Make(plan), Layout::Copy(chosen), nullptr, p.plain};
+  ready.reorder = MakeReorder(p.plain, ready.weights);
+  return ready;
+}
+
+Ready MakeGradWeights(const Problem &p, bool with_bias) {
+  const onednn::Library &library = *onednn::Opened();
+  onednn::Plan *made = nullptr;
+  Check(library.convolution_backward_weights_primitive_desc_create(
+      &made, library.engine, onednn::kDirect, p.source.get(), Layout::Any(p.weights).get(),
+      with_bias ? p.bias.get() : nullptr, p.target.get(), p.strides, p.dilations, p.before,
+      p.after, PlanForward(p, with_bias, {}).get(), nullptr));
+  const Owned plan = Own(made);
+  const auto *chosen = library.primitive_desc_query_md(made, onednn::kQueryGradWeights, 0);
+  Ready ready{Make(plan), Layout::Copy(chosen), nullptr, p.plain};
+  ready.reorder = MakeReorder(ready.weights, p.plain);
+  return ready;
+}
+
+// The weights as the primitive wants them: the caller's own, or a packed copy.
+const void *Packed(const Ready &ready, const float *weights) {
+  if (!ready.reorder) return weights;
+  void *packed = Scratch(kPackedWeights, ready.weights.bytes());
+  Execute(ready.reorder.get(),
+          {{onednn::kSource, &ready.plain, weights}, {onednn::kTarget, &ready.weights, packed}});
+  return packed;
+}
+
+}  // namespace
+
+int64_t products_cells(int64_t cells, int64_t kernel, int64_t stride, int64_t before,
+                       int64_t after) {
+  return (cells + before + after - kernel) / stride + 1;
+}
+
+int products_convolution(const products_map *map, int activation, const float *source,
+                         const float *weights, const float *bias, const float *residual,
+                         float *target) {
+  return Guard([&] {
+    const Problem p(*map);
+    const Ready &ready =
+        Keep(Key(kForward, *map, {activation, bias != nullptr, residual != nullptr}), [&] {
+          return MakeForward(p, bias != nullptr, {activation, residual ? &p.target : nullptr});
+        });
+    Execute(ready.primitive.get(),
+            {{onednn::kSource, &p.source, source},
+             {onednn::kWeights, &ready.weights, Packed(ready, weights)},
+             {onednn::kBias, &p.bias, bias},
+             {onednn::kPostOp | onednn::kSource1, &p.target, residual},
+             {onednn::kTarget, &p.target, target}});
+  });
+}
+
+int products_convolution_grad_source(const products_map *map, const float *grad,
+                                     const float *weights, float *grad_source) {
+  return Guard([&] {
+    const Problem p(*map);
+    const Ready &ready = Keep(Key(kGradSource, *map), [&] { return MakeGradSource(p); });
+    Execute(ready.primitive.get(),
+            {{onednn::kGradTarget, &p.target, grad},
+             {onednn::kWeights, &ready.weights, Packed(ready, weights)},
+             {onednn::kGradSource, &p.source, grad_source}});
+  });
+}
+
+int products_convolution_grad_weights(const products_map *map, const float *grad,
+                                      const float *source, float *grad_weights,
+                                      float *grad_bias) {
+  return Guard([&] {
+    const Problem p(*map);
+    const Ready &ready = Keep(Key(kGradWeights, *map, {grad_bias != nullptr}),
+                              [&] { return MakeGradWeights(p, grad_bias != nullptr); });
+    void *packed = grad_weights;
+    if (ready.reorder) packed = Scratch(kPackedWeights, ready.weights.bytes());
+    Execute(ready.primitive.get(), {{onednn::kSource, &p.source, source},
+                                    {onednn::kGradTarget, &p.target, grad},
+                                    {onednn::kGradWeights, &ready.weights, packed},
+                                    {onednn::kGradBias, &p.bias, grad_bias}});
+    if (!ready.reorder) return;
+    Execute(ready.reorder.get(), {{onednn::kSource, &ready.weights, packed},
+                                  {onednn::kTarget, &ready.plain, grad_weights}});
+  });
+}

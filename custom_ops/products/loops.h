@@ -1,0 +1,62 @@
+// Loops over rows of floats, in one thread: compiled once for each instruction set.
+#ifndef FOCUS_DETR_PRODUCTS_LOOPS_H
+#define FOCUS_DETR_PRODUCTS_LOOPS_H
+
+#include <cstdint>
+
+namespace products {
+
+// What group norm needs of each channel for one image.
+struct ChannelMoments {
+  const float *mean, *scale;  // [C]; scale: one over the standard deviation
+};
+
+struct Loops {
+  // sums [C] += rows [R,C]
+  void (*add_rows)(int64_t rows, int64_t channels, const float *matrix, float *sums);
+  // sums [C] += weight [R] * rows [R,C]
+  void (*add_weighted)(int64_t rows, int64_t channels, const float *matrix, const float *weights,
+                       float *sums);
+  // sums [C] += weight [R] * (rows [R,C] - mean [C])^2
+  void (*add_squares)(int64_t rows, int64_t channels, const float *matrix, const float *weights,
+                      const float *mean, float *sums);
+  // target [R,C] = source * factor [C] + term [C]
+  void (*scale_rows)(int64_t rows, int64_t channels, const float *source, const float *factor,
+                     const float *term, float *target);
+
+  void (*layer_norm)(int64_t rows, int64_t channels, float epsilon, const float *source,
+                     const float *gamma, const float *beta, float *target);
+  // sums [2,C] += what the rows give to the gradients of gamma and beta
+  void (*layer_norm_grad)(int64_t rows, int64_t channels, float epsilon, const float *source,
+                          const float *gamma, const float *grad, float *grad_source, float *sums);
+
+  // sums [2,C] += grad * normed source, grad
+  void (*group_norm_sums)(int64_t rows, int64_t channels, ChannelMoments moments,
+                          const float *source, const float *grad, float *sums);
+  // grad_source = scale * (grad * gamma - weight [R] * (constant [C] + normed source * slope [C]))
+  void (*group_norm_grad)(int64_t rows, int64_t channels, ChannelMoments moments,
+                          const float *source, const float *grad, const float *weights,
+                          const float *gamma, const float *constant, const float *slope,
+                          float *grad_source);
+
+  void (*activation_grad)(int activation, int64_t count, const float *grad, const float *kept,
+                          float *grad_source);
+
+  // matrix [R,C] of logits -> probabilities of softmax(matrix * scale + bias); a bias for each row
+  // lies `bias_stride` numbers behind that of the row before
+  void (*softmax)(int64_t rows, int64_t columns, float scale, const float *bias,
+                  int64_t bias_stride, float *matrix);
+  // grads [R,C] of probabilities -> of the logits, times scale
+  void (*softmax_grad)(int64_t rows, int64_t columns, float scale, const float *probabilities,
+                       float *grads);
+
+  // target [C] = the larger of itself and source, for each channel
+  void (*take_larger)(int64_t channels, const float *source, float *target);
+};
+
+// Those that fit the processor.
+const Loops &Choose();
+
+}  // namespace products
+
+#endif

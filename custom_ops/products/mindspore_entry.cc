@@ -1,0 +1,325 @@
+// Entry points for MindSpore's ops.Custom(func_type="aot").
+//
+// Each operator has three functions: the kernel, the inference of shapes, that of types. MindSpore
+// hands over tensors as arrays of pointers, ranks, shapes and type names, and the operator's
+// attributes as an object. No header of MindSpore is needed: an unknown axis is -1, an unknown rank
+// the shape {-2}.
+// MindSpore's libraries use the older layout of std::string.
+#define _GLIBCXX_USE_CXX11_ABI 0
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "products.h"
+
+// Laid out as MindSpore 2.10's AotExtra; the order of the functions is what counts.
+class Settings {
+ public:
+  virtual ~Settings() = default;
+  virtual bool Has(std::string name) = 0;
+  virtual bool Truth(std::string name) = 0;
+  virtual int64_t Number(std::string name) = 0;
+  virtual float Real(std::string name) = 0;
+  virtual std::string Text(std::string name) = 0;
+  virtual std::vector<int64_t> Numbers(std::string name) = 0;
+};
+
+enum TypeId : int {};                  // as MindSpore passes it, by value
+constexpr auto kFloat32 = TypeId{43};  // mindspore::kNumberTypeFloat32
+
+namespace {
+
+using Shape = std::vector<int64_t>;
+using Types = std::vector<TypeId>;
+
+constexpr int64_t kUnknownRank = -2;
+
+struct Call {
+  Call(int count, void **data, int *ranks, int64_t **shapes, const char **types, void *extra)
+      : count(count), data(data), ranks(ranks), shapes(shapes), types(types),
+        settings(*static_cast<Settings *>(extra)) {}
+
+  int Read(int expected) const {
+    if (count != expected) return PRODUCTS_WRONG_COUNT;
+    for (int i = 0; i < count; ++i) {
+      if (std::strcmp(types[i], "float32") != 0) return PRODUCTS_WRONG_TYPE;
+    }
+    return PRODUCTS_OK;
+  }
+
+  float *operator[](int index) const { return static_cast<float *>(data[index]); }
+
+  int64_t size(int index, int axis) const { return shapes[index][axis]; }
+
+  int64_t last(int index) const { return shapes[index][ranks[index] - 1]; }
+
+  int64_t elements(int index) const { return rows(index) * last(index); }
+
+  int64_t rows(int index) const {  // product of all axes but the last
+    int64_t rows = 1;
+    for (int axis = 0; axis + 1 < ranks[index]; ++axis) rows *= shapes[index][axis];
+    return rows;
+  }
+
+  int activation() const { return static_cast<int>(settings.Number("activation")); }
+
+  int count;
+  void **data;
+  int *ranks;
+  int64_t **shapes;
+  const char **types;
+  Settings &settings;
+};
+
+int Dense(const Call &call, bool sums) {
+  const int target = sums ? 4 : 3;
+  if (const int status = call.Read(target + 1)) return status;
+  const int64_t inputs = call.last(0), outputs = call.last(target);
+  if (call.size(1, 0) != outputs || call.size(1, 1) != inputs || call.size(2, 0) != outputs ||
+      (sums && call.elements(3) != call.elements(target))) {
+    return PRODUCTS_WRONG_SIZE;
+  }
+  return products_dense(call.rows(0), inputs, outputs, call.activation(), call[0], call[1],
+                        call[2], sums ? call[3] : nullptr, call[target]);
+}
+
+// `map` [B,h,w,I], `weights` [O,I/G,k,k]; settings: "place" = stride, top, bottom, left, right, G
+products_map ReadMap(const int64_t *map, const int64_t *weights, const Shape &place) {
+  return {map[0],     map[1],   map[2],   map[3],   weights[0], weights[2],
+          place[5], place[0], place[1], place[2], place[3],   place[4]};
+}
+
+products_map ReadWindow(const int64_t *map, Settings &settings) {
+  const Shape window = settings.Numbers("window");
+  return {map[0], map[1],    map[2],    map[3],    map[3],    window[0],
+          1,      window[1], window[2], window[3], window[4], window[5]};
+}
+
+Shape TargetShape(const products_map &map) {
+  const auto cells = [&](int64_t size, int64_t before, int64_t after) {
+    return size < 0 ? size : products_cells(size, map.kernel, map.stride, before, after);
+  };
+  return {map.batch, cells(map.rows, map.top, map.bottom), cells(map.columns, map.left, map.right),
+          map.outputs};
+}
+
+Shape TargetOfConvolution(int *ranks, int64_t **shapes, void *extra) {
+  if (ranks[0] != 4 || ranks[1] != 4) return {kUnknownRank};
+  Settings &settings = *static_cast<Settings *>(extra);
+  return TargetShape(ReadMap(shapes[0], shapes[1], settings.Numbers("place")));
+}
+
+Shape TargetOfPooling(int *ranks, int64_t **shapes, void *extra) {
+  if (ranks[0] != 4) return {kUnknownRank};
+  return TargetShape(ReadWindow(shapes[0], *static_cast<Settings *>(extra)));
+}
+
+int Convolution(const Call &call, bool sums) {
+  const int target = sums ? 4 : 3;
+  if (const int status = call.Read(target + 1)) return status;
+  const products_map map =
+      ReadMap(call.shapes[0], call.shapes[1], call.settings.Numbers("place"));
+  if (call.size(1, 1) * map.groups != map.inputs || call.size(1, 3) != map.kernel ||
+      call.size(2, 0) != map.outputs || (sums && call.elements(3) != call.elements(target))) {
+    return PRODUCTS_WRONG_SIZE;
+  }
+  return products_convolution(&map, call.activation(), call[0], call[1], call[2],
+                              sums ? call[3] : nullptr, call[target]);
+}
+
+products_groups ReadGroups(const Call &call) {
+  const int64_t batch = call.size(0, 0), cells = batch ? call.rows(0) / batch : 0;
+  return {batch, cells, call.last(0), call.settings.Number("groups")};
+}
+
+// Of an attention over query_key [B,N,2C] with bias [B or 1, 1, N or 1, N].
+int ReadHeads(const Call &call, products_heads *heads) {
+  const int64_t batch = call.size(0, 0), tokens = call.size(0, 1), width = call.size(1, 2);
+  const int64_t *bias = call.shapes[2], number = call.settings.Number("heads");
+  *heads = {batch, tokens, number, width / number, bias[0], bias[2]};
+  const bool fits = call.size(0, 2) == 2 * width && call.elements(1) == batch * tokens * width &&
+                    call.ranks[2] == 4 && (bias[0] == 1 || bias[0] == batch) && bias[1] == 1 &&
+                    (bias[2] == 1 || bias[2] == tokens) && bias[3] == tokens;
+  return fits ? PRODUCTS_OK : PRODUCTS_WRONG_SIZE;
+}
+
+Shape ShapeOf(int index, int *ranks, int64_t **shapes) {
+  return {shapes[index], shapes[index] + ranks[index]};
+}
+
+Shape RowsOf(int index, int64_t outputs, int *ranks, int64_t **shapes) {
+  Shape shape = ShapeOf(index, ranks, shapes);
+  shape.back() = outputs;
+  return shape;
+}
+
+}  // namespace
+
+#define KERNEL(name)                                                                          \
+  extern "C" PRODUCTS_API int name(int count, void **data, int *ranks, int64_t **shapes,      \
+                                   const char **types, void *, void *extra)
+#define CALL Call(count, data, ranks, shapes, types, extra)
+#define ONE_OUTPUT(name, shape)                                                               \
+  extern "C" PRODUCTS_API Shape name##InferShape(int *ranks, int64_t **shapes, void *extra) { \
+    (void)ranks, (void)extra;                                                                 \
+    return shape;                                                                             \
+  }                                                                                           \
+  extern "C" PRODUCTS_API TypeId name##InferType(Types, void *) { return kFloat32; }
+#define OUTPUTS(name, number, ...)                                                            \
+  extern "C" PRODUCTS_API std::vector<Shape> name##InferShape(int *ranks, int64_t **shapes,   \
+                                                              void *) {                       \
+    return __VA_ARGS__;                                                                       \
+  }                                                                                           \
+  extern "C" PRODUCTS_API Types name##InferType(Types, void *) {                              \
+    return Types(number, kFloat32);                                                           \
+  }
+
+// source [..., I], weights [O,I], bias [O] -> [..., O]
+KERNEL(DenseForward) { return Dense(CALL, false); }
+ONE_OUTPUT(DenseForward, RowsOf(0, shapes[1][0], ranks, shapes))
+
+// and residual [..., O]
+KERNEL(DenseSumForward) { return Dense(CALL, true); }
+ONE_OUTPUT(DenseSumForward, RowsOf(0, shapes[1][0], ranks, shapes))
+
+// grad [..., O], weights [O,I] -> [..., I]
+KERNEL(DenseGradSource) {
+  const Call call = CALL;
+  if (const int status = call.Read(3)) return status;
+  return products_dense_grad_source(call.rows(0), call.size(1, 1), call.size(1, 0), call[0],
+                                    call[1], call[2]);
+}
+ONE_OUTPUT(DenseGradSource, RowsOf(0, shapes[1][1], ranks, shapes))
+
+// grad [..., O], source [..., I] -> [O,I], [O]
+KERNEL(DenseGradWeights) {
+  const Call call = CALL;
+  if (const int status = call.Read(4)) return status;
+  if (call.rows(0) != call.rows(1)) return PRODUCTS_WRONG_SIZE;
+  return products_dense_grad_weights(call.rows(0), call.last(1), call.last(0), call[0], call[1],
+                                     call[2], call[3]);
+}
+OUTPUTS(DenseGradWeights, 2,
+        {{shapes[0][ranks[0] - 1], shapes[1][ranks[1] - 1]}, {shapes[0][ranks[0] - 1]}})
+
+// source [B,h,w,I], weights [O,I/G,k,k], bias [O] -> [B,h',w',O]
+KERNEL(ConvolutionForward) { return Convolution(CALL, false); }
+ONE_OUTPUT(ConvolutionForward, TargetOfConvolution(ranks, shapes, extra))
+
+// and residual [B,h',w',O]
+KERNEL(ConvolutionSumForward) { return Convolution(CALL, true); }
+ONE_OUTPUT(ConvolutionSumForward, TargetOfConvolution(ranks, shapes, extra))
+
+// source [B,h,w,I] of which only the shape is read, weights, grad [B,h',w',O] -> [B,h,w,I]
+KERNEL(ConvolutionGradSource) {
+  const Call call = CALL;
+  if (const int status = call.Read(4)) return status;
+  const products_map map = ReadMap(call.shapes[0], call.shapes[1], call.settings.Numbers("place"));
+  return products_convolution_grad_source(&map, call[2], call[1], call[3]);
+}
+ONE_OUTPUT(ConvolutionGradSource, ShapeOf(0, ranks, shapes))
+
+// source, weights of which only the shape is read, grad -> [O,I/G,k,k], [O]
+KERNEL(ConvolutionGradWeights) {
+  const Call call = CALL;
+  if (const int status = call.Read(5)) return status;
+  const products_map map = ReadMap(call.shapes[0], call.shapes[1], call.settings.Numbers("place"));
+  return products_convolution_grad_weights(&map, call[2], call[0], call[3], call[4]);
+}
+OUTPUTS(ConvolutionGradWeights, 2, {ShapeOf(1, ranks, shapes), {shapes[1][0]}})
+
+// grad and what the activation gave (gelu: took), alike -> alike
+KERNEL(ActivationGrad) {
+  const Call call = CALL;
+  if (const int status = call.Read(3)) return status;
+  if (call.elements(0) != call.elements(1)) return PRODUCTS_WRONG_SIZE;
+  return products_activation_grad(call.activation(), call.elements(0), call[0], call[1], call[2]);
+}
+ONE_OUTPUT(ActivationGrad, ShapeOf(0, ranks, shapes))
+
+// source [..., C], gamma [C], beta [C] -> [..., C]
+KERNEL(LayerNormForward) {
+  const Call call = CALL;
+  if (const int status = call.Read(4)) return status;
+  if (call.size(1, 0) != call.last(0) || call.size(2, 0) != call.last(0)) {
+    return PRODUCTS_WRONG_SIZE;
+  }
+  return products_layer_norm(call.rows(0), call.last(0), call.settings.Real("epsilon"), call[0],
+                             call[1], call[2], call[3]);
+}
+ONE_OUTPUT(LayerNormForward, ShapeOf(0, ranks, shapes))
+
+// source, gamma, grad [..., C] -> [..., C], [C], [C]
+KERNEL(LayerNormGrad) {
+  const Call call = CALL;
+  if (const int status = call.Read(6)) return status;
+  return products_layer_norm_grad(call.rows(0), call.last(0), call.settings.Real("epsilon"),
+                                  call[0], call[1], call[2], call[3], call[4], call[5]);
+}
+OUTPUTS(LayerNormGrad, 3,
+        {ShapeOf(0, ranks, shapes), ShapeOf(1, ranks, shapes), ShapeOf(1, ranks, shapes)})
+
+// source [B,h,w,C], counted [B, cells], gamma [C], beta [C] -> [B,h,w,C]
+KERNEL(GroupNormForward) {
+  const Call call = CALL;
+  if (const int status = call.Read(5)) return status;
+  const products_groups groups = ReadGroups(call);
+  if (call.elements(1) != call.rows(0)) return PRODUCTS_WRONG_SIZE;
+  return products_group_norm(&groups, call.settings.Real("epsilon"), call[0], call[1], call[2],
+                             call[3], call[4]);
+}
+ONE_OUTPUT(GroupNormForward, ShapeOf(0, ranks, shapes))
+
+// source, counted, gamma, grad [B,h,w,C] -> [B,h,w,C], [C], [C]
+KERNEL(GroupNormGrad) {
+  const Call call = CALL;
+  if (const int status = call.Read(7)) return status;
+  const products_groups groups = ReadGroups(call);
+  return products_group_norm_grad(&groups, call.settings.Real("epsilon"), call[0], call[1],
+                                  call[2], call[3], call[4], call[5], call[6]);
+}
+OUTPUTS(GroupNormGrad, 3,
+        {ShapeOf(0, ranks, shapes), ShapeOf(2, ranks, shapes), ShapeOf(2, ranks, shapes)})
+
+// source [B,h,w,C] -> [B,h',w',C]; settings: "window" = kernel, stride, top, bottom, left, right
+KERNEL(MaxPoolForward) {
+  const Call call = CALL;
+  if (const int status = call.Read(2)) return status;
+  const products_map map = ReadWindow(call.shapes[0], call.settings);
+  return products_max_pool(&map, call[0], call[1]);
+}
+ONE_OUTPUT(MaxPoolForward, TargetOfPooling(ranks, shapes, extra))
+
+// source, what it gave, grad -> [B,h,w,C]
+KERNEL(MaxPoolGrad) {
+  const Call call = CALL;
+  if (const int status = call.Read(4)) return status;
+  const products_map map = ReadWindow(call.shapes[0], call.settings);
+  return products_max_pool_grad(&map, call[0], call[1], call[2], call[3]);
+}
+ONE_OUTPUT(MaxPoolGrad, ShapeOf(0, ranks, shapes))
+
+// query_key [B,N,2C], value [B,N,C], bias [B or 1, 1, N or 1, N] -> [B,N,C]
+KERNEL(AttentionForward) {
+  const Call call = CALL;
+  if (const int status = call.Read(4)) return status;
+  products_heads heads;
+  if (const int status = ReadHeads(call, &heads)) return status;
+  return products_attention(&heads, call[0], call[1], call[2], call[3]);
+}
+ONE_OUTPUT(AttentionForward, ShapeOf(1, ranks, shapes))
+
+// and grad [B,N,C] -> [B,N,2C], [B,N,C]
+KERNEL(AttentionGrad) {
+  const Call call = CALL;
+  if (const int status = call.Read(6)) return status;
+  products_heads heads;
+  if (const int status = ReadHeads(call, &heads)) return status;
+  return products_attention_grad(&heads, call[0], call[1], call[2], call[3], call[4], call[5]);
+}
+OUTPUTS(AttentionGrad, 2, {ShapeOf(0, ranks, shapes), ShapeOf(1, ranks, shapes)})
+
+int products_interface(void) { return PRODUCTS_INTERFACE; }
+

@@ -1,0 +1,30 @@
+#include "pool.h"
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+namespace products {
+
+#ifdef _OPENMP
+int ThreadCount() { return omp_in_parallel() ? 1 : omp_get_max_threads(); }
+
+bool Pool::get_in_parallel() const { return omp_in_parallel(); }
+#else
+int ThreadCount() { return 1; }
+
+bool Pool::get_in_parallel() const { return false; }
+#endif
+
+int Pool::get_num_threads() const { return ThreadCount(); }
+
+void Pool::parallel_for(int count, const std::function<void(int, int)> &body) {
+#pragma omp parallel for schedule(static, 1)
+  for (int i = 0; i < count; ++i) body(i, count);
+}
+
+uint64_t Pool::get_flags() const { return 0; }
+
+void Pool::wait() {}
+
+}  // namespace products

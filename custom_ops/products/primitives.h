@@ -1,0 +1,95 @@
+// oneDNN's objects with owners, and primitives that are made once for each problem.
+#ifndef FOCUS_DETR_PRODUCTS_PRIMITIVES_H
+#define FOCUS_DETR_PRODUCTS_PRIMITIVES_H
+
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <vector>
+
+#include "onednn.h"
+#include "products.h"
+
+namespace products {
+
+using Sizes = std::vector<int64_t>;
+
+// Thrown inside the library only; entry points return the status.
+struct Failure {
+  int status;
+};
+
+void Check(int status);  // of a function of oneDNN
+
+// A memory's shape, type and strides in numbers; no strides: the format is oneDNN's choice.
+class Layout {
+ public:
+  Layout() = default;
+  Layout(const Sizes &sizes, const Sizes &strides, int type = onednn::kFloat32);
+  static Layout Dense(const Sizes &sizes, int type = onednn::kFloat32);  // row-major
+  static Layout Any(const Sizes &sizes, int type = onednn::kFloat32);
+  static Layout Copy(const onednn::Descriptor *);
+
+  const onednn::Descriptor *get() const { return descriptor_.get(); }
+  uint64_t bytes() const;
+  bool equals(const Layout &other) const;
+
+ private:
+  std::shared_ptr<onednn::Descriptor> descriptor_;
+};
+
+// What a product does with its sums before it writes them.
+struct After {
+  int activation = PRODUCTS_NONE;
+  const Layout *residual = nullptr;  // added before the activation
+};
+
+std::shared_ptr<onednn::Attributes> MakeAttributes(const After &after);
+
+// A primitive, and the layout of weights that it chose.
+struct Ready {
+  std::shared_ptr<onednn::Primitive> primitive;
+  Layout weights;
+  std::shared_ptr<onednn::Primitive> reorder;  // to or from that layout; none if it is the caller's
+  Layout plain;                                // the caller's layout of the weights
+};
+
+using Owned = std::shared_ptr<onednn::Plan>;
+
+Owned Own(onednn::Plan *plan);
+std::shared_ptr<onednn::Primitive> Make(const Owned &plan);
+std::shared_ptr<onednn::Primitive> MakeReorder(const Layout &from, const Layout &to);
+
+// The primitive of a problem, made by `make` at the first call; `key` has all that it depends on
+// but the number of threads. It stays until the process ends.
+const Ready &Keep(Sizes key, const std::function<Ready()> &make);
+
+struct Operand {
+  int index;
+  const Layout *layout;
+  const void *data;
+};
+
+// Runs to the end.
+void Execute(const onednn::Primitive *primitive, std::initializer_list<Operand> operands);
+
+// Work space of the calling thread: valid until it asks for the same `slot` again.
+enum Slot { kPackedWeights, kProbabilities, kProbabilityGradients, kPartialSums, kSlots };
+void *Scratch(Slot slot, uint64_t bytes);
+
+template <typename Body>
+int Guard(const Body &body) {
+  try {
+    body();
+    return PRODUCTS_OK;
+  } catch (const Failure &failure) {
+    return failure.status;
+  } catch (const std::bad_alloc &) {
+    return PRODUCTS_OUT_OF_MEMORY;
+  }
+}
+
+}  // namespace products
+
+#endif

@@ -1,0 +1,44 @@
+// Sharing rows among threads, in blocks that do not depend on their number: so no sum does.
+#ifndef FOCUS_DETR_PRODUCTS_ROWS_H
+#define FOCUS_DETR_PRODUCTS_ROWS_H
+
+#include <algorithm>
+#include <cstdint>
+
+#include "loops.h"
+#include "primitives.h"
+
+namespace products {
+
+constexpr int64_t kRowsOfBlock = 64;
+constexpr int64_t kWorth = 1 << 14;  // numbers for which threads are woken
+
+inline int64_t Blocks(int64_t rows) { return (rows + kRowsOfBlock - 1) / kRowsOfBlock; }
+
+// body(first row, how many, number of the block)
+template <typename Body>
+void ForBlocks(int64_t rows, int64_t channels, const Body &body) {
+#pragma omp parallel for schedule(static) if (rows * channels > kWorth)
+  for (int64_t block = 0; block < Blocks(rows); ++block) {
+    const int64_t first = block * kRowsOfBlock;
+    body(first, std::min(kRowsOfBlock, rows - first), block);
+  }
+}
+
+// sums [width] over all rows: body(first row, how many, sums to add to)
+template <typename Body>
+void SumBlocks(int64_t rows, int64_t width, float *sums, const Body &body) {
+  const auto bytes = static_cast<uint64_t>(Blocks(rows)) * width * sizeof(float);
+  float *partial = static_cast<float *>(Scratch(kPartialSums, bytes));
+  ForBlocks(rows, width, [&](int64_t first, int64_t count, int64_t block) {
+    float *own = partial + block * width;
+    std::fill_n(own, width, 0.0f);
+    body(first, count, own);
+  });
+  std::fill_n(sums, width, 0.0f);
+  Choose().add_rows(Blocks(rows), width, partial, sums);
+}
+
+}  // namespace products
+
+#endif

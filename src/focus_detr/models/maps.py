@@ -1,0 +1,72 @@
+"""Maps of features: [B, C, h, w], or [B, h, w, C] where native products compute them.
+
+``native_products`` decides when a network is built; cells that read a map's shape ask here.
+"""
+
+from __future__ import annotations
+
+from mindspore import Tensor, nn
+
+from focus_detr.ops import products_custom
+from focus_detr.ops.products_choice import native_products
+
+
+def channels_last() -> bool:
+    """Whether networks that are built now have their channels last."""
+    return native_products() is not None
+
+
+class ImagesToMap(nn.Cell):
+    """Images as the data pipeline gives them, as a map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.channels_last = channels_last()
+
+    def construct(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] -> a map."""
+        return images.transpose(0, 2, 3, 1) if self.channels_last else images
+
+
+class MapToTokens(nn.Cell):
+    """A map's cells as tokens, row-major."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.channels_last = channels_last()
+
+    def construct(self, x: Tensor) -> Tensor:
+        """A map -> [B, h*w, C]."""
+        if self.channels_last:
+            return x.reshape(x.shape[0], -1, x.shape[3])  # [B, h*w, C]
+        return x.reshape(x.shape[0], x.shape[1], -1).swapaxes(1, 2)  # [B, h*w, C]
+
+
+class CellMask(nn.Cell):
+    """Which cells of a map are image, so that it multiplies the map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.channels_last = channels_last()
+
+    def construct(self, row_valid: Tensor, column_valid: Tensor) -> Tensor:
+        """[B, h] and [B, w] -> [B, 1, h, w], or [B, h, w, 1]."""
+        if self.channels_last:
+            return row_valid[:, :, None, None] * column_valid[:, None, :, None]
+        return row_valid[:, None, :, None] * column_valid[:, None, None, :]
+
+
+class MaxPool(nn.Cell):
+    """The largest of each window; outside the map nothing counts."""
+
+    def __init__(self, kernel: int, stride: int, padding: int) -> None:
+        super().__init__()
+        library = native_products()
+        if library is None:
+            self.pool = nn.MaxPool2d(kernel, stride, pad_mode="pad", padding=padding)
+        else:
+            self.pool = products_custom.max_pool(library, kernel, stride, padding)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """A map to a map."""
+        return self.pool(x)

@@ -1,0 +1,237 @@
+"""The differentiable operators of ``custom_ops/products``; the cells beside them are their twins.
+
+Each function builds one operator. Derivatives are composed of the library's own, so that what a
+gradient does not need is not computed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mindspore import Tensor, ops
+
+from focus_detr.ops.custom_primitive import build_primitive
+
+ACTIVATIONS = {"none": 0, "relu": 1, "relu6": 2, "gelu": 3}  # enum products_activation
+
+
+def _activation_gradient(library: Path, activation: str) -> ops.Custom:
+    """(gradient, what relu and relu6 gave or gelu took) -> gradient of the argument."""
+    kind = ACTIVATIONS[activation]
+    return build_primitive(
+        library, "ActivationGrad", ("grad", "kept"), ("grad_source",), activation=kind
+    )
+
+
+def dense(library: Path, activation: str) -> ops.Custom:
+    """Source [..., I], weight [O, I], bias [O] -> activation(source weight^T + bias) [..., O]."""
+    inputs, kind = ("source", "weight", "bias"), ACTIVATIONS[activation]
+    plain = build_primitive(library, "DenseForward", inputs, ("target",), activation=0)
+    through = _activation_gradient(library, activation)
+    to_source = build_primitive(library, "DenseGradSource", ("grad", "weight"), ("grad_source",))
+    outputs = ("grad_weight", "grad_bias")
+    to_weight = build_primitive(library, "DenseGradWeights", ("grad", "source"), outputs)
+    activates, takes_argument = activation != "none", activation == "gelu"
+
+    def bprop(
+        source: Tensor, weight: Tensor, bias: Tensor, target: Tensor, grad: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Gradients of the three inputs."""
+        if activates:
+            grad = through(grad, plain(source, weight, bias) if takes_argument else target)
+        grad_weight, grad_bias = to_weight(grad, source)
+        return to_source(grad, weight), grad_weight, grad_bias
+
+    return build_primitive(
+        library, "DenseForward", inputs, ("target",), bprop=bprop, activation=kind
+    )
+
+
+def dense_sum(library: Path) -> ops.Custom:
+    """As ``dense`` without activation, plus a residual [..., O]."""
+    to_source = build_primitive(library, "DenseGradSource", ("grad", "weight"), ("grad_source",))
+    outputs = ("grad_weight", "grad_bias")
+    to_weight = build_primitive(library, "DenseGradWeights", ("grad", "source"), outputs)
+
+    def bprop(
+        source: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        residual: Tensor,
+        target: Tensor,
+        grad: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Gradients of the four inputs."""
+        grad_weight, grad_bias = to_weight(grad, source)
+        return to_source(grad, weight), grad_weight, grad_bias, grad
+
+    inputs = ("source", "weight", "bias", "residual")
+    return build_primitive(
+        library, "DenseSumForward", inputs, ("target",), bprop=bprop, activation=0
+    )
+
+
+def _convolution_gradients(library: Path, place: tuple[int, ...]) -> tuple[ops.Custom, ops.Custom]:
+    """Both take source, weight and the gradient of the convolution."""
+    inputs, outputs = ("source", "weight", "grad"), ("grad_weight", "grad_bias")
+    return (
+        build_primitive(library, "ConvolutionGradSource", inputs, ("grad_source",), place=place),
+        build_primitive(library, "ConvolutionGradWeights", inputs, outputs, place=place),
+    )
+
+
+def convolution(library: Path, place: tuple[int, ...], activation: str) -> ops.Custom:
+    """Source [B, h, w, I], weight [O, I/G, k, k], bias [O] -> [B, h', w', O].
+
+    Args:
+        library: from ``native_products``.
+        place: stride, padding at the top, bottom, left and right, groups.
+        activation: none, relu or relu6.
+    """
+    kind, activates = ACTIVATIONS[activation], activation != "none"
+    through = _activation_gradient(library, activation)
+    to_source, to_weight = _convolution_gradients(library, place)
+
+    def bprop(
+        source: Tensor, weight: Tensor, bias: Tensor, target: Tensor, grad: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Gradients of the three inputs."""
+        if activates:
+            grad = through(grad, target)
+        grad_weight, grad_bias = to_weight(source, weight, grad)
+        return to_source(source, weight, grad), grad_weight, grad_bias
+
+    inputs = ("source", "weight", "bias")
+    return build_primitive(
+        library,
+        "ConvolutionForward",
+        inputs,
+        ("target",),
+        bprop=bprop,
+        place=place,
+        activation=kind,
+    )
+
+
+def convolution_sum(library: Path, place: tuple[int, ...], activation: str) -> ops.Custom:
+    """As ``convolution``, with a residual [B, h', w', O] added before the activation."""
+    kind, activates = ACTIVATIONS[activation], activation != "none"
+    through = _activation_gradient(library, activation)
+    to_source, to_weight = _convolution_gradients(library, place)
+
+    def bprop(
+        source: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        residual: Tensor,
+        target: Tensor,
+        grad: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Gradients of the four inputs."""
+        if activates:
+            grad = through(grad, target)
+        grad_weight, grad_bias = to_weight(source, weight, grad)
+        return to_source(source, weight, grad), grad_weight, grad_bias, grad
+
+    inputs = ("source", "weight", "bias", "residual")
+    return build_primitive(
+        library,
+        "ConvolutionSumForward",
+        inputs,
+        ("target",),
+        bprop=bprop,
+        place=place,
+        activation=kind,
+    )
+
+
+def layer_norm(library: Path, epsilon: float) -> ops.Custom:
+    """Source [..., C], gamma [C], beta [C] -> [..., C]."""
+    outputs = ("grad_source", "grad_gamma", "grad_beta")
+    backward = build_primitive(
+        library, "LayerNormGrad", ("source", "gamma", "grad"), outputs, epsilon=epsilon
+    )
+
+    def bprop(
+        source: Tensor, gamma: Tensor, beta: Tensor, target: Tensor, grad: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Gradients of the three inputs."""
+        grad_source, grad_gamma, grad_beta = backward(source, gamma, grad)
+        return grad_source, grad_gamma, grad_beta
+
+    inputs = ("source", "gamma", "beta")
+    return build_primitive(
+        library, "LayerNormForward", inputs, ("target",), bprop=bprop, epsilon=epsilon
+    )
+
+
+def group_norm(library: Path, groups: int, epsilon: float) -> ops.Custom:
+    """Source [B, h, w, C], counted [B, h*w] of 0 and 1, gamma [C], beta [C] -> [B, h, w, C]."""
+    backward = build_primitive(
+        library,
+        "GroupNormGrad",
+        ("source", "counted", "gamma", "grad"),
+        ("grad_source", "grad_gamma", "grad_beta"),
+        groups=groups,
+        epsilon=epsilon,
+    )
+    zeros = ops.ZerosLike()
+
+    def bprop(
+        source: Tensor,
+        counted: Tensor,
+        gamma: Tensor,
+        beta: Tensor,
+        target: Tensor,
+        grad: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Gradients of the four inputs, zero for what counts."""
+        grad_source, grad_gamma, grad_beta = backward(source, counted, gamma, grad)
+        return grad_source, zeros(counted), grad_gamma, grad_beta
+
+    return build_primitive(
+        library,
+        "GroupNormForward",
+        ("source", "counted", "gamma", "beta"),
+        ("target",),
+        bprop=bprop,
+        groups=groups,
+        epsilon=epsilon,
+    )
+
+
+def max_pool(library: Path, kernel: int, stride: int, padding: int) -> ops.Custom:
+    """[B, h, w, C] -> [B, h', w', C]."""
+    window = (kernel, stride, padding, padding, padding, padding)
+    inputs = ("source", "target", "grad")
+    backward = build_primitive(library, "MaxPoolGrad", inputs, ("grad_source",), window=window)
+
+    def bprop(source: Tensor, target: Tensor, grad: Tensor) -> tuple[Tensor]:
+        """Gradient of the map."""
+        return (backward(source, target, grad),)
+
+    return build_primitive(
+        library, "MaxPoolForward", ("source",), ("target",), bprop=bprop, window=window
+    )
+
+
+def attention(library: Path, heads: int) -> ops.Custom:
+    """query_key [B, N, 2C], value [B, N, C], bias [B or 1, 1, N or 1, N] -> [B, N, C].
+
+    The bias is added to the logits of every head and has no gradient.
+    """
+    inputs = ("query_key", "value", "bias")
+    outputs = ("grad_query_key", "grad_value")
+    backward = build_primitive(library, "AttentionGrad", (*inputs, "grad"), outputs, heads=heads)
+    zeros = ops.ZerosLike()
+
+    def bprop(
+        query_key: Tensor, value: Tensor, bias: Tensor, target: Tensor, grad: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Gradients of the three inputs, zero for the bias."""
+        grad_query_key, grad_value = backward(query_key, value, bias, grad)
+        return grad_query_key, grad_value, zeros(bias)
+
+    return build_primitive(
+        library, "AttentionForward", inputs, ("target",), bprop=bprop, heads=heads
+    )
