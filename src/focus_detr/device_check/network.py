@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from mindspore import ops
 
+from focus_detr.comparing.pictures import draw_picture
 from focus_detr.config.schema import Config
 from focus_detr.data.random_batch import random_batch
 from focus_detr.device_check.attention import Numbers
-from focus_detr.exporting.pictures import draw_picture
 from focus_detr.inference.loading import load_detector
 from focus_detr.inference.postprocess import Detections
 from focus_detr.inference.predictor import Predictor
