@@ -58,6 +58,7 @@ def test_what_was_not_told_is_equal_to_nothing() -> None:
         top.give(None)
         silent = top.seen()
     rest = (np.zeros(1), np.zeros(1, int), np.zeros((1, 4)))
-    for selection in (silent, Selection(SCORES[0], silent.places)):
+    best = np.array([1, 3])
+    for selection in (Selection(silent.scores, best), Selection(SCORES[0], silent.places)):
         computed = Computed([selection], *rest)
         assert prove(["scores"], computed, computed, 1e-3).fault != ""

@@ -162,3 +162,15 @@ def test_what_the_cpu_cannot_do_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
     _answer(monkeypatch, refuse)
     with pytest.raises(FocusDetrError, match=r"a\.safetensors is no checkpoint"):
         list(check_device("CPU", "a.safetensors", 1e-3))
+
+
+def test_a_bad_checkpoint_is_not_blamed_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(task: Task) -> Numbers:
+        if task.checkpoint:
+            raise Refused("a.safetensors is no checkpoint")
+        return BASE
+
+    _answer(monkeypatch, answer)
+    with pytest.raises(FocusDetrError, match=r"a\.safetensors is no checkpoint"):
+        for finding in check_device("GPU", "a.safetensors", 1e-3):
+            assert finding.what.startswith(ATTENTION)
