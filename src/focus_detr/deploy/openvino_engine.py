@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +52,7 @@ class OpenVinoEngine:
         _refuse_precision(core, precision)
         settings = _settings(precision)
         try:
-            model = compiled_model(core, path, settings, graphs)
+            model = _in_a_thread(lambda: compiled_model(core, path, settings, graphs))
             self._request = model.create_infer_request()
         except OpenVinoError as error:
             raise FocusDetrError(f"OpenVINO cannot load {path}: {first_reason(error)}") from error
@@ -75,6 +77,16 @@ class OpenVinoEngine:
             # copies, as the next run writes into the same memory
             tensors = [self._request.get_tensor(name) for name in self._outputs]
             return tuple(np.array(tensor.data) for tensor in tensors)
+
+
+def _in_a_thread(compile_model: Callable[[], Any]) -> Any:
+    """Compile where no signal arrives.
+
+    OpenVINO 2026.4 gives the thread that compiles another stack for signals, and frees that memory
+    with the model: in the main thread the next Ctrl-C would kill the process.
+    """
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(compile_model).result()
 
 
 def _settings(precision: Precision) -> dict[str, Any]:
