@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import sys
 from collections.abc import Callable
@@ -130,3 +131,24 @@ def test_nothing_is_told_to_its_makers_and_the_home_folder_stays_empty(tmp_path:
     done = subprocess.run([sys.executable, "-c", code], env=environment, check=False)
     assert done.returncode == 0
     assert list(home.iterdir()) == []
+
+
+class SignalStack(ctypes.Structure):
+    """``stack_t`` of Linux."""
+
+    _fields_ = [("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+
+
+def signal_stack() -> tuple[int | None, int, int]:
+    """Where signals of this thread run."""
+    found = SignalStack()
+    assert ctypes.CDLL(None).sigaltstack(None, ctypes.byref(found)) == 0
+    return found.start, found.flags, found.size
+
+
+def test_signals_of_the_main_thread_run_where_they_did(tmp_path: Path) -> None:
+    """Otherwise Ctrl-C after the engine is gone would be a segmentation fault."""
+    before = signal_stack()
+    engine = OpenVinoEngine(write_onnx(tmp_path / "a.onnx"), ONNX_GRAPH)
+    engine.run(IMAGES, SIZES)
+    assert signal_stack() == before
