@@ -37,7 +37,7 @@ prepare_environment() {
     local requirements="$repository/$1" stamp="$environment/.installed-$1" wanted
     make_environment
     wanted=$(cd "$repository" &&
-        cat "$1" requirements.txt pyproject.toml setup.py custom_ops/build.py custom_ops/msda/* | cksum)
+        cat "$1" requirements.txt pyproject.toml setup.py custom_ops/build.py custom_ops/msda/* custom_ops/products/* | cksum)
     if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
         echo "installing $1 into $environment (about 1 GB the first time)"
         "$environment/bin/python" -m pip install --quiet --disable-pip-version-check \

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from focus_detr.api.found import Found
     from focus_detr.api.runs import evaluate, export, train
 
-# On AVX-512 processors oneDNN otherwise chooses its reference convolution, which is 100 times
-# slower (MindSpore 2.10). It has to be set before MindSpore loads; a user's own value wins.
-os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
+# On AVX-512 processors MindSpore 2.10 otherwise takes oneDNN's reference convolution, which is 100
+# times slower. It has to be set before MindSpore loads; a user's own value wins. Our own operators
+# need no cap and take it away (ops/products_library.py), for which the second variable is.
+if "ONEDNN_MAX_CPU_ISA" not in os.environ:
+    os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"
+    os.environ["FOCUS_DETR_CAPPED_ONEDNN"] = "1"
 
 # 3 keeps MindSpore's errors only; also read when it loads.
 os.environ.setdefault("GLOG_v", "3")

@@ -13,6 +13,7 @@ from types import ModuleType
 import pytest
 
 from focus_detr.ops import msda_library as library_module
+from focus_detr.ops import native_library, products_library
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "custom_ops" / "build.py"
@@ -100,12 +101,15 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_script_and_package_agree_on_places_and_interface(msda_build: ModuleType) -> None:
-    assert msda_build.cache_folder() == library_module.cache_folder()
+    assert msda_build.cache_folder() == native_library.cache_folder()
     assert msda_build.PACKAGE_FOLDER == ROOT / "src" / "focus_detr" / "ops" / "lib"
-    assert library_module.package_folder().parts[-2:] == msda_build.PACKAGE_FOLDER.parts[-2:]
+    assert native_library.package_folder().parts[-2:] == msda_build.PACKAGE_FOLDER.parts[-2:]
     assert library_module.FILES["CPU"] == msda_build.MSDA.file
     header = (msda_build.MSDA.sources / "msda.h").read_text()
     assert f"#define MSDA_INTERFACE {library_module.INTERFACE}\n" in header
+    assert msda_build.PRODUCTS.file == products_library.FILE
+    header = (msda_build.PRODUCTS.sources / "products.h").read_text()
+    assert f"#define PRODUCTS_INTERFACE {products_library.INTERFACE}\n" in header
 
 
 @pytest.fixture

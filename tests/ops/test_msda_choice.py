@@ -15,17 +15,13 @@ from mindspore import nn
 
 from focus_detr.config.schema import ModelConfig
 from focus_detr.errors import FocusDetrError
-from focus_detr.ops import msda_ascend, msda_choice
+from focus_detr.ops import msda_ascend, msda_choice, native_library
 from focus_detr.ops import msda_library as library_module
 from focus_detr.ops.msda_choice import build_sampling
 from focus_detr.ops.msda_composition import ComposedSampling, PlacedSampling
 from focus_detr.ops.msda_custom import FusedSampling
-from focus_detr.ops.msda_library import (
-    FUNCTIONS,
-    OPERATORS,
-    LibraryError,
-    find_library,
-)
+from focus_detr.ops.msda_library import OPERATORS, find_library
+from focus_detr.ops.native_library import FUNCTIONS, LibraryError
 
 NAME = "libmsda_cpu.so"
 
@@ -36,7 +32,7 @@ def empty_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(library_module.LIBRARY_VARIABLE, raising=False)
     monkeypatch.delenv(msda_choice.CHOICE_VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(library_module, "package_folder", lambda: tmp_path / "package")
+    monkeypatch.setattr(native_library, "package_folder", lambda: tmp_path / "package")
     monkeypatch.setattr(msda_choice, "_told", set())
 
 

@@ -1,6 +1,6 @@
 """A MINDIR file that calls the native library names its path; on another machine it lies elsewhere.
 
-The library is then looked for where ``ops.msda_library`` looks, and a copy of the file that names
+The library is then looked for where ``ops.native_library`` looks, and a copy of the file that names
 the place found is loaded.
 """
 
@@ -12,12 +12,8 @@ from typing import Any
 
 from focus_detr.deploy.mindir_file import nodes
 from focus_detr.errors import FocusDetrError
-from focus_detr.ops.msda_library import (
-    BUILD_COMMANDS,
-    LibraryError,
-    check_library,
-    find_library,
-)
+from focus_detr.ops.msda_library import BUILD_COMMANDS, check_library, find_library
+from focus_detr.ops.native_library import LibraryError
 
 LIBRARY_DEVICE = "CPU"  # whose native library a file with --msda custom calls
 

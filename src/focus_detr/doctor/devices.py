@@ -8,7 +8,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from focus_detr.ops.msda_library import BUILD_COMMANDS, LibraryError, find_library
+from focus_detr.ops.msda_library import BUILD_COMMANDS, find_library
+from focus_detr.ops.native_library import LibraryError
 from focus_detr.runtime import DEVICES
 
 ASCEND = "Ascend"

@@ -16,7 +16,8 @@ from focus_detr.ops.msda_ascend import output_shape
 from focus_detr.ops.msda_builtin import BuiltinSampling
 from focus_detr.ops.msda_composition import ComposedSampling, PlacedSampling
 from focus_detr.ops.msda_custom import FusedSampling
-from focus_detr.ops.msda_library import BUILD_COMMANDS, LibraryError, find_library
+from focus_detr.ops.msda_library import BUILD_COMMANDS, find_library
+from focus_detr.ops.native_library import LibraryError
 from focus_detr.wording import counted
 
 # CANN's operator as its definition names it; MindSpore calls it by aclnn and the name

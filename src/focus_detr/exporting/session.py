@@ -35,6 +35,7 @@ from focus_detr.files import sha256_of, whole_file, writing
 from focus_detr.inference.loading import LoadedDetector, folded_copy, load_detector
 from focus_detr.inference.predictor import image_shapes
 from focus_detr.models.geometry import level_shapes
+from focus_detr.ops.products_choice import plain_products
 
 Report = Callable[[str], None]
 
@@ -65,7 +66,8 @@ class Exporter:
         self.options = options
         self.report = report
         loaded = _load(checkpoint, config)
-        self.exported = folded_copy(loaded)
+        with plain_products():  # the file is for machines without our library
+            self.exported = folded_copy(loaded)
         # the network of the checkpoint as it is, so that folding is compared too
         self.reference = loaded if _runs_here(options) else None
         self.attentions = replace_sampling(self.exported.cell, options.msda)

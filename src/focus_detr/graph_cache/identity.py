@@ -9,7 +9,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ import focus_detr
 from focus_detr.config.loading import to_dict
 from focus_detr.config.schema import Config
 from focus_detr.files import sha256_of
-from focus_detr.ops.msda_library import LibraryError, find_library
+from focus_detr.ops.msda_library import find_library
+from focus_detr.ops.native_library import LibraryError
+from focus_detr.ops.products_choice import native_products
 
 # Whatever is not named here counts, so that a new setting can do no harm. These reach a graph
 # through the shapes of its inputs and the values of its weights, or not at all.
@@ -55,7 +57,7 @@ def run_identity(config: Config, workers: int) -> str:
     facts = {
         "settings": influential(config),
         "sources": list(_sources()),
-        "library": _library(device),
+        "libraries": [_hashed(lambda: find_library(device)), _hashed(native_products)],
         "variables": sorted(pair for pair in os.environ.items() if pair[0].startswith(_VARIABLES)),
         "versions": (ms.__version__, np.__version__, platform.python_version()),
         "machine": (platform.machine(), device),
@@ -118,13 +120,13 @@ def _sources() -> Iterator[tuple[str, str]]:
         yield str(path.relative_to(folder)), sha256_of(path)
 
 
-def _library(device: str) -> tuple[str, str] | None:
-    """The native operator: a graph names its file."""
+def _hashed(find: Callable[[], Path | None]) -> tuple[str, str] | None:
+    """A native library: a graph names its file."""
     try:
-        path = find_library(device)
+        path = find()
     except LibraryError:
         return None
-    return str(path), sha256_of(path)
+    return None if path is None else (str(path), sha256_of(path))
 
 
 def _digest(text: str) -> str:
