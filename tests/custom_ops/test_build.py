@@ -142,3 +142,15 @@ def test_installing_without_a_compiler_succeeds_and_says_so(checkout: Path) -> N
     assert finished.returncode == 0
     assert "deformable attention runs composed, no C++ compiler found" in finished.stderr
     assert (checkout / "build" / "lib" / "focus_detr" / "ops" / "msda.py").exists()
+
+
+def test_without_a_home_there_is_one_sentence(
+    msda_build: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(msda_build.BuildError, match="no home folder; set XDG_CACHE_HOME"):
+        msda_build.cache_folder()
