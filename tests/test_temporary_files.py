@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import pytest
-from exported_files import GRAPH
 
-from focus_detr.deploy.engine import open_engine
 from focus_detr.deploy.lite_log import failures_explained
 from focus_detr.device_check.worker import ATTENTION, Task
 from focus_detr.errors import FocusDetrError
@@ -64,7 +63,6 @@ def _export() -> None:
         *(check_temporary_place, load_mindspore, _log, _export),
         lambda: temporary_folder("x"),
         lambda: Task(ATTENTION, "CPU", "composition").numbers(),
-        lambda: open_engine(Path("a.mindir"), GRAPH),
     ],
 )
 def test_without_a_place_there_is_one_sentence(call: object) -> None:
@@ -94,3 +92,26 @@ def test_commands_say_it_before_mindspore_ends_them(tmp_path: Path, words: list[
     )
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "there is no place for temporary files (No usable temporary directory" in done.stderr
+
+
+def test_an_exported_file_is_refused_before_mindspore_loads(tmp_path: Path) -> None:
+    script = tmp_path / "opening.py"
+    script.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from exported_files import GRAPH\n"
+        "from focus_detr import FocusDetrError\n"
+        "from focus_detr.deploy.engine import open_engine\n"
+        "try:\n    open_engine(Path('a.mindir'), GRAPH)\n"
+        "except FocusDetrError as error:\n    print(error, 'mindspore' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(script)],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("name a folder for them in TMPDIR False\n")
