@@ -30,6 +30,7 @@ from typing import Literal
 import numpy as np
 from model_arguments import check_least
 
+from focus_detr.comparing.pictures import draw_picture
 from focus_detr.deploy.engine_options import (
     ONNX_RUNTIME,
     OPENVINO,
@@ -42,7 +43,6 @@ from focus_detr.deploy.openvino_engine import offered_precisions
 from focus_detr.deploy.sidecar import MINDIR, ONNX, Graph, read_sidecar
 from focus_detr.errors import FocusDetrError
 from focus_detr.exporting.options import ExportOptions, parse_size
-from focus_detr.exporting.pictures import draw_picture
 from focus_detr.exporting.session import Exporter
 from focus_detr.files import write_json
 from focus_detr.inference.loading import load_detector

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ctypes
 import os
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from focus_detr.config.schema import Config, ModelConfig
 from focus_detr.errors import FocusDetrError
+from focus_detr.requirements import missing_modules
 
 if TYPE_CHECKING:
     from model_worker import Calls
@@ -69,8 +69,7 @@ def require_packages() -> None:
     Raises:
         FocusDetrError: a package is missing.
     """
-    missing = [name for name in PACKAGES if find_spec(name) is None]
-    if missing:
+    if missing := missing_modules(PACKAGES):
         pins = " ".join(f"{name}=={version}" for name, version in PACKAGES.items())
         raise FocusDetrError(
             f"the comparison needs {' and '.join(missing)}: python -m pip install {pins}"

@@ -22,9 +22,9 @@ import numpy as np
 import psutil
 from model_arguments import check_least
 
+from focus_detr.comparing.pictures import draw_picture
 from focus_detr.errors import FocusDetrError
 from focus_detr.exporting.options import parse_size
-from focus_detr.exporting.pictures import draw_picture
 from focus_detr.files import write_json
 from focus_detr.inference.opening import Source
 from focus_detr.inference.prediction import Prediction

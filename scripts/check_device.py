@@ -4,10 +4,10 @@
     python scripts/check_device.py --device GPU --checkpoint runs/sample/best.safetensors
 
 Compares deformable attention by each of its implementations, forward and backward; with a
-checkpoint also its detections on a drawn picture, and losses and gradients of a batch. Expect a
-line for each, "equal" or "not here" with the reason, within some minutes; status 1 says that one
-differs or fails, or that nothing was here to compare. On a CPU the native operator is compared with
-MindSpore's operations.
+checkpoint also its detections on a drawn picture, where the CPU takes the device's choices so that
+near ties do not matter, and losses and gradients of a batch. Expect a line for each, "equal" or
+"not here" with the reason, within some minutes; status 1 says that one differs or fails, or that
+nothing was here to compare. On a CPU the native operator is compared with MindSpore's operations.
 """
 
 from __future__ import annotations

@@ -37,3 +37,11 @@ def run_benchmark(
     command = [sys.executable, str(ROOT / "benchmarks" / script), *map(str, arguments)]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")} | variables
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def refusal(script: str, *arguments: object, **variables: str) -> str:
+    """The one sentence with which ``benchmarks/SCRIPT`` refuses its arguments."""
+    finished = run_benchmark(script, *arguments, **variables)
+    assert finished.returncode == 2, finished.stderr
+    assert finished.stderr.count("\n") == 1
+    return finished.stderr

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-from msda_native import Native, NativeError, level_arrays, sizes_of
+from msda_native import Native, Sizes
 from script_module import load_script
 
 DRIVER = Path(__file__).resolve().parents[1] / "benchmarks" / "cuda_driver.py"
@@ -47,24 +47,14 @@ class GpuDevice(Native):
         super().__init__(library)
         self._gpu = _driver().Gpu()
 
-    def _call(
-        self,
-        name: str,
-        value: np.ndarray,
-        levels: Sequence,
-        places: np.ndarray,
-        weights: np.ndarray,
-        *others: np.ndarray,
-    ) -> None:
-        shapes, starts = levels if isinstance(levels[0], np.ndarray) else level_arrays(levels)
-        sizes = sizes_of(value, shapes, places, weights)
-        arrays = (value, shapes, starts, places, weights, *others)
-        buffers = [self._gpu.upload(array) for array in arrays]
+    def _status(
+        self, name: str, sizes: Sizes, inputs: Sequence[np.ndarray], others: Sequence[np.ndarray]
+    ) -> int:
+        buffers = [self._gpu.upload(array) for array in (*inputs, *others)]
         addresses = [ctypes.c_void_p(buffer.address) for buffer in buffers]
-        function = getattr(self.native, name)
-        status = function(ctypes.byref(sizes), *addresses, self._gpu.stream)
-        if status:
-            raise NativeError(status)
-        for array, buffer in zip(others, buffers[5:], strict=True):
-            array[...] = self._gpu.download(buffer)
+        status = getattr(self.native, name)(ctypes.byref(sizes), *addresses, self._gpu.stream)
+        if not status:
+            for array, buffer in zip(others, buffers[len(inputs) :], strict=True):
+                array[...] = self._gpu.download(buffer)
         self._gpu.free_all()
+        return status

@@ -83,13 +83,17 @@ class Native:
     ) -> None:
         shapes, starts = levels if isinstance(levels[0], np.ndarray) else level_arrays(levels)
         sizes = sizes_of(value, shapes, places, weights)
-        tensors = [
-            np.ascontiguousarray(tensor) for tensor in (value, shapes, starts, places, weights)
-        ]
-        pointers = [tensor.ctypes.data_as(ctypes.c_void_p) for tensor in (*tensors, *others)]
-        status = getattr(self.native, name)(ctypes.byref(sizes), *pointers, None)
+        status = self._status(name, sizes, (value, shapes, starts, places, weights), others)
         if status:
             raise NativeError(status)
+
+    def _status(
+        self, name: str, sizes: Sizes, inputs: Sequence[np.ndarray], others: Sequence[np.ndarray]
+    ) -> int:
+        """Call a function, which writes into ``others``."""
+        tensors = [np.ascontiguousarray(tensor) for tensor in inputs]
+        pointers = [tensor.ctypes.data_as(ctypes.c_void_p) for tensor in (*tensors, *others)]
+        return getattr(self.native, name)(ctypes.byref(sizes), *pointers, None)
 
 
 def level_arrays(shapes: Sequence, dtype: type = np.int32) -> tuple[np.ndarray, np.ndarray]:

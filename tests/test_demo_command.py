@@ -151,7 +151,7 @@ def test_a_port_in_use_is_one_sentence(
 def test_without_the_extra_the_command_says_how_to_get_it(
     demo: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(extra, "find_spec", lambda name: None)
+    monkeypatch.setattr(extra, "missing_modules", list)
     assert demo.main(["--checkpoint=x"]) == 2
     error = capsys.readouterr().err
     assert "the demo needs starlette and uvicorn: install it with pip install -e" in error

@@ -24,6 +24,9 @@ from script_module import load_script
 from small_checkpoint import write_small_checkpoint
 
 from focus_detr.commands.export import parse_arguments
+from focus_detr.comparing.guided_detector import GuidedDetector
+from focus_detr.comparing.pictures import draw_picture
+from focus_detr.comparing.proof import FOREGROUND, prove
 from focus_detr.data.image_io import read_image
 from focus_detr.deploy.engine import Engine, open_engine
 from focus_detr.deploy.engine_options import ONNX_RUNTIME, EngineOptions
@@ -32,10 +35,8 @@ from focus_detr.deploy.runner import ExportedPredictor, ModelFile
 from focus_detr.deploy.sidecar import read_sidecar, sidecar_path, write_sidecar
 from focus_detr.exporting import session
 from focus_detr.exporting.comparison import compare_tokens
+from focus_detr.exporting.file_numbers import computed_by_file
 from focus_detr.exporting.onnx_writing import write_onnx
-from focus_detr.exporting.pictures import draw_picture
-from focus_detr.exporting.proof import FOREGROUND, prove
-from focus_detr.exporting.reference import Reference, computed_by_file
 from focus_detr.exporting.writing import write_telling
 from focus_detr.files import sha256_of
 from focus_detr.inference.image_writing import write_image
@@ -67,7 +68,7 @@ class Exported:
     """A checkpoint in a folder with its exports and photographs."""
 
     folder: Path
-    reference: Reference
+    reference: GuidedDetector
 
     @property
     def composed(self) -> Path:
@@ -88,16 +89,16 @@ def exported(
     folder = tmp_path_factory.mktemp("export")
     _write_photographs(folder / "photos")
     write_small_checkpoint(folder / "best.safetensors")
-    references: list[Reference] = []
+    references: list[GuidedDetector] = []
 
-    def only_one(*arguments: Any) -> Reference:
+    def only_one(*arguments: Any) -> GuidedDetector:
         """The reference of the first export, so that it is compiled once."""
-        references[:] = references or [Reference(*arguments)]
+        references[:] = references or [GuidedDetector(*arguments)]
         return references[0]
 
     msda = "--msda=composition"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "Reference", only_one)
+        patch.setattr(session, "GuidedDetector", only_one)
         if isinstance(msda_library_or_problem, Path):
             patch.setenv("FOCUS_DETR_MSDA_LIBRARY", str(msda_library_or_problem))
             msda = "--msda=custom"

@@ -11,7 +11,13 @@ import pytest
 from distributions import install_description
 
 from focus_detr import requirements
-from focus_detr.requirements import CORE, Package, check_packages, installed_packages
+from focus_detr.requirements import (
+    CORE,
+    Package,
+    check_packages,
+    installed_packages,
+    missing_modules,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 NUMPY = "<2,>=1.25"
@@ -70,6 +76,11 @@ def test_what_is_missing_is_left_to_those_who_need_it(monkeypatch: pytest.Monkey
     monkeypatch.setattr(requirements, "version_of", lambda name: None)
     check_packages.__wrapped__()
     assert [package.problem for package in _unfit()] == ["it is not installed"] * len(CORE)
+
+
+def test_missing_modules_are_found_without_importing(others: Path) -> None:
+    (others / "raising.py").write_text("raise ImportError")
+    assert missing_modules(["raising", "no_such_module", "json"]) == ["no_such_module"]
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
-"""Nouns follow their numbers."""
+"""Nouns follow their numbers, and reasons are one line."""
 
 from __future__ import annotations
 
 import pytest
 
-from focus_detr.wording import counted, named
+from focus_detr.wording import counted, first_line, named
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,15 @@ def test_only_one_is_singular(noun: str, plural: str) -> None:
         *(f"0 {plural}", f"1 {noun}", f"2 {plural}", f"21 {plural}"),
     ]
     assert [named(number, noun) for number in (1, 1000)] == [noun, plural]
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        ("no such device", "no such device"),
+        ("\n  no such device\n\n----\nC++ call stack\n----\n", "no such device"),
+        ("", ""),
+    ],
+)
+def test_of_a_librarys_message_the_first_line_is_told(told: str, line: str) -> None:
+    assert first_line(RuntimeError(told)) == line

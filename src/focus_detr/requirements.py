@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 
 from focus_detr.errors import FocusDetrError
 
@@ -87,6 +89,11 @@ def version_of(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
+
+
+def missing_modules(names: Iterable[str]) -> list[str]:
+    """Those of the modules that are not installed."""
+    return [name for name in names if find_spec(name) is None]
 
 
 def _limits() -> dict[str, str]:

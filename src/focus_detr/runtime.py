@@ -19,6 +19,7 @@ from focus_detr.program import called
 from focus_detr.requirements import check_packages
 from focus_detr.screen import prepare_screen, settle_screen, tell, write_nowhere
 from focus_detr.temporary_files import check_temporary_place
+from focus_detr.wording import first_line
 from focus_detr.worker_marks import SUCCESS, leave_mark
 from focus_detr.working_folder import check_working_folder
 
@@ -66,8 +67,7 @@ def prepare_runtime(device: str | None = None) -> str:
     try:
         ms.set_device(name)
     except (RuntimeError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise FocusDetrError(f"device {name} cannot be used: {reason}") from error
+        raise FocusDetrError(f"device {name} cannot be used: {first_line(error)}") from error
     ms.set_context(mode=ms.GRAPH_MODE)
     follow_thread_limit()
     return name

@@ -1,4 +1,4 @@
-"""Numbers in sentences for people."""
+"""Numbers and reasons in sentences for people."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ def counted(number: int, noun: str) -> str:
 def percent(metric: float) -> str:
     """A COCO metric, a fraction, in percent: ``40.6``; ``-`` for -1, where nothing was measured."""
     return "-" if metric < 0 else f"{100 * metric:.1f}"
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception of a library says, without the lines below, such as a call stack."""
+    return str(error).strip().partition("\n")[0]

@@ -101,6 +101,18 @@ def test_any_thread_may_ask(detector: focus_detr.Detector) -> None:
     assert results == [3] * 4
 
 
+def test_kept_models_may_lie_in_the_home_folder(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    focus_detr.load(folder / "dog.onnx", graphs=Path("~/kept"))
+    focus_detr.load(folder / "dog.onnx", graphs="./~/kept")
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("*/*")) == [
+        *("home/kept", "~/kept"),
+    ]
+
+
 def test_a_folder_of_exports_is_opened(folder: Path) -> None:
     assert len(focus_detr.load(folder / "plain", device="CPU")(PICTURE)) == 1
 

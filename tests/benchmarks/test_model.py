@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmark_runs import TINY, run_benchmark
+from benchmark_runs import TINY, refusal, run_benchmark
 
 SCRIPT = "model.py"
 
@@ -52,7 +52,4 @@ def test_forward_pass_is_measured_and_printed(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_is_one_sentence(arguments: tuple[object, ...], sentence: str) -> None:
-    finished = run_benchmark(SCRIPT, *arguments)
-    assert finished.returncode == 2
-    assert sentence in finished.stderr
-    assert finished.stderr.count("\n") == 1
+    assert sentence in refusal(SCRIPT, *arguments)

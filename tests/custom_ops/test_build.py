@@ -115,7 +115,7 @@ def checkout(tmp_path: Path) -> Path:
     folder.mkdir()
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder)
-    for name in ("custom_ops", "src"):
+    for name in ("config", "custom_ops", "src"):
         ignored = shutil.ignore_patterns("lib", "*.egg-info", "__pycache__")
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     return folder
@@ -130,18 +130,28 @@ def build_package(checkout: Path, compiler: str) -> subprocess.CompletedProcess[
     )
 
 
+def built_package(checkout: Path) -> Path:
+    """Its folder is called after the platform where a library goes with it."""
+    (folder,) = (checkout / "build").glob("lib*")
+    return folder / "focus_detr"
+
+
 def test_installing_builds_the_library(checkout: Path, tmp_path: Path) -> None:
     finished = build_package(checkout, str(fake_compiler(tmp_path)))
     assert finished.returncode == 0, finished.stderr
-    folder = checkout / "build" / "lib" / "focus_detr" / "ops"
-    assert (folder / "lib" / "libmsda_cpu.so").exists() and (folder / "msda.py").exists()
+    package = built_package(checkout)
+    assert (package / "ops" / "lib" / "libmsda_cpu.so").exists()
+    assert (package / "ops" / "msda.py").exists()
+    assert (package / "recipes" / "base.yaml").exists()
 
 
 def test_installing_without_a_compiler_succeeds_and_says_so(checkout: Path) -> None:
     finished = build_package(checkout, "no-such-compiler")
     assert finished.returncode == 0
     assert "deformable attention runs composed, no C++ compiler found" in finished.stderr
-    assert (checkout / "build" / "lib" / "focus_detr" / "ops" / "msda.py").exists()
+    package = built_package(checkout)
+    assert (package / "ops" / "msda.py").exists() and (package / "recipes").is_dir()
+    assert not (package / "ops" / "lib").exists()
 
 
 def test_without_a_home_there_is_one_sentence(

@@ -50,3 +50,14 @@ def test_nothing_else_is_a_number(value: object) -> None:
 def test_other_flags_are_refused(value: object) -> None:
     with pytest.raises(FocusDetrError, match="here: 'iscrowd' must be 0 or 1"):
         flag(value, "here", "iscrowd")
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        *((1, True), (1.0, True), ("1.0", True), (" True ", True), ("1", True)),
+        *((0, False), (-0.0, False), ("0.0", False), ("FALSE", False), ("0", False), (None, False)),
+    ],
+)
+def test_flags_in_every_form(value: object, meant: bool) -> None:
+    assert flag(value, "here", "iscrowd") is meant

@@ -27,7 +27,13 @@ def page(folder: Path, inner: str, name: str = "cat") -> VocPage:
         ("<difficult>1</difficult>", True),
         ("<difficult> true </difficult>", True),
         ("<difficult>True</difficult>", True),
+        ("<difficult>Yes</difficult>", True),
+        ("<difficult>1.0</difficult>", True),
         ("<difficult>0</difficult>", False),
+        ("<difficult>0.0</difficult>", False),
+        ("<difficult>no</difficult>", False),
+        ("<difficult>None</difficult>", False),
+        ("<difficult>null</difficult>", False),
         ("<difficult>FALSE</difficult>", False),
         ("<difficult>Unspecified</difficult>", False),
         ("<difficult/>", False),
@@ -40,7 +46,7 @@ def test_difficult_in_every_form(tmp_path: Path, written: str, difficult: bool) 
     assert (item.name, item.box, item.difficult) == ("cat", (10, 20, 50, 60), difficult)
 
 
-@pytest.mark.parametrize("value", ["2", "-1", "maybe"])
+@pytest.mark.parametrize("value", ["2", "-1", "0.5", "maybe"])
 def test_other_values_of_difficult_are_refused(tmp_path: Path, value: str) -> None:
     with pytest.raises(FocusDetrError, match="object 1: 'difficult' must be 0 or 1"):
         page(tmp_path, f"<difficult>{value}</difficult>{BOX}")

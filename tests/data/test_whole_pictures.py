@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from focus_detr.data import whole_pictures
 from focus_detr.data.image_io import read_image
 from focus_detr.data.whole_pictures import is_cut_off
 from focus_detr.errors import FocusDetrError
@@ -74,3 +75,24 @@ def test_a_second_picture_behind_the_first(tmp_path: Path) -> None:
 def test_every_cut_within_the_pixels_is_found(kind: str, share: float) -> None:
     assert is_cut_off(FILES[kind][: int(share * (len(FILES[kind]) - 12))])
     assert not is_cut_off(FILES[kind])
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "progressive", "thumbnail", "restarts"])
+def test_the_last_two_bytes_say_the_same_as_all_markers(kind: str) -> None:
+    whole = FILES[kind]
+    for data in (whole[:end] for end in range(2, len(whole) + 1)):
+        assert is_cut_off(data) == whole_pictures._is_jpeg_cut_off(data)
+
+
+def test_a_whole_jpeg_is_not_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whole_pictures, "_is_jpeg_cut_off", lambda data: pytest.fail("searched"))
+    assert not is_cut_off(FILES["jpeg"])
+
+
+def test_a_file_that_ends_with_its_thumbnail_is_refused(tmp_path: Path) -> None:
+    whole = FILES["thumbnail"]
+    cut = whole[: whole.index(whole_pictures._JPEG_TAIL) + 2]
+    assert len(cut) < len(whole) / 2
+    (tmp_path / "cut").write_bytes(cut)
+    with pytest.raises(FocusDetrError, match=r"cannot decode image .*cut: it is broken"):
+        read_image(tmp_path / "cut")

@@ -10,6 +10,8 @@ from focus_detr.errors import FocusDetrError
 
 def test_only_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     extra.require_extra()
-    monkeypatch.setattr(extra, "find_spec", lambda name: None if name == "uvicorn" else object())
+    monkeypatch.setattr(
+        extra, "missing_modules", lambda names: [n for n in names if n == "uvicorn"]
+    )
     with pytest.raises(FocusDetrError, match=r"^the demo needs uvicorn: install it with"):
         extra.require_extra()

@@ -19,7 +19,7 @@ PATH = Path("a.onnx")
 
 @pytest.fixture
 def only_onnx_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_options, "find_spec", lambda name: name == "onnxruntime" or None)
+    monkeypatch.setattr(engine_options, "missing_modules", lambda names: ["openvino"])
 
 
 def test_openvino_runs_onnx_files_where_it_is_installed() -> None:
@@ -54,6 +54,7 @@ def test_other_files_have_one_engine(kind: Any, name: str) -> None:
             "--precision bf16 is for OpenVINO: leave it out, or choose --engine openvino",
         ),
         ({"engine": "onnxruntime", "graphs": "kept"}, "--graphs kept is for OpenVINO"),
+        ({"graphs": ""}, "the folder of --graphs has an empty name"),
     ],
 )
 def test_what_does_not_go_together_is_refused(given: dict[str, Any], message: str) -> None:

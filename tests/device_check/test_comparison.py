@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 
+from focus_detr.comparing.proof import Computed, Selection
 from focus_detr.device_check.comparison import (
     DIFFERS,
     EQUAL,
@@ -17,16 +18,24 @@ from focus_detr.device_check.comparison import (
     judge_detections,
     judge_numbers,
 )
+from focus_detr.device_check.told import selections_of, told
 from focus_detr.device_check.worker import ATTENTION, DETECTIONS, TRAINING, Refused, Task
 from focus_detr.errors import FocusDetrError
 
 Numbers = Mapping[str, np.ndarray]
 BASE = {"a": np.float32([1, -4, 2]), "b": np.float32([0.5])}
-DETECTED = {
-    "boxes": np.float32([[0, 0, 64, 64], [10, 10, 40, 40], [5, 5, 6, 6]]),
-    "scores": np.float32([0.9, 0.5, 0.1]),
-    "labels": np.array([1, 0, 1]),
-}
+COMPUTED = Computed(
+    [Selection(np.float32([3, 2, 1, 0]), np.int32([0, 1]))],
+    np.float32([0.9, 0.5]),
+    np.int32([1, 0]),
+    np.float32([[0, 0, 0.5, 0.5], [0.1, 0.1, 0.4, 0.4]]),
+)
+DETECTED = told(["foreground scores"], COMPUTED)
+NEAR = np.float32([3, 2.0002, 2, 0])
+
+
+def _answer(monkeypatch: pytest.MonkeyPatch, answer: Callable[[Task], Numbers]) -> None:
+    monkeypatch.setattr(Task, "numbers", answer)
 
 
 @pytest.mark.parametrize(
@@ -52,31 +61,50 @@ def test_zeros_may_be_compared() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "verdict"),
+    ("changed", "verdict", "words"),
     [
-        ({}, EQUAL),
-        ({"scores": np.float32([0.9, 0.5005, 0.1])}, EQUAL),
-        ({"scores": np.float32([0.9, 0.55, 0.1])}, DIFFERS),
-        ({"labels": np.array([0, 0, 1])}, DIFFERS),
+        ({}, EQUAL, "all lists chosen alike"),
+        ({"scores": np.float32([0.9, 0.5005])}, EQUAL, "scores of the detections"),
+        ({"scores": np.float32([0.9, 0.55])}, DIFFERS, "scores of the detections"),
+        ({"labels": np.int32([0, 0])}, DIFFERS, "the labels of the same choices"),
+        ({"among foreground scores": np.float32([3, 2, 1, 0.1])}, DIFFERS, "foreground scores"),
     ],
 )
-def test_detections_need_partners(changed: Numbers, verdict: str) -> None:
-    assert judge_detections(DETECTED, {**DETECTED, **changed}, 1e-3)[0] == verdict
+def test_detections_of_the_same_choices_are_compared(
+    monkeypatch: pytest.MonkeyPatch, changed: Numbers, verdict: str, words: str
+) -> None:
+    _answer(monkeypatch, lambda task: DETECTED)
+    found = judge_detections("a.safetensors", {**DETECTED, **changed}, 1e-3)
+    assert found[0] == verdict and words in found[1]
 
 
-def test_a_larger_tolerance_compares_no_fewer_detections() -> None:
-    low = {**DETECTED, "scores": np.float32([0.0095, 0.005, 0.002])}
-    assert judge_detections(low, low, 1e-2)[0] == EQUAL
+def test_the_cpu_follows_what_the_device_chose(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def follow(task: Task) -> Numbers:
+        assert task.choices is not None
+        asked.append((task.part, task.device, task.msda, task.checkpoint))
+        places = selections_of(task.choices)[0].places
+        return {**DETECTED, "among foreground scores": NEAR, "chosen foreground scores": places}
+
+    _answer(monkeypatch, follow)
+    other = {**DETECTED, "among foreground scores": NEAR[[0, 2, 1, 3]]}
+    other["chosen foreground scores"] = np.int32([0, 2])
+    verdict, words = judge_detections("a.safetensors", other, 1e-3)
+    assert verdict == EQUAL and words.startswith("largest difference of numbers 6.7e-05")
+    assert "1 of 2 places in lists went to another of nearly equal scores" in words
+    assert asked == [(DETECTIONS, "CPU", "composition", "a.safetensors")]
 
 
-def test_no_detections_are_no_proof() -> None:
-    none = {"boxes": np.zeros((0, 4)), "scores": np.zeros(0), "labels": np.zeros(0, int)}
-    verdict, told = judge_detections(none, none, 1e-3)
-    assert verdict == FAILED and "take a better detector" in told
-
-
-def _answer(monkeypatch: pytest.MonkeyPatch, answer: Callable[[Task], Numbers]) -> None:
-    monkeypatch.setattr(Task, "numbers", answer)
+@pytest.mark.parametrize("places", [(0, 0), (0, 2), (1, 0), (0, 10**9)])
+def test_places_that_a_device_cannot_mean_are_not_followed(
+    monkeypatch: pytest.MonkeyPatch, places: tuple[int, int]
+) -> None:
+    _answer(monkeypatch, lambda task: pytest.fail("the CPU follows"))
+    wrong = {**DETECTED, "chosen foreground scores": np.array(places)}
+    verdict, words = judge_detections("a.safetensors", wrong, 1e-3)
+    assert verdict == DIFFERS
+    assert words == "the list by its foreground scores is not of the highest ones"
 
 
 def test_each_part_has_its_finding(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,6 +118,8 @@ def test_each_part_has_its_finding(monkeypatch: pytest.MonkeyPatch) -> None:
             raise FocusDetrError("out of memory")
         if task.device == "Ascend" and task.part == DETECTIONS:
             raise Refused("a score is not finite")
+        if task.part == DETECTIONS:
+            return DETECTED
         scale = 1.1 if task.device == "Ascend" and task.msda == "custom" else 1.0
         return {name: scale * tensor for name, tensor in BASE.items()}
 
@@ -132,3 +162,15 @@ def test_what_the_cpu_cannot_do_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
     _answer(monkeypatch, refuse)
     with pytest.raises(FocusDetrError, match=r"a\.safetensors is no checkpoint"):
         list(check_device("CPU", "a.safetensors", 1e-3))
+
+
+def test_a_bad_checkpoint_is_not_blamed_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(task: Task) -> Numbers:
+        if task.checkpoint:
+            raise Refused("a.safetensors is no checkpoint")
+        return BASE
+
+    _answer(monkeypatch, answer)
+    with pytest.raises(FocusDetrError, match=r"a\.safetensors is no checkpoint"):
+        for finding in check_device("GPU", "a.safetensors", 1e-3):
+            assert finding.what.startswith(ATTENTION)

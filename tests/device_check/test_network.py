@@ -1,4 +1,4 @@
-"""A checkpoint's detections and losses, as devices are compared on them."""
+"""Numbers of a checkpoint: near ties change no verdict, and an error anywhere changes it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mindspore import Tensor
 from model_cases import pynative
 from small_checkpoint import write_small_checkpoint
 
+from focus_detr.comparing.given_selections import GivenTop
+from focus_detr.comparing.proof import DETECTIONS, FOREGROUND, OBJECTS, PROPOSALS, prove
 from focus_detr.device_check.comparison import DIFFERS, EQUAL, judge_detections
 from focus_detr.device_check.network import detection_numbers, training_numbers
+from focus_detr.device_check.told import computed_of, list_names
+from focus_detr.device_check.worker import Task
 from focus_detr.errors import FocusDetrError
+from focus_detr.weights.checkpoint import load_checkpoint, save_checkpoint
+
+TOLERANCE = 1e-3
 
 
 @pytest.fixture(autouse=True)
@@ -21,13 +29,73 @@ def _pynative() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU's part runs in this process."""
+
+    def numbers(task: Task) -> object:
+        return detection_numbers(Path(task.checkpoint), task.choices)
+
+    monkeypatch.setattr(Task, "numbers", numbers)
+
+
+@pytest.mark.usefixtures("here")
 def test_detections_tell_checkpoints_apart(tmp_path: Path) -> None:
     first, same, other = (
-        detection_numbers(write_small_checkpoint(tmp_path / f"{number}.safetensors", seed))
+        write_small_checkpoint(tmp_path / f"{number}.safetensors", seed)
         for number, seed in enumerate((0, 0, 1))
     )
-    assert judge_detections(first, same, 1e-6)[0] == EQUAL
-    assert judge_detections(first, other, 1e-3)[0] == DIFFERS
+    found = detection_numbers(first)
+    assert judge_detections(str(same), found, 1e-6)[0] == EQUAL
+    assert judge_detections(str(other), found, TOLERANCE)[0] == DIFFERS
+
+
+@pytest.mark.usefixtures("here")
+def test_near_ties_that_a_device_decides_otherwise_are_no_difference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = write_small_checkpoint(tmp_path / "a.safetensors")
+    alone = detection_numbers(checkpoint)
+    rng, construct = np.random.default_rng(0), GivenTop.construct
+
+    def nudge(top: GivenTop, scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        values = scores.asnumpy()
+        real = values > -1e38
+        noise = rng.uniform(-0.4, 0.4, values.shape) * TOLERANCE * np.ptp(values[real])
+        nudged = np.where(real, values + noise, values).astype(np.float32)
+        return construct(top, Tensor(nudged), count)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GivenTop, "construct", nudge)
+        device = detection_numbers(checkpoint)
+    verdict, words = judge_detections(str(checkpoint), device, TOLERANCE)
+    assert verdict == EQUAL, words
+    assert "places in lists went to another of nearly equal scores" in words
+    # a comparison in which each chooses for itself refuses the same device
+    plain = prove(list_names(alone), computed_of(alone), computed_of(device), TOLERANCE)
+    assert plain.difference > 10 * TOLERANCE and plain.fault != ""
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("bias", "where"),
+    [
+        ("foreground_selector.score_mlp.output.bias", FOREGROUND),
+        ("class_heads.1.bias", OBJECTS.format(1)),
+        ("encoder.layers.0.ffn.linear1.bias", PROPOSALS),
+        ("decoder.layers.0.cross_attention.sampling_offsets.bias", DETECTIONS),
+        ("class_heads.0.bias", DETECTIONS),
+        ("box_heads.0.layers.2.bias", "boxes of the detections"),
+    ],
+)
+def test_the_sign_of_one_bias_is_a_difference(tmp_path: Path, bias: str, where: str) -> None:
+    right = write_small_checkpoint(tmp_path / "right.safetensors")
+    loaded = load_checkpoint(right)
+    tensors = {**loaded.tensors, bias: -loaded.tensors[bias]}
+    wrong = tmp_path / "wrong.safetensors"
+    save_checkpoint(wrong, tensors, loaded.metadata)
+    verdict, words = judge_detections(str(right), detection_numbers(wrong), TOLERANCE)
+    assert verdict == DIFFERS and f"differ are the {where}, by" in words
 
 
 def test_a_batch_gives_every_loss_and_the_gradients_of_every_part(tmp_path: Path) -> None:

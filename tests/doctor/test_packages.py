@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from focus_detr.doctor import packages
-from focus_detr.doctor.packages import core_packages, import_problems, missing_modules
+from focus_detr.doctor.packages import core_packages, import_problems
 from focus_detr.requirements import CORE
 
 
@@ -54,8 +54,3 @@ def test_a_module_that_raises_or_kills_python_is_found(others: Path) -> None:
         "killing": "importing it ends Python with status -9",
         "leaving": "SystemExit: 3",
     }
-
-
-def test_missing_modules_are_found_without_importing(others: Path) -> None:
-    (others / "raising.py").write_text("raise ImportError")
-    assert missing_modules(["raising", "no_such_module", "json"]) == ["no_such_module"]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from exported_files import GRAPH
 
+from focus_detr.comparing.proof import FOREGROUND, Computed, Selection
 from focus_detr.deploy.replay import Replayed
 from focus_detr.errors import FocusDetrError
-from focus_detr.exporting.proof import FOREGROUND, Computed, Selection
 from focus_detr.exporting.proving import prove_file
 from focus_detr.inference.postprocess import Detections
 from focus_detr.inference.prediction import Prediction

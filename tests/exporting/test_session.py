@@ -11,13 +11,13 @@ import pytest
 from mindspore import nn
 from small_checkpoint import CLASSES, NETWORK, TEST_SIZE, write_small_checkpoint
 
+from focus_detr.comparing.proof import Computed, Selection
 from focus_detr.config.schema import Config, PositionConfig
 from focus_detr.deploy.replay import Replayed
 from focus_detr.deploy.sidecar import Graph, read_sidecar
 from focus_detr.errors import FocusDetrError
 from focus_detr.exporting import session
 from focus_detr.exporting.options import ExportOptions
-from focus_detr.exporting.proof import Computed, Selection
 from focus_detr.exporting.session import Exporter
 from focus_detr.files import sha256_of
 from focus_detr.inference import loading
@@ -84,7 +84,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setenv("FOCUS_DETR_MSDA", "composition")
     monkeypatch.setattr(session, "write_graph", write_bytes)
     monkeypatch.setattr(session, "write_telling", write_more_bytes)
-    monkeypatch.setattr(session, "Reference", FakeReference)
+    monkeypatch.setattr(session, "GuidedDetector", FakeReference)
     monkeypatch.setattr(session, "replay", replayed(FOUND))
     return monkeypatch
 
@@ -181,7 +181,7 @@ def test_a_wrong_fold_would_be_compared_with_the_norms_of_the_checkpoint(
         def __init__(self, loaded: LoadedDetector, *others: object) -> None:
             used.append(loaded.cell.model)
 
-    fakes.setattr(session, "Reference", Noting)
+    fakes.setattr(session, "GuidedDetector", Noting)
     exporter = Exporter(checkpoint, ExportOptions(tmp_path / "a.mindir", ((64, 96),)), report=str)
     exporter.run(PICTURES)
     stored, found = load_checkpoint(checkpoint).tensors, read(used[0])

@@ -86,7 +86,10 @@ def test_weights_that_do_not_fit_into_one_file_are_refused(
 
 def test_packages_for_onnx_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     require_packages(Path("a.onnx"))
-    monkeypatch.setattr(writing, "find_spec", lambda name: None if name == "onnx" else object())
+    monkeypatch.setattr(writing, "missing_modules", list)
     require_packages(Path("a.mindir"))
     with pytest.raises(FocusDetrError, match=r"a\.onnx needs onnx: `pip install -e '\.\[onnx"):
+        require_packages(Path("a.onnx"))
+    monkeypatch.setattr(writing, "installed_engines", tuple)
+    with pytest.raises(FocusDetrError, match=r"a\.onnx needs onnx and onnxruntime: `pip"):
         require_packages(Path("a.onnx"))

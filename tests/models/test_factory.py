@@ -11,7 +11,8 @@ from mindspore import Tensor
 from model_cases import SMALL_CLASSES, small_config
 
 from focus_detr.config.schema import Config, ForegroundSelectorConfig, LossConfig
-from focus_detr.models.factory import build_criterion, build_model
+from focus_detr.models.factory import build_criterion, build_model, build_training_loss
+from focus_detr.weights.checkpoint import model_tensors
 
 OVERLAPPING = ((-1, 64), (64, 256), (128, 512), (256, 999999))
 
@@ -67,3 +68,13 @@ def test_keep_ratio_and_cascade_decide_how_many_tokens_are_refined(
 ) -> None:
     config = small_config(encoder=replace(small_config().encoder, **encoder))
     assert build_model(config, SMALL_CLASSES).ranking.static_counts(1000) == counts
+
+
+def test_the_seed_of_a_training_draws_its_first_weights() -> None:
+    config = _config()
+    config = replace(config, train=replace(config.train, seed=7))
+    ours = model_tensors(build_training_loss(config, SMALL_CLASSES).model)
+    for seed, same in ((7, True), (0, False)):
+        theirs = model_tensors(build_model(config.model, SMALL_CLASSES, seed=seed))
+        assert ours.keys() == theirs.keys()
+        assert all(np.array_equal(ours[name], theirs[name]) for name in ours) is same

@@ -212,13 +212,15 @@ def test_command_takes_a_backbone_both_ways(
 
 
 def test_command_keeps_the_test_size_of_given_settings(
-    tmp_path: Path, small_state: dict[str, np.ndarray]
+    tmp_path: Path, small_state: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, ours, settings = (tmp_path / name for name in ("a.pth", "a.safetensors", "a.yaml"))
+    monkeypatch.chdir(tmp_path)
+    source, ours, settings = (Path(name) for name in ("a.pth", "a.safetensors", "~/a.yaml"))
+    settings.parent.mkdir()
     write_state_dict(source, small_state)
     config = Config(model=SMALL, data=DataConfig(test_short_side=240, test_max_side=320))
     settings.write_text(dump_yaml(config))
-    expected = {"--recipe=r50_12ep": (800, 1333), f"--config={settings}": (240, 320)}
+    expected = {"--recipe=r50_12ep": (800, 1333), "--config=./~/a.yaml": (240, 320)}
     for choice, size in expected.items():
         assert _command()([str(source), str(ours), choice]) == 0
         data = load_detector(ours).data

@@ -18,7 +18,7 @@ from focus_detr.deploy.sidecar import SUFFIXES
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.opening import Source
 from focus_detr.inference.session import PicturePredictor
-from focus_detr.user_paths import user_path
+from focus_detr.user_paths import path_text, user_path
 
 # all detectors run in it, one after the other, whatever threads ask: MindSpore keeps its mode for
 # each thread, and compiles in one at a time
@@ -137,7 +137,7 @@ def load(
         max_side,
         tokens=tokens,
         device=device,
-        options=EngineOptions(engine, precision, None if graphs is None else str(graphs)),
+        options=EngineOptions(engine, precision, None if graphs is None else path_text(graphs)),
     )
     predictor, threshold = _thread.submit(partial(source.open)).result()
     return Detector(predictor, threshold, str(file))

@@ -20,7 +20,7 @@ from typing import Any, get_args
 from focus_detr.command_line import build_parser
 from focus_detr.config.loading import load_config
 from focus_detr.runtime import command
-from focus_detr.user_paths import user_path
+from focus_detr.user_paths import path_text, user_path
 from focus_detr.weights.backbones import backbone_to_torch
 from focus_detr.weights.checkpoint import load_checkpoint, save_checkpoint
 from focus_detr.weights.convert import (
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     settings.add_argument(
         "--config",
-        type=user_path,
+        type=path_text,
         help="settings of a network that differs from the published ones",
     )
     parser.add_argument(

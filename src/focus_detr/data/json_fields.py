@@ -1,4 +1,4 @@
-"""Fields of entries in JSON files, in every form that exports give them."""
+"""Fields of entries in label files, JSON above all, in every form that exports give them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ImageId = int | str
 _LARGEST_EXACT = 2**53  # above it float64 skips whole numbers
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,999})")  # as Python would write it, so nothing is lost
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_FLAGS = {"0": False, "1": True, "false": False, "true": True}
+_FLAGS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
 
 
 def whole_number(value: object) -> int | None:

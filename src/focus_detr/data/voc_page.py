@@ -10,12 +10,15 @@ from xml.etree.ElementTree import Element
 
 from focus_detr.checks import is_finite_number
 from focus_detr.data.annotations import MAX_SIDE
+from focus_detr.data.json_fields import flag
 from focus_detr.data.text_files import read_xml
 from focus_detr.errors import FocusDetrError
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
-_YES = frozenset({"1", "true", "yes", "1.0"})
-_NO = frozenset({"0", "false", "no", "0.0", "", "unspecified", "none", "null"})
+_WORDS = {  # of tools for VOC, besides those that are flags everywhere
+    **{"yes": True, "no": False},
+    **dict.fromkeys(("", "unspecified", "none", "null")),
+}
 _POINT = ("x", "y")
 
 Box = tuple[float, float, float, float]  # x, y, width, height in pixels, counted from 0
@@ -76,10 +79,9 @@ def _object(item: Element, where: str) -> VocObject:
     name = (item.findtext("name") or "").strip()
     if not name:
         raise FocusDetrError(f"{where} has no 'name'")
-    difficult = (item.findtext("difficult") or "").strip()
-    if difficult.lower() not in _YES | _NO:
-        raise FocusDetrError(f"{where}: 'difficult' must be 0 or 1, not {difficult!r}")
-    return VocObject(name, _box(item, where), difficult.lower() in _YES)
+    text = (item.findtext("difficult") or "").strip()
+    difficult = flag(_WORDS.get(text.lower(), text), where, "difficult")
+    return VocObject(name, _box(item, where), difficult)
 
 
 def _box(item: Element, where: str) -> Box:

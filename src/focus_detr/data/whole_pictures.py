@@ -9,6 +9,9 @@ from focus_detr.data.png_chunks import END, PIXELS, START, png_chunks
 
 _JPEG_START = b"\xff\xd8"
 _JPEG_END = 0xD9
+# coded pixels never hold these two, so a file with pixels that stops at them has all of its own;
+# one that stops at a thumbnail's has no pixels yet, which is for the decoder to tell
+_JPEG_TAIL = bytes((0xFF, _JPEG_END))
 _JPEG_SCAN = 0xDA
 _JPEG_LONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
 _MARKER = re.compile(rb"\xff([^\x00\xff])")
@@ -22,7 +25,7 @@ def is_cut_off(data: bytes) -> bool:
     is that of the first picture. A thumbnail in the header has an end of its own.
     """
     if data.startswith(_JPEG_START):
-        return _is_jpeg_cut_off(data)
+        return not data.endswith(_JPEG_TAIL) and _is_jpeg_cut_off(data)
     return data.startswith(START) and _is_png_cut_off(data)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from focus_detr.errors import FocusDetrError
 from focus_detr.program import install_command
+from focus_detr.requirements import missing_modules
 
 _PACKAGES = ("starlette", "uvicorn")
 
@@ -16,8 +15,7 @@ def require_extra() -> None:
     Raises:
         FocusDetrError: naming what is missing and the command that installs it.
     """
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
-    if missing:
+    if missing := missing_modules(_PACKAGES):
         raise FocusDetrError(
             f"the demo needs {' and '.join(missing)}: install it with {install_command('demo')}"
         )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 from focus_detr.deploy.sidecar import ONNX, Graph
 from focus_detr.errors import FocusDetrError
+from focus_detr.program import install_command
+from focus_detr.requirements import missing_modules
 
 OPENVINO, ONNX_RUNTIME = "openvino", "onnxruntime"  # names of their modules, too
 ENGINES = (OPENVINO, ONNX_RUNTIME)  # for ONNX files; the quicker one first
+_NAMES_AND_EXTRAS = {OPENVINO: ("OpenVINO", "openvino"), ONNX_RUNTIME: ("ONNX Runtime", "onnx")}
 Precision = Literal["f32", "bf16", "f16"]
 PRECISIONS: tuple[Precision, ...] = ("f32", "bf16", "f16")
 _ONLY_ENGINES = {"mindspore": "MindSpore", "lite": "MindSpore Lite"}  # of files that have no choice
@@ -37,6 +39,8 @@ class EngineOptions:
         ):
             if value is not None and value not in known:
                 raise FocusDetrError(f"unknown {name} {value}, expected one of {', '.join(known)}")
+        if self.graphs == "":
+            raise FocusDetrError("the folder of --graphs has an empty name")
         given = self._given(engine=False)
         if self.engine not in (None, OPENVINO) and given:
             raise FocusDetrError(
@@ -79,7 +83,7 @@ class EngineOptions:
     def _usual(self) -> str:
         """What asks for OpenVINO gets it, be it that it says it is missing."""
         asked = self._given(engine=False)
-        return OPENVINO if asked or find_spec(OPENVINO) is not None else ONNX_RUNTIME
+        return OPENVINO if asked or OPENVINO in installed_engines() else ONNX_RUNTIME
 
     def _given(self, *, engine: bool) -> str:
         """The first option that was given, in the user's words; '' if none was."""
@@ -96,4 +100,16 @@ USUAL = EngineOptions()
 
 def installed_engines() -> tuple[str, ...]:
     """Those of ``ENGINES`` that are installed."""
-    return tuple(name for name in ENGINES if find_spec(name) is not None)
+    missing = missing_modules(ENGINES)
+    return tuple(name for name in ENGINES if name not in missing)
+
+
+def engine_missing(path: Path | str, engine: str) -> FocusDetrError:
+    """What to say where an engine is not installed.
+
+    Args:
+        path: what needs it.
+        engine: of ``ENGINES``.
+    """
+    name, extra = _NAMES_AND_EXTRAS[engine]
+    return FocusDetrError(f"{path} needs {name}: `{install_command(extra)}`")

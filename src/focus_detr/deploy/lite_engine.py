@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from focus_detr.deploy.lite_log import FAILURES, failures_explained, first_line
+from focus_detr.deploy.lite_log import FAILURES, failures_explained
 from focus_detr.deploy.sidecar import (
     Graph,
     Inputs,
@@ -20,7 +20,7 @@ from focus_detr.deploy.sidecar import (
     refuse_other_inputs,
 )
 from focus_detr.errors import FocusDetrError
-from focus_detr.wording import counted
+from focus_detr.wording import counted, first_line
 
 _DEVICE = "Ascend"
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.temporary_files import placing
+from focus_detr.wording import first_line
 
 FAILURES = (RuntimeError, ValueError, TypeError)  # what its Python interface raises
 
@@ -49,11 +50,6 @@ def failures_explained(what: str) -> Iterator[None]:
             reason = cause(_read(log.fileno())) or first_line(error)
             raise FocusDetrError(f"{what}: {reason}") from error
         os.write(_STDERR, _read(log.fileno()).encode())  # warnings go where they would have gone
-
-
-def first_line(error: Exception) -> str:
-    """What an exception says, without the call stack below it."""
-    return str(error).strip().partition("\n")[0]
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.runtime import prepare_runtime
 from focus_detr.temporary_files import temporary_folder
 from focus_detr.user_paths import check_utf8
+from focus_detr.wording import first_line
 
 _DEVICES = {"ascend": "Ascend", "custom": LIBRARY_DEVICE}  # that a choice of --msda runs on
 
@@ -56,5 +57,4 @@ def _load(path: Path) -> nn.GraphCell:
     try:
         return nn.GraphCell(ms.load(str(path)))
     except (RuntimeError, ValueError, TypeError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise FocusDetrError(f"MindSpore cannot load {path}: {reason}") from error
+        raise FocusDetrError(f"MindSpore cannot load {path}: {first_line(error)}") from error

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from focus_detr.deploy.engine_options import ONNX_RUNTIME, engine_missing
 from focus_detr.deploy.onnx_file import refuse_other_device, refuse_other_tensors
 from focus_detr.deploy.sidecar import INPUTS, Graph, Inputs
 from focus_detr.errors import FocusDetrError
-from focus_detr.program import install_command
 from focus_detr.runtime import thread_limit
+from focus_detr.wording import first_line
 
 _TYPES = {"tensor(uint8)": "uint8", "tensor(int32)": "int32", "tensor(float)": "float32"}
 
@@ -31,9 +32,7 @@ class OnnxEngine:
         try:
             import onnxruntime
         except ImportError as error:
-            raise FocusDetrError(
-                f"{path} needs ONNX Runtime: `{install_command('onnx')}`"
-            ) from error
+            raise engine_missing(path, ONNX_RUNTIME) from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = thread_limit() or 0  # 0: all cores
         try:
@@ -41,7 +40,7 @@ class OnnxEngine:
                 str(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # its errors have no class in common
-            raise FocusDetrError(f"ONNX Runtime cannot load {path}: {_reason(error)}") from error
+            raise FocusDetrError(f"ONNX Runtime cannot load {path}: {first_line(error)}") from error
         given = [item.name for item in self._session.get_outputs()]
         refuse_other_tensors(path, graph, _inputs(self._session), given)
 
@@ -55,12 +54,8 @@ class OnnxEngine:
         try:
             return tuple(self._session.run(self._outputs, named))
         except Exception as error:
-            reason = _reason(error)
+            reason = first_line(error)
             raise FocusDetrError(f"ONNX Runtime cannot run {self._path}: {reason}") from error
-
-
-def _reason(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
 
 
 def _inputs(session: Any) -> Inputs:

@@ -17,7 +17,6 @@ from typing import Any
 from focus_detr.deploy.openvino_package import DEVICE, OpenVinoError, first_reason
 from focus_detr.files import sha256_of
 from focus_detr.graph_cache.store import GraphStore
-from focus_detr.user_paths import user_path
 
 _NAME = "openvino-model"
 _KEPT = 16  # models: files for several shapes, precisions and numbers of threads
@@ -40,7 +39,7 @@ def compiled_model(core: Any, path: Path, settings: Mapping[str, Any], graphs: s
     if graphs is None:
         return core.compile_model(core.read_model(path), DEVICE, settings)
     identity = _identity(core, path, settings)
-    store = GraphStore(user_path(graphs), identity, keep=_KEPT)
+    store = GraphStore(Path(graphs), identity, keep=_KEPT)
     kept = store.load(_NAME)
     if kept is not None:
         try:

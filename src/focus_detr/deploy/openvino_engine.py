@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from focus_detr.deploy.openvino_package import DEVICE, OpenVinoError, first_reas
 from focus_detr.deploy.sidecar import INPUTS, Graph, Inputs
 from focus_detr.errors import FocusDetrError
 from focus_detr.runtime import thread_limit
+
+Answer = TypeVar("Answer")
 
 _CAPABILITIES = {"f32": "FP32", "bf16": "BF16", "f16": "FP16"}  # of a processor
 
@@ -46,11 +50,8 @@ class OpenVinoEngine:
                 compute in that precision.
         """
         refuse_other_device(path, device)
-        core = load_openvino(path).Core()
-        _refuse_precision(core, precision)
-        settings = _settings(precision)
         try:
-            model = compiled_model(core, path, settings, graphs)
+            model = _in_a_thread(lambda: _compiled(path, precision, graphs))
             self._request = model.create_infer_request()
         except OpenVinoError as error:
             raise FocusDetrError(f"OpenVINO cannot load {path}: {first_reason(error)}") from error
@@ -77,6 +78,22 @@ class OpenVinoEngine:
             return tuple(np.array(tensor.data) for tensor in tensors)
 
 
+def _in_a_thread(work: Callable[[], Answer]) -> Answer:
+    """What ``work`` gives, computed where no signal arrives.
+
+    OpenVINO 2026.4 gives the thread that loads its plugin another stack for signals, and frees that
+    memory with the plugin: in the main thread the next Ctrl-C would kill the process.
+    """
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(work).result()
+
+
+def _compiled(path: Path, precision: Precision, graphs: str | None) -> Any:
+    core = load_openvino(path).Core()
+    _refuse_precision(core, precision)
+    return compiled_model(core, path, _settings(precision), graphs)
+
+
 def _settings(precision: Precision) -> dict[str, Any]:
     settings: dict[str, Any] = {
         # or OpenVINO takes bf16 wherever the processor has it
@@ -96,7 +113,8 @@ def offered_precisions() -> tuple[Precision, ...]:
     Raises:
         FocusDetrError: OpenVINO is not installed.
     """
-    return _offered(load_openvino().Core())
+    module = load_openvino()
+    return _in_a_thread(lambda: _offered(module.Core()))
 
 
 def _offered(core: Any) -> tuple[Precision, ...]:

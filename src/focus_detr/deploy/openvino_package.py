@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+from focus_detr.deploy.engine_options import OPENVINO, engine_missing
 from focus_detr.errors import FocusDetrError
-from focus_detr.program import install_command
 
 DEVICE = "CPU"
 OpenVinoError = (RuntimeError, ValueError, TypeError)  # what its functions raise
@@ -31,9 +31,9 @@ def load_openvino(path: Path | str = "this") -> ModuleType:
     """
     try:
         with _hidden(_TELEMETRY):
-            return importlib.import_module("openvino")
+            return importlib.import_module(OPENVINO)
     except ModuleNotFoundError as error:
-        raise FocusDetrError(f"{path} needs OpenVINO: `{install_command('openvino')}`") from error
+        raise engine_missing(path, OPENVINO) from error
     except ImportError as error:
         raise FocusDetrError(f"OpenVINO cannot be imported: {first_reason(error)}") from error
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from mindspore import Tensor, nn, ops
 
+from focus_detr.device_check.told import Numbers
 from focus_detr.ops.msda_choice import AUTO, build_sampling
 
 SHAPES = ((32, 40), (16, 20), (8, 10), (4, 5))
@@ -14,8 +13,6 @@ HEADS, DEPTH, POINTS = 8, 32, 4
 QUERIES = {"points": 900, "boxes": 5}  # many, and fewer than the built-in primitive takes
 _FROM_KINK = 0.05  # pixels; closer, rounding decides between two gradients
 _REACH = 3.0  # pixels, standard deviation of the offsets
-
-Numbers = Mapping[str, np.ndarray]
 
 
 class _Probe(nn.Cell):

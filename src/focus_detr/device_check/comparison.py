@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 
+from focus_detr.comparing.proof import fault_of_lists, prove
+from focus_detr.device_check.told import Numbers, computed_of, list_names, selections_of
 from focus_detr.device_check.worker import ATTENTION, DETECTIONS, TRAINING, Refused, Task
 from focus_detr.errors import FocusDetrError
-
-if TYPE_CHECKING:
-    from focus_detr.device_check.attention import Numbers
 
 EQUAL, DIFFERS, MISSING, FAILED = "equal", "DIFFERS", "not here", "FAILED"
 CPU = "CPU"
 _COMPOSITION = "composition"
 _IMPLEMENTATIONS = (_COMPOSITION, "custom", "builtin")  # a device's own, the last is preferred
-_TIE = 1e-3  # scores so close to the last one of a list may or may not be in it
 _TINY = 1e-30  # instead of a largest number of 0
 
-Judge = Callable[["Numbers", "Numbers", float], tuple[str, str]]
+Judge = Callable[[Numbers], tuple[str, str]]  # of what a device told
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,8 @@ def check_device(device: str, checkpoint: str | None, tolerance: float) -> Itera
     Args:
         device: as MindSpore spells it.
         checkpoint: a detector's, whose detections and losses are compared; None: neither.
-        tolerance: largest difference, relative to the largest number of a tensor; of a score, and
-            of a box in units of the picture's longer side.
+        tolerance: largest difference, relative to the largest number of a tensor; of detections
+            as ``proof.prove`` takes it.
 
     Raises:
         FocusDetrError: the CPU cannot do it, for want of a good checkpoint for example.
@@ -54,14 +52,17 @@ def check_device(device: str, checkpoint: str | None, tolerance: float) -> Itera
     for msda in _IMPLEMENTATIONS:
         if (device, msda) != (CPU, _COMPOSITION):
             task = Task(ATTENTION, device, msda)
-            finding = _compared(task, expected, tolerance, judge_numbers)
+            finding = _found(task, partial(judge_numbers, expected, tolerance=tolerance))
             used = msda if finding.verdict in (EQUAL, DIFFERS) else used
             yield finding
     if checkpoint is None:
         return
-    for part, judge in ((DETECTIONS, judge_detections), (TRAINING, judge_numbers)):
-        expected = _reference(Task(part, CPU, _COMPOSITION, checkpoint))
-        yield _compared(Task(part, device, used, checkpoint), expected, tolerance, judge)
+    # first, as it refuses what is no good checkpoint
+    expected = _reference(Task(TRAINING, CPU, _COMPOSITION, checkpoint))
+    follow = partial(judge_detections, checkpoint, tolerance=tolerance)
+    yield _found(Task(DETECTIONS, device, used, checkpoint), follow)
+    judge = partial(judge_numbers, expected, tolerance=tolerance)
+    yield _found(Task(TRAINING, device, used, checkpoint), judge)
 
 
 def judge_numbers(expected: Numbers, found: Numbers, tolerance: float) -> tuple[str, str]:
@@ -72,16 +73,21 @@ def judge_numbers(expected: Numbers, found: Numbers, tolerance: float) -> tuple[
     return EQUAL if gaps[worst] <= tolerance else DIFFERS, told
 
 
-def judge_detections(expected: Numbers, found: Numbers, tolerance: float) -> tuple[str, str]:
-    """The verdict on lists of detections, and the differences in words."""
-    # here, as these load MindSpore, which this process can do without
-    from focus_detr.device_check.network import PICTURE, detections_of
-    from focus_detr.exporting.comparison import compare
+def judge_detections(checkpoint: str, found: Numbers, tolerance: float) -> tuple[str, str]:
+    """The verdict on what a device told, beside a CPU that chooses as the device did.
 
-    result = compare(detections_of(expected), detections_of(found), max(PICTURE), _TIE)
-    if not result.compared:
-        return FAILED, f"no score is more than {_TIE:g} above the last one; take a better detector"
-    return EQUAL if result.within(tolerance) else DIFFERS, str(result)
+    Nearly equal scores change places with the order of a sum, so that two good devices may choose,
+    and then find, something else.
+
+    Raises:
+        FocusDetrError: the CPU cannot do it.
+    """
+    names = list_names(found)
+    if fault := fault_of_lists(names, selections_of(found)):
+        return DIFFERS, fault  # and may be places that are not there
+    expected = _reference(Task(DETECTIONS, CPU, _COMPOSITION, checkpoint, found))
+    proof = prove(names, computed_of(expected), computed_of(found), tolerance)
+    return DIFFERS if proof.fault else EQUAL, proof.fault or str(proof)
 
 
 def _reference(task: Task) -> Numbers:
@@ -91,16 +97,17 @@ def _reference(task: Task) -> Numbers:
         raise FocusDetrError(str(error)) from error
 
 
-def _compared(task: Task, expected: Numbers, tolerance: float, judge: Judge) -> Finding:
+def _found(task: Task, judge: Judge) -> Finding:
     what = f"{task.part}, {task.msda}"
     try:
-        return Finding(what, *judge(expected, task.numbers(), tolerance))
+        found = task.numbers()
     except Refused as error:
         # the composition is everywhere, and so is a network whose attention was there
         optional = task.part == ATTENTION and task.msda != _COMPOSITION
         return Finding(what, MISSING if optional else FAILED, str(error))
     except FocusDetrError as error:
         return Finding(what, FAILED, str(error))
+    return Finding(what, *judge(found))
 
 
 def _relative(expected: np.ndarray, found: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""A checkpoint's detections on a drawn picture, and losses and gradients at its weights."""
+"""A checkpoint's numbers for a drawn picture, and losses and gradients at its weights."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from mindspore import ops
 
+from focus_detr.comparing.guided_detector import GuidedDetector
+from focus_detr.comparing.pictures import draw_picture
 from focus_detr.config.schema import Config
 from focus_detr.data.random_batch import random_batch
-from focus_detr.device_check.attention import Numbers
-from focus_detr.exporting.pictures import draw_picture
+from focus_detr.device_check.told import Numbers, selections_of, told
 from focus_detr.inference.loading import load_detector
-from focus_detr.inference.postprocess import Detections
-from focus_detr.inference.predictor import Predictor
+from focus_detr.inference.predictor import preparation
 from focus_detr.models.factory import build_training_loss
 from focus_detr.training.inputs import StepInputs
 from focus_detr.weights.checkpoint import Checkpoint, load_into, model_tensors
@@ -23,19 +23,21 @@ PICTURE = (480, 640)
 _BATCH_SIDES = (128, 160)  # of the step's two images, pixels
 
 
-def detection_numbers(checkpoint: Path) -> Numbers:
-    """Boxes [R, 4] in pixels, scores [R] and labels [R] in one drawn picture.
+def detection_numbers(checkpoint: Path, choices: Numbers | None = None) -> Numbers:
+    """Selections and detections in one drawn picture, as ``told.told`` names them.
+
+    Args:
+        checkpoint: of a detector.
+        choices: what another device told of itself, to choose as it did; None: choose freely.
 
     Raises:
         FocusDetrError: not a checkpoint of a detector.
     """
-    found = Predictor.from_checkpoint(checkpoint).predict(draw_picture(*PICTURE, seed=0)).detections
-    return {"boxes": found.boxes, "scores": found.scores, "labels": found.labels}
-
-
-def detections_of(numbers: Numbers) -> Detections:
-    """What ``detection_numbers`` took apart."""
-    return Detections(numbers["boxes"], numbers["scores"], numbers["labels"])
+    loaded = load_detector(checkpoint)
+    picture = draw_picture(*PICTURE, seed=0)
+    detector = GuidedDetector(loaded, preparation(loaded.data)(picture).bucket)
+    given = None if choices is None else selections_of(choices)
+    return told(detector.names, detector.compute(picture, given))
 
 
 def training_numbers(checkpoint: Path) -> Numbers:

@@ -8,16 +8,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from focus_detr.device_check.told import Numbers
 from focus_detr.errors import FocusDetrError
 from focus_detr.runtime import EXIT_BAD_INPUT, command, last_words, prepare_runtime
 from focus_detr.temporary_files import temporary_folder
-
-if TYPE_CHECKING:
-    from focus_detr.device_check.attention import Numbers
 
 ATTENTION, DETECTIONS, TRAINING = PARTS = ("attention", "detections", "losses and gradients")
 _MSDA_VARIABLE = "FOCUS_DETR_MSDA"  # of ops/msda_choice.py, which would load MindSpore here
@@ -35,6 +32,7 @@ class Task:
     device: str
     msda: str  # implementation of deformable attention
     checkpoint: str = ""  # not for the attention alone
+    choices: Numbers | None = None  # for detections: of a device, to be followed
 
     def numbers(self) -> Numbers:
         """Compute in a process of its own, as MindSpore keeps to one device.
@@ -44,8 +42,11 @@ class Task:
             FocusDetrError: the process failed.
         """
         with temporary_folder("numbers") as folder:
-            file = Path(folder) / "numbers.npz"
-            words = (self.part, self.device, str(file), self.checkpoint)
+            file, choices = (Path(folder) / name for name in ("numbers.npz", "choices.npz"))
+            words = [self.part, self.device, str(file), self.checkpoint]
+            if self.choices is not None:
+                np.savez(choices, **self.choices)
+                words.append(str(choices))
             process = subprocess.run(
                 [sys.executable, "-m", __name__, *words],
                 env={**os.environ, _MSDA_VARIABLE: self.msda},
@@ -58,14 +59,18 @@ class Task:
                 raise Refused(told)
             if process.returncode != 0:
                 raise FocusDetrError(told)
-            with np.load(file) as arrays:
-                return dict(arrays)
+            return _read(file)
+
+
+def _read(file: Path) -> Numbers:
+    with np.load(file) as arrays:
+        return dict(arrays)
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    """Be the process: part, device, file for the numbers, checkpoint."""
-    part, device, file, checkpoint = sys.argv[1:] if argv is None else argv
+    """Be the process: part, device, file for the numbers, checkpoint, and perhaps choices."""
+    part, device, file, checkpoint, *choices = sys.argv[1:] if argv is None else argv
     prepare_runtime(device)
     # here, so that the device is chosen before anything is built
     from focus_detr.device_check.attention import attention_numbers
@@ -74,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if part == ATTENTION:
         numbers = attention_numbers()
     elif part == DETECTIONS:
-        numbers = detection_numbers(Path(checkpoint))
+        numbers = detection_numbers(Path(checkpoint), *(_read(Path(name)) for name in choices))
     else:
         numbers = training_numbers(Path(checkpoint))
     np.savez(file, **numbers)

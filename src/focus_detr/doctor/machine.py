@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from focus_detr.runtime import THREADS_VARIABLE
+
 _MEMORY = Path("/proc/meminfo")
 _LIMITS = (  # of a container: allowed and used bytes
     (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
@@ -17,7 +19,6 @@ _LIMITS = (  # of a container: allowed and used bytes
         Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
     ),
 )
-_THREADS = "OMP_NUM_THREADS"
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Machine:
     executable: str
     system: str
     cores: int  # that this process may use
-    threads: str | None  # OMP_NUM_THREADS
+    threads: str | None  # that ``THREADS_VARIABLE`` allows
     free_memory: int | None
     memory: int | None
     folder: str
@@ -49,7 +50,7 @@ class Machine:
             executable=sys.executable,
             system=platform.platform(),
             cores=_cores(),
-            threads=os.environ.get(_THREADS),
+            threads=os.environ.get(THREADS_VARIABLE),
             free_memory=free,
             memory=total,
             folder=_folder(),

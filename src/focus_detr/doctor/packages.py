@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from importlib.util import find_spec
 
 from focus_detr.requirements import CORE, Package, installed_packages
 
@@ -33,11 +32,6 @@ def core_packages() -> list[Package]:
     return [
         replace(item, problem=broken.get(CORE[item.name])) if item.fine else item for item in found
     ]
-
-
-def missing_modules(names: Iterable[str]) -> list[str]:
-    """Those of the modules that are not installed."""
-    return [name for name in names if find_spec(name) is None]
 
 
 def import_problems(modules: Iterable[str]) -> Mapping[str, str]:

@@ -20,6 +20,7 @@ from focus_detr.doctor.machine import Machine, in_words
 from focus_detr.doctor.packages import core_packages
 from focus_detr.doctor.tasks import Task, judge
 from focus_detr.requirements import Package
+from focus_detr.runtime import THREADS_VARIABLE
 
 _GOOD, _BAD, _LESS = "ok", "!!", "--"
 
@@ -96,7 +97,8 @@ class Report:
         yield _line("", "settings", f"{names} by name in {recipe_folder()}")
         yield _line("", "Python", f"{machine.python}, {machine.executable}")
         yield _line("", "system", machine.system)
-        yield _line("", "cores", f"{machine.cores}, OMP_NUM_THREADS {machine.threads or 'not set'}")
+        threads = f"{THREADS_VARIABLE} {machine.threads or 'not set'}"
+        yield _line("", "cores", f"{machine.cores}, {threads}")
         free, whole = in_words(machine.free_memory), in_words(machine.memory)
         yield _line("", "memory", f"{free} free of {whole}")
         yield _line("", "disk", f"{in_words(machine.free_disk)} free in {machine.folder}")

@@ -68,7 +68,5 @@ def _exact(detection: Detection, where: str) -> Detection:
     box = list(read_box(detection["bbox"], where))
     if min(box[2:]) < 0:
         raise FocusDetrError(f"{where}: 'bbox' has a negative width or height: {box}")
-    names: Detection = {
-        key: detection[key] for key in ("file_name", "category_name") if key in detection
-    }
+    names: Detection = {key: detection[key] for key in _NAMES if key in detection}
     return {**ids, "bbox": box, "score": score, **names}

@@ -17,6 +17,7 @@ from focus_detr.exporting.mindir_graph import MindirGraph, read_graph
 from focus_detr.exporting.onnx_builder import OnnxBuilder
 from focus_detr.exporting.onnx_open_batch import with_open_batch
 from focus_detr.exporting.onnx_operators import TRANSLATIONS
+from focus_detr.wording import first_line
 
 _LARGEST = 2**31 - 1  # bytes of a protocol buffer
 
@@ -40,7 +41,7 @@ def write_onnx(mindir: Path, path: Path, *, open_batch: bool = False, selections
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = first_line(error)
         raise FocusDetrError(f"{path}: the translation to ONNX is not valid: {reason}") from error
     path.write_bytes(model.SerializeToString())
 

@@ -7,17 +7,18 @@ from functools import reduce
 
 import numpy as np
 
+from focus_detr.comparing.guided_detector import GuidedDetector
+from focus_detr.comparing.proof import Proof, prove
 from focus_detr.deploy.replay import Replayed
 from focus_detr.deploy.sidecar import Graph
 from focus_detr.errors import FocusDetrError
 from focus_detr.exporting.comparison import Comparison, compare_all, compare_tokens
-from focus_detr.exporting.proof import Proof, prove
-from focus_detr.exporting.reference import Reference, computed_by_file
+from focus_detr.exporting.file_numbers import computed_by_file
 from focus_detr.inference.prediction import Prediction
 
 
 def prove_file(
-    reference: Reference,
+    reference: GuidedDetector,
     graph: Graph,
     served: Replayed,
     telling: Replayed,
@@ -77,7 +78,7 @@ def _refuse_other_outputs(served: Sequence[np.ndarray], telling: Sequence[np.nda
 
 
 def _proofs(
-    reference: Reference,
+    reference: GuidedDetector,
     graph: Graph,
     outputs: Sequence[np.ndarray],
     pictures: Sequence[np.ndarray],

@@ -40,7 +40,7 @@ def export_checkpoint(
     settings = None if config is None else load_config(config, overrides)
     prepare_runtime(options.device)
     # here, so that bad arguments and Ctrl-C do not wait for MindSpore
-    from focus_detr.exporting.pictures import comparison_pictures
+    from focus_detr.comparing.pictures import comparison_pictures
     from focus_detr.exporting.session import Exporter
 
     compared_on = comparison_pictures(pictures)

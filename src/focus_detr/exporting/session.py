@@ -12,6 +12,7 @@ import mindspore as ms
 import numpy as np
 
 import focus_detr
+from focus_detr.comparing.guided_detector import GuidedDetector
 from focus_detr.config.schema import Config
 from focus_detr.data.buckets import Size
 from focus_detr.deploy.replay import replay
@@ -28,7 +29,6 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.exporting.cells import ExportedDetector, PixelNormalisation
 from focus_detr.exporting.options import ExportOptions, check_sizes
 from focus_detr.exporting.proving import prove_file
-from focus_detr.exporting.reference import Reference
 from focus_detr.exporting.sampling import check_ascend_nodes, replace_sampling
 from focus_detr.exporting.writing import require_packages, write_graph, write_telling
 from focus_detr.files import sha256_of, whole_file, writing
@@ -158,7 +158,7 @@ class Exporter:
         write_sidecar(telling, self._sidecar(graph, telling))
         device = self.options.replay_device
         served, told = (replay(path, pictures, path.parent, device) for path in (draft, telling))
-        reference = Reference(loaded, size)
+        reference = GuidedDetector(loaded, size)
         return prove_file(reference, graph, served, told, pictures, self.options.tolerance)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import mindspore as ms
@@ -15,7 +14,9 @@ from focus_detr.deploy.sidecar import MINDIR, ONNX, Graph
 from focus_detr.errors import FocusDetrError
 from focus_detr.exporting.told_selections import tell_selections
 from focus_detr.program import install_command
+from focus_detr.requirements import missing_modules
 from focus_detr.temporary_files import temporary_folder
+from focus_detr.wording import first_line
 
 
 def write_graph(cell: nn.Cell, graph: Graph, path: Path) -> None:
@@ -30,10 +31,7 @@ def write_graph(cell: nn.Cell, graph: Graph, path: Path) -> None:
         FocusDetrError: MindSpore cannot compile or write the graph, or ONNX cannot hold it.
     """
     _write_mindir(cell, graph, path.with_suffix(MINDIR))
-    if path.suffix == ONNX:
-        from focus_detr.exporting.onnx_writing import write_onnx  # needs the package onnx
-
-        write_onnx(path.with_suffix(MINDIR), path, open_batch=graph.batch is None)
+    _translate(graph, path)
 
 
 def write_telling(source: Path, graph: Graph, path: Path) -> int:
@@ -48,11 +46,7 @@ def write_telling(source: Path, graph: Graph, path: Path) -> int:
         The number of selections.
     """
     selections = tell_selections(source, path.with_suffix(MINDIR))
-    if path.suffix == ONNX:
-        from focus_detr.exporting.onnx_writing import write_onnx  # needs the package onnx
-
-        open_batch = graph.batch is None
-        write_onnx(path.with_suffix(MINDIR), path, open_batch=open_batch, selections=selections)
+    _translate(graph, path, selections)
     return selections
 
 
@@ -62,11 +56,19 @@ def require_packages(path: Path) -> None:
     Raises:
         FocusDetrError: naming what is not.
     """
-    missing = [name for name in ("onnx",) if find_spec(name) is None]
-    missing += [] if installed_engines() else [ONNX_RUNTIME]
+    missing = missing_modules(["onnx"]) + ([] if installed_engines() else [ONNX_RUNTIME])
     if path.suffix == ONNX and missing:
         needed = " and ".join(missing)
         raise FocusDetrError(f"{path} needs {needed}: `{install_command('onnx')}`")
+
+
+def _translate(graph: Graph, path: Path, selections: int = 0) -> None:
+    """Write the ONNX file, if that is asked for, from the file .mindir beside it."""
+    if path.suffix == ONNX:
+        from focus_detr.exporting.onnx_writing import write_onnx  # needs the package onnx
+
+        open_batch = graph.batch is None
+        write_onnx(path.with_suffix(MINDIR), path, open_batch=open_batch, selections=selections)
 
 
 def _write_mindir(cell: nn.Cell, graph: Graph, path: Path) -> None:
@@ -74,7 +76,7 @@ def _write_mindir(cell: nn.Cell, graph: Graph, path: Path) -> None:
         with _plainly_named(path) as name:
             ms.export(cell, *_inputs(graph), file_name=name, file_format="MINDIR")
     except (RuntimeError, ValueError, TypeError) as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = first_line(error)
         raise FocusDetrError(f"MindSpore cannot write this network as MINDIR: {reason}") from error
     if not path.is_file():
         raise FocusDetrError(

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from focus_detr.runtime import THREADS_VARIABLE
+
 _NO_WORKER = "-2"  # msrun prints the logs of the workers listed; -1 would be all of them
 _LOG_LEVEL, _TALKATIVE = "GLOG_v", ("0", "1")  # debugging, notes
 _LEAST_LEVEL = "GLOG_minloglevel"  # of the library that writes MindSpore's logs; 0: notes
@@ -72,5 +74,5 @@ class Job:
             ours[_LEAST_LEVEL] = outer.get(_LEAST_LEVEL, "1")  # warnings
         if self.device == "CPU":
             share = max(1, (os.cpu_count() or 1) // self.workers)
-            ours["OMP_NUM_THREADS"] = outer.get("OMP_NUM_THREADS", str(share))
+            ours[THREADS_VARIABLE] = outer.get(THREADS_VARIABLE, str(share))
         return {**outer, **ours}

@@ -108,7 +108,7 @@ def build_model(config: ModelConfig, num_classes: int, *, seed: int = 0) -> Focu
     Args:
         config: the network's settings.
         num_classes: number of object classes.
-        seed: of the initial weights.
+        seed: of the initial weights; ``train.seed`` in a training, which ``config`` does not hold.
     """
     backbone = build_backbone(config.backbone)
     class_heads, box_heads = build_heads(config.width, num_classes, config.decoder.layers)
@@ -145,7 +145,7 @@ def build_model(config: ModelConfig, num_classes: int, *, seed: int = 0) -> Focu
 
 
 def build_detector(config: ModelConfig, num_classes: int) -> Detector:
-    """Focus-DETR for inference."""
+    """Focus-DETR for inference, to be filled from a checkpoint: its weights are no training's."""
     model = build_model(config, num_classes)
     detector = Detector(model, max_detections=config.max_detections)
     return detector.set_train(False)

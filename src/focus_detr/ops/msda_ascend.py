@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import mindspore as ms
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, ops
 from mindspore.ops import CustomRegOp, DataType
 
-from focus_detr.ops.msda_custom import level_tensors
+from focus_detr.ops.msda_custom import OperatorSampling
 from focus_detr.ops.msda_gradient import backpropagation
 
 # names as in custom_ops/ascend/op_host; CANN's library calls an operator by aclnn and its name
@@ -136,7 +136,7 @@ def gradient_shapes(
     return value, locations, weights
 
 
-class AscendSampling(nn.Cell):
+class AscendSampling(OperatorSampling):
     """Same arguments and result as ``ComposedSampling``.
 
     Args:
@@ -144,18 +144,4 @@ class AscendSampling(nn.Cell):
     """
 
     def __init__(self, operator: Callable[..., Tensor] | None = None) -> None:
-        super().__init__()
-        self.operator = operator or build_ascend_operator()
-
-    def construct(
-        self,
-        value: Tensor,
-        shapes: tuple[tuple[int, int], ...],
-        locations: Tensor,
-        weights: Tensor,
-    ) -> Tensor:
-        """Sample: [B, Q, C]; ``value`` may be float16 or bfloat16, arithmetic is float32."""
-        sizes, starts = level_tensors(shapes)
-        return self.operator(
-            value, sizes, starts, locations.astype(ms.float32), weights.astype(ms.float32)
-        )
+        super().__init__(operator or build_ascend_operator())

@@ -59,43 +59,44 @@ def build_operator(library: Path, name: str, inputs: tuple[str, ...], device: st
     return _primitive(library, f"{name}Forward", inputs, ("output",), device, bprop)
 
 
-class CustomSampling(nn.Cell):
+class OperatorSampling(nn.Cell):
+    """Sampling by an operator, which gets the levels as tensors.
+
+    Args:
+        operator: takes value, shapes, starts and two float32 tensors.
+    """
+
+    def __init__(self, operator: Callable[..., Tensor]) -> None:
+        super().__init__()
+        self.operator = operator
+
+    def construct(
+        self,
+        value: Tensor,
+        shapes: tuple[tuple[int, int], ...],
+        places: Tensor,
+        weights: Tensor,
+    ) -> Tensor:
+        """Sample: [B, Q, C]; ``value`` may be float16 or bfloat16, arithmetic is float32.
+
+        Places and weights are what the operator takes: locations and weights, or the references
+        and the projection that both follow from.
+        """
+        sizes, starts = level_tensors(shapes)
+        return self.operator(
+            value, sizes, starts, places.astype(ms.float32), weights.astype(ms.float32)
+        )
+
+
+class CustomSampling(OperatorSampling):
     """The plain operator: same arguments and result as ``ComposedSampling``."""
 
     def __init__(self, library: Path, device: str) -> None:
-        super().__init__()
-        self.operator = build_operator(library, "Msda", PLAIN_INPUTS, device)
-
-    def construct(
-        self,
-        value: Tensor,
-        shapes: tuple[tuple[int, int], ...],
-        locations: Tensor,
-        weights: Tensor,
-    ) -> Tensor:
-        """Sample: [B, Q, C]; ``value`` may be float16 or bfloat16, arithmetic is float32."""
-        sizes, starts = level_tensors(shapes)
-        return self.operator(
-            value, sizes, starts, locations.astype(ms.float32), weights.astype(ms.float32)
-        )
+        super().__init__(build_operator(library, "Msda", PLAIN_INPUTS, device))
 
 
-class FusedSampling(nn.Cell):
+class FusedSampling(OperatorSampling):
     """The operator with softmax and location arithmetic inside: as ``PlacedSampling``."""
 
     def __init__(self, library: Path, device: str) -> None:
-        super().__init__()
-        self.operator = build_operator(library, "MsdaFused", FUSED_INPUTS, device)
-
-    def construct(
-        self,
-        value: Tensor,
-        shapes: tuple[tuple[int, int], ...],
-        references: Tensor,
-        projected: Tensor,
-    ) -> Tensor:
-        """Sample: [B, Q, C]; ``value`` may be float16 or bfloat16, arithmetic is float32."""
-        sizes, starts = level_tensors(shapes)
-        return self.operator(
-            value, sizes, starts, references.astype(ms.float32), projected.astype(ms.float32)
-        )
+        super().__init__(build_operator(library, "MsdaFused", FUSED_INPUTS, device))

@@ -22,6 +22,7 @@ from focus_detr.config.loading import to_dict
 from focus_detr.config.schema import Config
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import read_json, sha256_of, write_json
+from focus_detr.runtime import THREADS_VARIABLE
 from focus_detr.training.checkout import checkout_of
 
 
@@ -81,5 +82,5 @@ def _host() -> dict[str, Any]:
     return {
         "platform": platform.platform(),
         "cores": os.cpu_count(),
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS"),
+        THREADS_VARIABLE: os.environ.get(THREADS_VARIABLE),
     }

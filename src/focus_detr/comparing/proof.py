@@ -96,6 +96,14 @@ def prove(names: Sequence[str], expected: Computed, found: Computed, tolerance: 
     return reduce(Proof.__add__, (*stages, *_ends(expected, found, tolerance)))
 
 
+def fault_of_lists(names: Sequence[str], selections: Sequence[Selection]) -> str:
+    """Which list is not of the highest of its own scores, in words; empty: none."""
+    for name, selection in zip(names, selections, strict=True):
+        if not _is_best(selection):
+            return f"the list by its {name} is not of the highest ones"
+    return ""
+
+
 def _shapes(computed: Computed) -> list[tuple[int, ...]]:
     """Of all arrays but the tokens, which one of the networks need not tell."""
     lists = [array for item in computed.selections for array in (item.scores, item.places)]
@@ -107,8 +115,8 @@ def _stage(name: str, expected: Selection, found: Selection, tolerance: float) -
     difference = _difference(expected.scores, found.scores) / span
     if difference > tolerance:
         return Proof(difference, name, _parted(name, difference, " of their range"))
-    if not _is_best(found):
-        return Proof(np.inf, name, f"the list by its {name} is not of the highest ones")
+    if fault := fault_of_lists([name], [found]):
+        return Proof(np.inf, name, fault)
     ours = np.sort(expected.scores)[::-1][: len(found.places)].astype(np.float64)
     gaps = np.abs(ours - expected.scores[found.places]) / span
     return Proof(

@@ -2,6 +2,11 @@
 
 Nearly equal scores come out in another order wherever sums are rounded otherwise, and from there on
 two networks compute different things. With the choices of the other, every number can be compared.
+
+What MindSpore warns of at ``GLOG_v=2``, "Some side effect nodes were eliminated by mistake", is not
+about the assignments below: its nodes are items of tuples that nobody reads, such as the first of
+``_, ranked = top(...)``. All scores and places arrive; one that did not would be NaN or -1, which
+``proof.prove`` finds equal to nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
-from focus_detr.exporting.proof import DETECTIONS, FOREGROUND, OBJECTS, PROPOSALS, Selection
+from focus_detr.comparing.proof import DETECTIONS, FOREGROUND, OBJECTS, PROPOSALS, Selection
 from focus_detr.models.detector import Detector
 from focus_detr.models.geometry import level_shapes
 
@@ -30,7 +35,7 @@ class GivenTop(nn.Cell):
 
     def construct(self, scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """[1, N] -> [1, count] scores and [1, count] int32: their places."""
-        _, own = ops.topk(scores, count)
+        own = ops.topk(scores, count)[1]  # an item that nobody reads brings a warning
         places = ops.select(self.given >= 0, self.given, own.astype(ms.int32))
         ops.assign(self.scores, scores)
         ops.assign(self.places, places)
@@ -41,6 +46,9 @@ class GivenTop(nn.Cell):
         count = self.given.shape[1]
         row = np.full(count, _OWN) if places is None else places
         self.given.set_data(Tensor(row[None].astype(np.int32)))
+        # so that what a run failed to tell is not equal to anything
+        self.places.set_data(Tensor(np.full((1, count), _OWN, np.int32)))
+        self.scores.set_data(Tensor(np.full(self.scores.shape, np.nan, np.float32)))
 
     def seen(self) -> Selection:
         """Of the last run."""

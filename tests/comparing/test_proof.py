@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from focus_detr.exporting.proof import Computed, Proof, Selection, prove
+from focus_detr.comparing.proof import Computed, Proof, Selection, prove
 
 NAMES = ("foreground scores", "class scores of the queries")
 NOISE, TOLERANCE = 1e-6, 1e-4

@@ -1,4 +1,4 @@
-"""The checkpoint's network beside an exported file: by itself, and with the file's choices."""
+"""A detector that follows the choices of another one, or its own, and tells what it computes."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ from dataclasses import replace
 import mindspore as ms
 import numpy as np
 
+from focus_detr.comparing.given_selections import GivenSelections
+from focus_detr.comparing.proof import Computed, Selection
 from focus_detr.data.buckets import Size
-from focus_detr.deploy.sidecar import Graph
-from focus_detr.exporting.given_selections import GivenSelections
-from focus_detr.exporting.proof import Computed, Selection
 from focus_detr.inference.loading import LoadedDetector
 from focus_detr.inference.prediction import Prediction
 from focus_detr.inference.predictor import Predictor
 
 
-class Reference:
+class GuidedDetector:
     """A checkpoint's detector for pictures that are padded to one size; it is compiled once."""
 
     def __init__(self, loaded: LoadedDetector, size: Size) -> None:
+        """Take over a detector, which changes it.
+
+        Args:
+            loaded: the detector.
+            size: (H, W) that pictures are padded to.
+        """
         self._cell = loaded.cell
         self._given = GivenSelections(loaded.cell, *size)
         self._outputs: list[np.ndarray] = []
@@ -33,7 +38,7 @@ class Reference:
         return self._given.names
 
     def predict(self, picture: np.ndarray) -> Prediction:
-        """What the checkpoint by itself finds in a picture [H, W, 3] uint8 RGB."""
+        """What the detector by itself finds in a picture [H, W, 3] uint8 RGB."""
         self._given.give(None)
         return self._predictor.predict(picture)
 
@@ -43,7 +48,7 @@ class Reference:
         self._predictor.predict(picture)
         scores, labels, boxes, *tokens = self._outputs
         height, width = picture.shape[:2]
-        units = _of_longer_side(boxes, (height, width))
+        units = of_longer_side(boxes, (height, width))
         return Computed(self._given.seen(), scores, labels, units, tokens)
 
     def fits(self, choices: Sequence[Selection]) -> bool:
@@ -56,24 +61,7 @@ class Reference:
         return outputs
 
 
-def computed_by_file(outputs: Sequence[np.ndarray], graph: Graph, size: Size) -> Computed:
-    """What a file that tells its selections computed for one picture.
-
-    Args:
-        outputs: of the graph for this picture, without their first axis.
-        graph: of the file.
-        size: (height, width) of the picture.
-    """
-    scores, labels, boxes, *others = outputs
-    plain = len(others) - 2 * graph.selections
-    told = others[plain:]
-    selections = [Selection(*pair) for pair in zip(told[::2], told[1::2], strict=True)]
-    in_units = graph.boxes == "unit"
-    boxes = _of_longer_side(boxes, size) if in_units else boxes / np.float32(max(size))
-    return Computed(selections, scores, labels, boxes, others[:plain])
-
-
-def _of_longer_side(boxes: np.ndarray, size: Size) -> np.ndarray:
+def of_longer_side(boxes: np.ndarray, size: Size) -> np.ndarray:
     """Boxes [R, 4] in 0..1 of a picture, clipped to it, in units of its longer side."""
     height, width = size
     extent = np.array([width, height, width, height], np.float32) / max(size)

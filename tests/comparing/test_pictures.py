@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from focus_detr.comparing.pictures import comparison_pictures
 from focus_detr.errors import FocusDetrError
-from focus_detr.exporting.pictures import comparison_pictures
 from focus_detr.inference.image_writing import write_image
 
 
