@@ -136,8 +136,15 @@ def find_compiler() -> list[str]:
 
 
 def cache_folder() -> Path:
-    """Where built libraries lie, of this user."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    """Where built libraries lie, of this user.
+
+    Raises:
+        BuildError: there is no such place.
+    """
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError as error:
+        raise BuildError("this user has no home folder; set XDG_CACHE_HOME") from error
     return Path(base) / "focus_detr"
 
 

@@ -19,9 +19,8 @@ from focus_detr.command_line import CONFIG_HELP, parse_intermixed
 from focus_detr.config.loading import load_config
 from focus_detr.data.build import training_annotations, validation_annotations
 from focus_detr.data.dataset import DetectionDataset
-from focus_detr.data.mindrecord_writing import write_mindrecord
 from focus_detr.errors import FocusDetrError
-from focus_detr.runtime import command
+from focus_detr.runtime import command, load_mindspore
 from focus_detr.user_paths import path_text, user_path
 from focus_detr.wording import counted
 
@@ -54,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     dataset = DetectionDataset.from_annotations(read, skip_broken=data.broken == "skip")
     if lack := dataset.lack_of_boxes():
         _log.warning(lack)
+    load_mindspore()
+    from focus_detr.data.mindrecord_writing import write_mindrecord
+
     write_mindrecord(dataset.annotations, arguments.out, arguments.shards)
     size = sum(file.stat().st_size for file in arguments.out.iterdir())
     packed = counted(len(dataset.annotations.images), "picture")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import subprocess
 import sys
@@ -12,8 +13,9 @@ from pathlib import Path
 import mindspore as ms
 import pytest
 
+from focus_detr import runtime
 from focus_detr.errors import FocusDetrError
-from focus_detr.runtime import command, prepare_runtime
+from focus_detr.runtime import command, prepare_runtime, thread_limit
 
 
 @pytest.mark.parametrize("name", ["CPU", "cpu"])
@@ -64,6 +66,35 @@ def test_mindspore_uses_as_many_threads_as_openmp(
         monkeypatch.setenv("OMP_NUM_THREADS", limit)
     prepare_runtime("CPU")
     assert numbers == told
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "two", "1.5", "2147483648", "9" * 5000, "\u0663"])
+def test_senseless_numbers_of_threads_are_ignored_with_one_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, limit: str
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", limit)
+    runtime._warn_of_threads.cache_clear()
+    with caplog.at_level(logging.WARNING):
+        assert [thread_limit(), thread_limit()] == [None, None]
+    (message,) = caplog.messages
+    assert message.startswith(f"OMP_NUM_THREADS is {ascii(limit)[:40]}") and message.isascii()
+    assert message.endswith(" and ignored; it takes a whole number from 1 to 2147483647")
+    assert len(message) < 150
+
+
+@pytest.mark.parametrize(
+    ("limit", "number"), [(" +03 ", 3), ("2147483647", 2147483647), ("2,1", None), (" ", None)]
+)
+def test_what_openmp_takes_is_no_cause_for_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    limit: str,
+    number: int | None,
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", limit)
+    with caplog.at_level(logging.WARNING):
+        assert thread_limit() == number
+    assert not caplog.messages
 
 
 @pytest.mark.parametrize(("returned", "status"), [(None, 0), (0, 0), (3, 3)])

@@ -16,7 +16,7 @@ from focus_detr.config.schema import Config
 from focus_detr.config.values import full_keys
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.inputs import named_path
-from focus_detr.user_paths import PathText, path_text, user_path
+from focus_detr.user_paths import PathText, check_utf8, path_text, user_path
 
 ROOT = Path(__file__).resolve().parents[1]
 PARSERS = [
@@ -122,3 +122,14 @@ def test_every_option_that_takes_a_path_knows_homes(
     assert [action.dest for action in words if action.type is Path] == []
     plain = {action.dest for action in words if action.type in (None, str)}
     assert plain <= NO_PATHS
+
+
+def test_bytes_outside_utf8_are_refused_where_mindspore_gets_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "f\udcff"
+    folder.mkdir()
+    check_utf8(tmp_path / "\xe9 [1]")
+    monkeypatch.chdir(folder)
+    with pytest.raises(FocusDetrError, match=r"^MindSpore cannot use .*f\udcff/x: "):
+        check_utf8(Path("x"))

@@ -44,6 +44,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import_module(f"{__name__}.requirements").check_packages()
+    import_module(f"{__name__}.working_folder").check_working_folder()
     return getattr(import_module(f"{__name__}.api.{_HOMES[name]}"), name)
 
 

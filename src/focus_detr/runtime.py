@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import functools
+import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,8 +18,10 @@ from focus_detr.interrupts import quiet_interrupts
 from focus_detr.program import called
 from focus_detr.requirements import check_packages
 from focus_detr.screen import prepare_screen, settle_screen, tell, write_nowhere
+from focus_detr.temporary_files import check_temporary_place
 from focus_detr.wording import first_line
 from focus_detr.worker_marks import SUCCESS, leave_mark
+from focus_detr.working_folder import check_working_folder
 
 DEVICE_VARIABLE = "FOCUS_DETR_DEVICE"
 THREADS_VARIABLE = "OMP_NUM_THREADS"  # followed by oneDNN, and by MindSpore if we tell it
@@ -25,6 +29,11 @@ DEVICES = ("CPU", "GPU", "Ascend")
 EXIT_BAD_INPUT = 2
 ERROR_PREFIX = "error: "  # before the sentence of bad input
 EXIT_INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
+
+_log = logging.getLogger(__name__)
+_NUMBER = re.compile(r"\s*\+?0*([1-9]\d{0,9})\s*", re.ASCII)  # as OpenMP reads one
+_MOST_THREADS = 2**31 - 1  # more do not fit into the numbers of MindSpore and ONNX Runtime
+_SHOWN = 40  # characters of a senseless value
 
 Main = Callable[[Sequence[str] | None], int | None]
 
@@ -50,7 +59,7 @@ def prepare_runtime(device: str | None = None) -> str:
         FocusDetrError: no such device here, or this process already uses another.
     """
     check_packages()
-    ms = _load_mindspore()
+    ms = load_mindspore()
     wanted = device or os.environ.get(DEVICE_VARIABLE) or ms.get_context("device_target")
     name = {known.lower(): known for known in DEVICES}.get(wanted.lower())
     if name is None:
@@ -64,8 +73,13 @@ def prepare_runtime(device: str | None = None) -> str:
     return name
 
 
-def _load_mindspore() -> ModuleType:
-    """MindSpore; late, so that commands without a network start at once."""
+def load_mindspore() -> ModuleType:
+    """MindSpore; late, so that commands without a network start at once.
+
+    Raises:
+        FocusDetrError: it cannot be loaded here, for instance without a place for temporary files.
+    """
+    check_temporary_place()
     try:
         import mindspore
     except Exception as error:  # its start raises whatever it meets on an unfit machine
@@ -89,9 +103,26 @@ def follow_thread_limit() -> None:
 
 
 def thread_limit() -> int | None:
-    """Threads that ``OMP_NUM_THREADS`` allows; None: it says nothing."""
+    """Threads that ``OMP_NUM_THREADS`` allows; None: it says nothing, or not a single number.
+
+    What OpenMP cannot take either is ignored, with one warning.
+    """
     limit = os.environ.get(THREADS_VARIABLE, "")
-    return int(limit) if limit.isdecimal() and int(limit) > 0 else None
+    number = _NUMBER.fullmatch(limit)
+    if number is not None and int(number[1]) <= _MOST_THREADS:
+        return int(number[1])
+    if limit.strip() and "," not in limit:  # a list is for regions within regions
+        _warn_of_threads(limit)
+    return None
+
+
+@functools.cache
+def _warn_of_threads(limit: str) -> None:
+    shown = ascii(limit if len(limit) <= _SHOWN else f"{limit[:_SHOWN]}...")
+    _log.warning(
+        "%s is %s and ignored; it takes a whole number from 1 to %d",
+        *(THREADS_VARIABLE, shown, _MOST_THREADS),
+    )
 
 
 def command(main: Main) -> Command:
@@ -122,6 +153,7 @@ def command(main: Main) -> Command:
 def _status(main: Main, argv: Sequence[str] | None) -> int:
     try:
         with quiet_interrupts():
+            check_working_folder()
             status = main(argv) or 0
             sys.stdout.flush()
             return status

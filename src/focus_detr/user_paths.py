@@ -44,3 +44,18 @@ def user_path(written: str | os.PathLike[str]) -> Path:
     if not os.fspath(written):
         raise FocusDetrError("the path of a file or folder is empty")
     return Path(path_text(written))
+
+
+def check_utf8(path: Path) -> None:
+    """Refuse a path that MindSpore cannot take, in whose names there are bytes outside UTF-8.
+
+    Raises:
+        FocusDetrError: it is one.
+    """
+    try:
+        str(path.resolve()).encode()
+    except UnicodeEncodeError as error:
+        raise FocusDetrError(
+            f"MindSpore cannot use {path.absolute()}: a file's name and those of the folders "
+            "around it must be UTF-8"
+        ) from error

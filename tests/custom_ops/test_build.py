@@ -156,3 +156,15 @@ def test_installing_without_a_compiler_succeeds_and_says_so(checkout: Path) -> N
     package = built_package(checkout)
     assert (package / "ops" / "msda.py").exists() and (package / "recipes").is_dir()
     assert not (package / "ops" / "lib").exists()
+
+
+def test_without_a_home_there_is_one_sentence(
+    msda_build: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(msda_build.BuildError, match="no home folder; set XDG_CACHE_HOME"):
+        msda_build.cache_folder()

@@ -95,3 +95,15 @@ def test_larger_pictures_get_larger_pages(annotations: Annotations, tmp_path: Pa
     stored = read_annotations(tmp_path / "set").images[0].stored
     assert stored is not None
     assert stored.read() == (tmp_path / "1.png").read_bytes()
+
+
+def test_names_outside_utf8_are_refused_before_anything_is_written(
+    annotations: Annotations, tmp_path: Path
+) -> None:
+    with pytest.raises(FocusDetrError, match=r"^MindSpore cannot use .*: .* must be UTF-8$"):
+        write_mindrecord(annotations, tmp_path / "f\udcff")
+    odd = dataclasses.replace(annotations.images[0], name="p\udcff.png")
+    some = dataclasses.replace(annotations, images=(odd, *annotations.images[1:]))
+    with pytest.raises(FocusDetrError, match=r"a name outside UTF-8 cannot be packed"):
+        write_mindrecord(some, tmp_path / "packed")
+    assert not list(tmp_path.glob("*packed*"))

@@ -105,3 +105,10 @@ def test_some_files_need_their_device(
     monkeypatch.setattr(mindspore_engine, "prepare_runtime", lambda device: here)
     with pytest.raises(FocusDetrError, match=message):
         MindSporeEngine(tmp_path / "a.mindir", replace(GRAPH, msda=msda))
+
+
+def test_a_name_that_mindspore_cannot_take_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "f\udcff"  # a byte outside UTF-8
+    folder.mkdir()
+    with pytest.raises(FocusDetrError, match=r"^MindSpore cannot use .*a\.mindir: .* UTF-8$"):
+        MindSporeEngine(write_empty_model(folder / "a.mindir"), GRAPH, "CPU")

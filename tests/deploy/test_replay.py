@@ -33,3 +33,14 @@ def test_the_sentence_is_told_and_no_log_that_follows_it(
 def test_a_real_process_tells_its_reason(tmp_path: Path) -> None:
     with pytest.raises(FocusDetrError, match=r"does not run: there is no model .*none\.mindir$"):
         replay(tmp_path / "none.mindir", (), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["-folder", "~"])
+def test_a_relative_path_is_neither_an_option_nor_a_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).mkdir()
+    with pytest.raises(FocusDetrError) as caught:
+        replay(Path(name) / "none.mindir", (), Path(name))
+    assert str(caught.value).endswith(f"there is no model {tmp_path / name / 'none.mindir'}")

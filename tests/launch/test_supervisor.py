@@ -241,6 +241,6 @@ def test_without_a_place_for_temporary_files_nothing_starts(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     job = Job(("train.py",), "CPU", 2, tmp_path / "logs", 9000)
-    with pytest.raises(FocusDetrError, match=r"temporary folder \(No such file.*TMPDIR"):
+    with pytest.raises(FocusDetrError, match=r"temporary files \(No such file.*TMPDIR"):
         Supervisor(job).run()
     assert not list(job.logs.iterdir())

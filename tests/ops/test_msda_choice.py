@@ -64,6 +64,20 @@ def test_places_are_searched_in_order(
     assert find_library("CPU") == chosen
 
 
+def test_without_a_home_the_package_alone_is_searched(
+    msda_library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(LibraryError, match="this user has no home folder"):
+        find_library("CPU")
+    packaged = put(msda_library, tmp_path / "package")
+    assert find_library("CPU") == packaged
+
+
 @pytest.mark.parametrize(
     ("device", "name", "command"),
     [

@@ -11,9 +11,10 @@ from importlib import import_module
 from focus_detr import __version__
 from focus_detr.program import PROGRAM
 from focus_detr.requirements import check_packages
-from focus_detr.runtime import EXIT_BAD_INPUT, Command, command
+from focus_detr.runtime import EXIT_BAD_INPUT, Command, command, load_mindspore
 from focus_detr.screen import tell
 
+CONVERT = "convert"
 DOCTOR = "doctor"
 COMMANDS = {  # a module of this package each, and what it does
     "train": "train a detector, or go on with a training",
@@ -21,7 +22,7 @@ COMMANDS = {  # a module of this package each, and what it does
     "predict": "detect on pictures, folders, films and cameras",
     "export": "write a detector as MINDIR or ONNX, compared with its checkpoint",
     "demo": "show a detector on a web page, and serve it over HTTP",
-    "convert": "convert PyTorch checkpoints to ours and back",
+    CONVERT: "convert PyTorch checkpoints to ours and back",
     "browse": "draw what a training is fed",
     DOCTOR: "tell what is installed here, what works, and what is missing for what",
 }
@@ -67,6 +68,8 @@ def script(name: str) -> Command:
 def _call(name: str, argv: Sequence[str] | None) -> int:
     if name != DOCTOR:  # which tells more
         check_packages()
+    if name == CONVERT:  # the only one whose module imports MindSpore
+        load_mindspore()
     run: Command = import_module(f"{__package__}.{name}").main
     return run(argv)
 

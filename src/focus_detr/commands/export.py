@@ -12,7 +12,9 @@ NAME.json beside it says what its tensors mean: keep both. docs/deploy.md: the w
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 from focus_detr.command_line import CONFIG_HELP, build_parser, parse_intermixed
 from focus_detr.exporting.options import ExportOptions, parse_batch, parse_size
@@ -50,6 +52,12 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parse_intermixed(parser, argv)
 
 
+def _typed(model: Path) -> str:
+    """The option that names a model, as a shell takes it."""
+    between = "=" if str(model).startswith("-") else " "
+    return f"--model{between}{shlex.quote(str(model))}"
+
+
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
@@ -74,4 +82,4 @@ def main(argv: Sequence[str] | None = None) -> None:
         pictures=arguments.pictures,
     )
     model = files[0] if len(files) == 1 else files[0].parent
-    print(f"run it with: {called('predict')} --model {model} PHOTO_OR_FOLDER")
+    print(f"run it with: {called('predict')} {_typed(model)} PHOTO_OR_FOLDER")

@@ -18,10 +18,11 @@ from mindspore.mindrecord import FileWriter
 
 from focus_detr.data.annotations import Annotations
 from focus_detr.data.image_io import read_bytes
-from focus_detr.data.json_fields import ImageId
+from focus_detr.data.json_fields import ImageId, is_unicode
 from focus_detr.data.mindrecord import ANNOTATION, DESCRIPTION, PICTURE, digest, row_text
 from focus_detr.errors import FocusDetrError
 from focus_detr.files import whole_folder
+from focus_detr.user_paths import check_utf8
 
 _NAME = "pictures.mindrecord"
 _MIB = 2**20
@@ -53,6 +54,7 @@ def write_mindrecord(annotations: Annotations, folder: Path, shards: int = 1) ->
     Raises:
         FocusDetrError: a picture cannot be read, the folder exists, or cannot be written.
     """
+    check_utf8(folder)
     items = _items(annotations)
     page = _page_size(items)
     with whole_folder(folder) as part:
@@ -75,6 +77,8 @@ def _items(annotations: Annotations) -> list[_Item]:
     for position, (image, entry) in enumerate(
         zip(annotations.images, content["images"], strict=True)
     ):
+        if not is_unicode(image.name):
+            raise FocusDetrError(f"{image.path}: a name outside UTF-8 cannot be packed; rename it")
         size = _file_size(image.path)
         items.append(_Item(image.path, size, row_text(position, size, entry, boxes[entry["id"]])))
     return items

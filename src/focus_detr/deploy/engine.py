@@ -9,6 +9,7 @@ import numpy as np
 
 from focus_detr.deploy.engine_options import ONNX_RUNTIME, OPENVINO, USUAL, EngineOptions
 from focus_detr.deploy.sidecar import Graph
+from focus_detr.runtime import load_mindspore
 
 
 class Engine(Protocol):
@@ -48,6 +49,7 @@ def open_engine(
         from focus_detr.deploy.onnx_engine import OnnxEngine
 
         return OnnxEngine(path, graph, device)
+    load_mindspore()
     from focus_detr.deploy.mindspore_engine import MindSporeEngine
 
     return MindSporeEngine(path, graph, device)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from focus_detr.errors import FocusDetrError
+from focus_detr.temporary_files import placing
 from focus_detr.wording import first_line
 
 FAILURES = (RuntimeError, ValueError, TypeError)  # what its Python interface raises
@@ -37,9 +38,11 @@ def failures_explained(what: str) -> Iterator[None]:
     """Make one sentence of a failure within it, with the cause that went to standard error.
 
     Raises:
-        FocusDetrError: ``what`` and the cause.
+        FocusDetrError: ``what`` and the cause, or there is no place for temporary files.
     """
-    with _ONE_AT_A_TIME, tempfile.TemporaryFile() as log:
+    with placing():
+        place = tempfile.TemporaryFile()  # noqa: SIM115
+    with _ONE_AT_A_TIME, place as log:
         try:
             with _standard_error_to(log.fileno()):
                 yield

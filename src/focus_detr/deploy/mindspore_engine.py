@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import mindspore as ms
@@ -14,6 +13,8 @@ from focus_detr.deploy.native_library import LIBRARY_DEVICE, relocated
 from focus_detr.deploy.sidecar import Graph, refuse_other_inputs
 from focus_detr.errors import FocusDetrError
 from focus_detr.runtime import prepare_runtime
+from focus_detr.temporary_files import temporary_folder
+from focus_detr.user_paths import check_utf8
 from focus_detr.wording import first_line
 
 _DEVICES = {"ascend": "Ascend", "custom": LIBRARY_DEVICE}  # that a choice of --msda runs on
@@ -40,7 +41,7 @@ class MindSporeEngine:
         model = read_mindir(path)
         refuse_other_inputs(path, graph, inputs_of(model))
         if graph.msda == "custom":
-            with tempfile.TemporaryDirectory() as folder:
+            with temporary_folder("msda") as folder:
                 self._cell = _load(relocated(path, model, used, Path(folder)))
         else:
             self._cell = _load(path)
@@ -52,6 +53,7 @@ class MindSporeEngine:
 
 
 def _load(path: Path) -> nn.GraphCell:
+    check_utf8(path)
     try:
         return nn.GraphCell(ms.load(str(path)))
     except (RuntimeError, ValueError, TypeError) as error:

@@ -76,7 +76,8 @@ def replay(
     """
     sent, received = folder / "pictures.npz", folder / "detections.npz"
     np.savez(sent, **{str(index): picture for index, picture in enumerate(pictures)})
-    arguments = [str(model), str(sent), str(received)]
+    # whole paths, for a relative one may look like an option or a home
+    arguments = [str(path.absolute()) for path in (model, sent, received)]
     arguments += ["--device", device] if device else []
     arguments += ["--engine", engine] if engine else []
     process = subprocess.run(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from focus_detr.device_check.told import Numbers
 from focus_detr.errors import FocusDetrError
 from focus_detr.runtime import EXIT_BAD_INPUT, command, last_words, prepare_runtime
+from focus_detr.temporary_files import temporary_folder
 
 ATTENTION, DETECTIONS, TRAINING = PARTS = ("attention", "detections", "losses and gradients")
 _MSDA_VARIABLE = "FOCUS_DETR_MSDA"  # of ops/msda_choice.py, which would load MindSpore here
@@ -41,7 +41,7 @@ class Task:
             Refused: no such implementation here, no checkpoint, numbers that are not finite.
             FocusDetrError: the process failed.
         """
-        with tempfile.TemporaryDirectory() as folder:
+        with temporary_folder("numbers") as folder:
             file, choices = (Path(folder) / name for name in ("numbers.npz", "choices.npz"))
             words = [self.part, self.device, str(file), self.checkpoint]
             if self.choices is not None:

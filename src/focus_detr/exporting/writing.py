@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.exporting.told_selections import tell_selections
 from focus_detr.program import install_command
 from focus_detr.requirements import missing_modules
+from focus_detr.temporary_files import temporary_folder
 from focus_detr.wording import first_line
 
 
@@ -91,7 +91,7 @@ def _plainly_named(path: Path) -> Iterator[str]:
 
     A link leads to its folder, so that no bytes are moved between disks.
     """
-    with tempfile.TemporaryDirectory(prefix="focus_detr_export_") as folder:
+    with temporary_folder("export") as folder:
         link = Path(folder) / "folder"
         link.symlink_to(path.parent.absolute(), target_is_directory=True)
         plain = link / f"plain{MINDIR}"

@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from focus_detr.errors import FocusDetrError
 from focus_detr.files import writing
 from focus_detr.launch.guard import GuardPipe, guarded
 from focus_detr.launch.job import Job
@@ -27,6 +26,7 @@ from focus_detr.launch.workers import Workers
 from focus_detr.private_folder import private_folder
 from focus_detr.runtime import EXIT_INTERRUPTED
 from focus_detr.screen import ScreenStream, tell
+from focus_detr.temporary_files import placing
 from focus_detr.wording import counted
 from focus_detr.worker_marks import MARKS_VARIABLE
 
@@ -212,12 +212,8 @@ class Supervisor:
 
 
 def _marks_folder() -> Path:
-    try:
+    with placing():
         return private_folder("marks")
-    except OSError as error:
-        raise FocusDetrError(
-            f"cannot make a temporary folder ({error.strerror}); name a place for it in TMPDIR"
-        ) from error
 
 
 def _tell(sentence: str, log: Path) -> None:

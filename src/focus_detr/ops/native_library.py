@@ -29,8 +29,17 @@ def package_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """Where ``custom_ops/build.py`` keeps what it built."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    """Where ``custom_ops/build.py`` keeps what it built.
+
+    Raises:
+        LibraryError: this user has no home.
+    """
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError as error:
+        raise LibraryError(
+            "this user has no home folder, where a built library would lie"
+        ) from error
     return Path(base) / "focus_detr"
 
 
@@ -64,11 +73,13 @@ class NativeLibrary:
             if not Path(chosen).is_file():
                 raise LibraryError(f"{self.variable} names {chosen}, which is not there")
             return Path(chosen).resolve()
-        folders = (package_folder(), cache_folder())
-        for folder in folders:
-            if (folder / name).is_file():
-                return folder / name
-        raise LibraryError(f"{name} is neither in {folders[0]} nor in {folders[1]}")
+        ours = package_folder() / name
+        if ours.is_file():
+            return ours
+        built = cache_folder() / name
+        if built.is_file():
+            return built
+        raise LibraryError(f"{name} is neither in {ours.parent} nor in {built.parent}")
 
     def check(self, path: Path) -> ctypes.CDLL:
         """Load a library; MindSpore itself would find a bad one only in the middle of a run.
