@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
 import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
 
 from focus_detr.models.layer_norm import EPSILON, LayerNorm
+from focus_detr.ops.products_choice import plain_products
 
 
 def _weighted_gradients(cell: nn.Cell, x: np.ndarray, slope: np.ndarray) -> list[np.ndarray]:
@@ -22,11 +26,14 @@ def _weighted_gradients(cell: nn.Cell, x: np.ndarray, slope: np.ndarray) -> list
 
 @pytest.mark.parametrize("shape", [(2, 34, 128), (1, 1, 8), (3, 5, 7, 32)])
 @pytest.mark.parametrize("centre", [0.0, 30.0])
+@pytest.mark.parametrize("built", [nullcontext, plain_products], ids=["chosen", "plain"])
 def test_values_and_gradients_in_training_equal_those_of_mindspore(
-    shape: tuple[int, ...], centre: float
+    shape: tuple[int, ...], centre: float, built: Callable[[], AbstractContextManager[None]]
 ) -> None:
     rng = np.random.default_rng(0)
-    ours, plain = LayerNorm(shape[-1]).set_train(), nn.LayerNorm((shape[-1],), epsilon=EPSILON)
+    with built():
+        ours = LayerNorm(shape[-1]).set_train()
+    plain = nn.LayerNorm((shape[-1],), epsilon=EPSILON)
     assert [p.name for p in ours.get_parameters()] == [p.name for p in plain.get_parameters()]
     for a, b in zip(ours.get_parameters(), plain.get_parameters(), strict=True):
         values = Tensor(rng.normal(1.0, 0.3, a.shape).astype(np.float32))
@@ -40,9 +47,11 @@ def test_values_and_gradients_in_training_equal_those_of_mindspore(
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=2e-5 * np.abs(other).max())
 
 
-def test_evaluation_uses_the_norm_of_mindspore() -> None:
+def test_plain_evaluation_uses_the_norm_of_mindspore() -> None:
     x = Tensor(np.random.default_rng(0).normal(30.0, 2.0, (2, 7, 32)).astype(np.float32))
-    ours, plain = LayerNorm(32).set_train(False), nn.LayerNorm((32,), epsilon=EPSILON)
+    with plain_products():
+        ours = LayerNorm(32).set_train(False)
+    plain = nn.LayerNorm((32,), epsilon=EPSILON)
     np.testing.assert_array_equal(ours(x).asnumpy(), plain(x).asnumpy())
 
 

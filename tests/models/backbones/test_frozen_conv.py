@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from mindspore import Tensor, nn
+from model_cases import as_map
 
 from focus_detr.models.backbones.frozen_conv import FrozenConv, fold_norms
 
@@ -21,7 +22,7 @@ def drawn_conv() -> FrozenConv:
 def test_a_folded_norm_gives_the_same_map_however_often() -> None:
     conv = drawn_conv()
     network = nn.SequentialCell(conv)
-    x = Tensor(RNG.normal(size=(2, 3, 9, 12)).astype(np.float32))
+    x = as_map(RNG.normal(size=(2, 3, 9, 12)).astype(np.float32))
     expected = conv(x).asnumpy()
     kernel = conv.weight.asnumpy()
     for _ in range(2):
