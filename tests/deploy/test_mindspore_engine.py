@@ -18,17 +18,19 @@ from focus_detr.deploy.mindspore_engine import MindSporeEngine
 from focus_detr.errors import FocusDetrError
 from focus_detr.ops.msda import MSDeformableAttention
 from focus_detr.ops.msda_custom import FusedSampling
+from focus_detr.ops.products_choice import plain_products
 
 
 class OneAttention(nn.Cell):
     def __init__(self, library: Path) -> None:
         super().__init__()
         sampling = FusedSampling(library, "CPU")
-        self.attention = MSDeformableAttention(32, 2, 2, 2, sampling=sampling)
+        with plain_products():  # as in every file
+            self.attention = MSDeformableAttention(32, 2, 2, 2, sampling=sampling)
 
     def construct(self, tokens: Tensor, references: Tensor) -> tuple[Tensor, Tensor]:
         value = self.attention.project_value(tokens, ops.ones(tokens.shape[:2], ms.float32))
-        return self.attention(tokens, value, ((4, 4), (2, 2)), references), references
+        return self.attention(tokens, value, ((4, 4), (2, 2)), references, tokens), references
 
 
 def test_a_moved_library_is_used_from_its_new_place(
@@ -112,3 +114,18 @@ def test_a_name_that_mindspore_cannot_take_is_refused(tmp_path: Path) -> None:
     folder.mkdir()
     with pytest.raises(FocusDetrError, match=r"^MindSpore cannot use .*a\.mindir: .* UTF-8$"):
         MindSporeEngine(write_empty_model(folder / "a.mindir"), GRAPH, "CPU")
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_slow_convolutions_are_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    slow: bool,
+) -> None:
+    path = write_empty_model(tmp_path / "a.mindir")
+    monkeypatch.setattr(mindspore_engine, "_load", lambda path: None)
+    monkeypatch.setattr(mindspore_engine, "slows_convolutions", lambda: slow)
+    MindSporeEngine(path, GRAPH, "CPU")
+    told = [record.getMessage() for record in caplog.records]
+    assert [f"{path} may run slowly" in text for text in told] == ([True] if slow else [])

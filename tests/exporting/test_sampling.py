@@ -23,6 +23,7 @@ from focus_detr.models.factory import build_detector
 from focus_detr.ops.msda import MSDeformableAttention
 from focus_detr.ops.msda_builtin import BuiltinSampling
 from focus_detr.ops.msda_composition import ComposedSampling, PlacedSampling
+from focus_detr.ops.products_choice import plain_products
 
 
 def test_every_deformable_attention_is_replaced() -> None:
@@ -55,12 +56,13 @@ def test_without_the_native_library_the_message_says_what_to_do(
 class OneAttention(nn.Cell):
     def __init__(self) -> None:
         super().__init__()
-        self.attention = MSDeformableAttention(32, 2, 2, 2, sampling=nn.Cell())
+        with plain_products():  # as in every file
+            self.attention = MSDeformableAttention(32, 2, 2, 2, sampling=nn.Cell())
         replace_sampling(self, "ascend")
 
     def construct(self, tokens: Tensor, references: Tensor) -> Tensor:
         value = self.attention.project_value(tokens, ops.ones(tokens.shape[:2], ms.float32))
-        return self.attention(tokens, value, ((4, 4), (2, 2)), references)
+        return self.attention(tokens, value, ((4, 4), (2, 2)), references, tokens)
 
 
 def test_an_exported_attention_has_the_node_that_the_converter_knows(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import mindspore as ms
@@ -12,11 +13,13 @@ from focus_detr.deploy.mindir_file import inputs_of, read_mindir
 from focus_detr.deploy.native_library import LIBRARY_DEVICE, relocated
 from focus_detr.deploy.sidecar import Graph, refuse_other_inputs
 from focus_detr.errors import FocusDetrError
+from focus_detr.ops.products_library import slows_convolutions
 from focus_detr.runtime import prepare_runtime
 from focus_detr.temporary_files import temporary_folder
 from focus_detr.user_paths import check_utf8
 from focus_detr.wording import first_line
 
+_log = logging.getLogger(__name__)
 _DEVICES = {"ascend": "Ascend", "custom": LIBRARY_DEVICE}  # that a choice of --msda runs on
 
 
@@ -45,6 +48,12 @@ class MindSporeEngine:
                 self._cell = _load(relocated(path, model, used, Path(folder)))
         else:
             self._cell = _load(path)
+        if used == "CPU" and slows_convolutions():
+            _log.warning(
+                "%s may run slowly, as this process has built a network of its own: run it in "
+                "another process, or set ONEDNN_MAX_CPU_ISA=AVX2",
+                path,
+            )
 
     def run(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         """Compute the outputs."""

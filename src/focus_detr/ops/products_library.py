@@ -39,6 +39,8 @@ OPERATORS = (
 )
 _LIBRARY = NativeLibrary(LIBRARY_VARIABLE, OPERATORS, "products_interface", INTERFACE)
 _ALL_INSTRUCTIONS = 0  # dnnl_cpu_isa_default
+_AVX512 = 0x27  # dnnl_cpu_isa_avx512_core
+_uncapped: list[Path] = []  # oneDNN, once its cap was taken away in this process
 
 
 def find_products() -> Path:
@@ -57,7 +59,15 @@ def find_products() -> Path:
     if CAP_VARIABLE in os.environ:
         # refused, without harm, if oneDNN has computed something already
         ctypes.CDLL(str(onednn)).dnnl_set_max_cpu_isa(_ALL_INSTRUCTIONS)
+        _uncapped.append(onednn)
     return path
+
+
+def slows_convolutions() -> bool:
+    """Whether MindSpore's own convolutions are slow in this process, as the cap was taken away."""
+    if not _uncapped:
+        return False
+    return ctypes.CDLL(str(_uncapped[0])).dnnl_get_effective_cpu_isa() >= _AVX512
 
 
 def _onednn() -> Path:
