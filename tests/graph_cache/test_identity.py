@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mindspore import Tensor, nn
+from model_cases import as_map
 
 import focus_detr
 from focus_detr.config.loading import load_config
@@ -105,7 +106,7 @@ def _frozen_conv(*, folded: bool = False, lowers: bool = False) -> nn.Cell:
     conv = FrozenConv(2, 3, 1)
     if folded:
         conv.fold()
-    conv.lowers = lowers
+    conv.convolve.lowers = lowers
     return nn.SequentialCell(conv, nn.ReLU())
 
 
@@ -127,9 +128,9 @@ def test_a_graph_s_name_follows_mode_and_attributes_of_all_parts() -> None:
 
 
 def test_a_graph_s_name_survives_compilations() -> None:
-    inputs = (Tensor(np.zeros((1, 2, 4, 4), np.float32)),)
+    inputs = (as_map(np.zeros((1, 2, 4, 4), np.float32)),)
     cell = _frozen_conv()
     name = graph_name(cell, inputs)
     cell(*inputs)
-    cell(Tensor(np.ones((1, 2, 3, 3), np.float32)))
+    cell(as_map(np.ones((1, 2, 3, 3), np.float32)))
     assert graph_name(cell, inputs) == name
