@@ -56,9 +56,10 @@ def test_processes_may_build_at_once(tmp_path: Path) -> None:
             pool.map(lambda _: run_build(tmp_path, CXX=str(compiler), LOG=str(log)), range(3))
         )
     assert [run.returncode for run in runs] == [0, 0, 0], runs[0].stderr
-    assert (tmp_path / "out" / "libmsda_cpu.so").read_text().strip().isdigit()
-    (built,) = (tmp_path / "focus_detr").iterdir()  # no half file is left
-    assert built.name.startswith("msda_cpu-")
+    for name in ("libmsda_cpu.so", "libproducts_cpu.so"):
+        assert (tmp_path / "out" / name).read_text().strip().isdigit()
+    built = sorted((tmp_path / "focus_detr").iterdir())  # no half file is left
+    assert [path.name.partition("-")[0] for path in built] == ["msda_cpu", "products_cpu"]
     calls = len(log.read_text().splitlines())
     assert run_build(tmp_path, CXX=str(compiler), LOG=str(log)).returncode == 0
     assert len(log.read_text().splitlines()) == calls
