@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 import pytest
 from lite_runs import run_worker
+from mindspore import nn
 from onnx_patterns import stumbling_blocks
 from PIL import Image
 from planted_errors import PLANTED
@@ -32,12 +33,12 @@ from focus_detr.deploy.engine import Engine, open_engine
 from focus_detr.deploy.engine_options import ONNX_RUNTIME, EngineOptions
 from focus_detr.deploy.replay import Recorder
 from focus_detr.deploy.runner import ExportedPredictor, ModelFile
-from focus_detr.deploy.sidecar import read_sidecar, sidecar_path, write_sidecar
+from focus_detr.deploy.sidecar import Graph, read_sidecar, sidecar_path, write_sidecar
 from focus_detr.exporting import session
 from focus_detr.exporting.comparison import compare_tokens
 from focus_detr.exporting.file_numbers import computed_by_file
 from focus_detr.exporting.onnx_writing import write_onnx
-from focus_detr.exporting.writing import write_telling
+from focus_detr.exporting.writing import write_graph, write_telling
 from focus_detr.files import sha256_of
 from focus_detr.inference.image_writing import write_image
 from focus_detr.inference.session import PicturePredictor
@@ -68,11 +69,21 @@ class Exported:
     """A checkpoint in a folder with its exports and photographs."""
 
     folder: Path
-    reference: GuidedDetector
+    references: list[GuidedDetector]  # one, after the exports
+
+    @property
+    def reference(self) -> GuidedDetector:
+        """The network of the checkpoint."""
+        return self.references[0]
+
+    @property
+    def onnx(self) -> Path:
+        """Of ordinary operations, for any number of pictures, from pixels to pixels."""
+        return self.folder / "onnx" / "a.onnx"
 
     @property
     def composed(self) -> Path:
-        """Of ordinary operations, for one picture, from pixels to pixels."""
+        """What the ONNX file was written from, for one picture."""
         return self.folder / "composed" / "a.mindir"
 
     @property
@@ -85,7 +96,10 @@ class Exported:
 def exported(
     tmp_path_factory: pytest.TempPathFactory, msda_library_or_problem: Path | str
 ) -> Exported:
-    """A checkpoint exported with every flag of export.py, in two files that are for one shape."""
+    """A checkpoint exported with every flag of export.py, in two files that are for one shape.
+
+    One is ONNX and one MINDIR, so that the proof of both is seen and each network compiled once.
+    """
     folder = tmp_path_factory.mktemp("export")
     _write_photographs(folder / "photos")
     write_small_checkpoint(folder / "best.safetensors")
@@ -96,15 +110,25 @@ def exported(
         references[:] = references or [GuidedDetector(*arguments)]
         return references[0]
 
+    def kept(cell: nn.Cell, graph: Graph, path: Path) -> None:
+        """Keep what an ONNX file is written from."""
+        write_graph(cell, graph, path)
+        if graph.engine == "onnx":
+            shutil.copy(path.with_suffix(".mindir"), result.composed)
+
+    result = Exported(folder, references)
+    result.composed.parent.mkdir()
     msda = "--msda=composition"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "GuidedDetector", only_one)
+        patch.setattr(session, "write_graph", kept)
         if isinstance(msda_library_or_problem, Path):
             patch.setenv("FOCUS_DETR_MSDA_LIBRARY", str(msda_library_or_problem))
             msda = "--msda=custom"
-        _export(folder, "composed/a.mindir")
+        _export(folder, "onnx/a.onnx", "--batch=any")
         _export(folder, "native/b.mindir", "--batch=2", "--images=normalised", "--boxes=unit", msda)
-    return Exported(folder, references[0])
+    _write_sidecar(result, result.composed, engine="mindspore")
+    return result
 
 
 def _write_photographs(folder: Path) -> None:
@@ -168,11 +192,8 @@ def test_a_served_file_finds_what_its_checkpoint_finds(exported: Exported) -> No
 
 
 def test_the_same_network_in_onnx_needs_no_mindspore(exported: Exported) -> None:
-    path = exported.folder / "onnx" / "a.onnx"
-    path.parent.mkdir()
-    write_onnx(exported.composed, path, open_batch=True)
+    path = exported.onnx
     assert stumbling_blocks(onnx.load(path)) == []
-    _write_sidecar(exported, path, engine="onnx", batch=None)
     found, modules = predicted(exported.folder, ["--model", str(path)])
     assert not [name for name in modules if name.split(".")[0] == "mindspore"]
     predictor = ExportedPredictor.from_path(exported.composed, "CPU")
@@ -226,9 +247,9 @@ def test_a_file_of_a_later_mindspore_is_refused_by_an_old_lite(
 
 
 def _write_sidecar(exported: Exported, path: Path, **changes: Any) -> None:
-    """That of the export, for another file and engine."""
-    sidecar = read_sidecar(exported.composed)
-    graph = replace(sidecar.graph, **changes)
+    """That of the ONNX file, for another file of one picture."""
+    sidecar = read_sidecar(exported.onnx)
+    graph = replace(sidecar.graph, **{"batch": 1, **changes})
     write_sidecar(path, replace(sidecar, file_sha256=sha256_of(path), graph=graph))
 
 

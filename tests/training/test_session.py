@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -272,6 +273,29 @@ def test_fine_tuning_names_the_new_heads(config: Config, tmp_path: Path) -> None
 def test_evaluation_needs_validation_data(config: Config) -> None:
     with pytest.raises(FocusDetrError, match=r"data\.val_annotations"):
         open_session(_with_train(config, eval_every=1))
+
+
+def test_a_set_in_two_parts_is_read_once_and_told_of_once(
+    config: Config, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validated: list[object] = []
+
+    def evaluator(batches: Iterable[Batch], *_: object, **__: object) -> SimpleNamespace:
+        validated.extend(image for batch in batches for image in batch.image_ids if image)
+        return SimpleNamespace(run=lambda progress: SimpleNamespace(metrics={"AP": 0.0}))
+
+    monkeypatch.setattr(session, "Evaluator", evaluator)
+    source = Path(config.data.train_annotations or "")
+    content = json.loads(source.read_text())
+    content["images"].append(content["images"][0])
+    source.write_text(json.dumps(content))
+    (listed := source.parent / "val.txt").write_text("2\n")
+    data = replace(config.data, val_list=str(listed), test_short_side=64, test_max_side=64)
+    parts = open_session(_with_train(replace(config, data=data), eval_every=1)).parts
+    assert parts.evaluate is not None
+    parts.evaluate()
+    assert validated == [2]
+    assert caplog.text.count("1 image listed again word for word") == 1
 
 
 def test_evaluation_knows_how_many_batches_follow(

@@ -29,6 +29,7 @@ def build_train_loader(
     rank: int = 0,
     world_size: int = 1,
     classes: ClassMap | None = None,
+    annotations: Annotations | None = None,
 ) -> DataLoader:
     """Loader of the training images, ``train.batch_size`` to a rank, with boxes or without.
 
@@ -38,6 +39,7 @@ def build_train_loader(
         rank: which share of each global batch to load.
         world_size: number of ranks.
         classes: class map of a model that goes on training; None derives it from the file.
+        annotations: of these images, if they were read already.
 
     Raises:
         FocusDetrError: paths are not set, the data is bad, or too little for one batch.
@@ -46,7 +48,7 @@ def build_train_loader(
     if seed < 0:
         raise FocusDetrError(f"train.seed must not be negative, but is {seed}")
     dataset = DetectionDataset.from_annotations(
-        training_annotations(data, classes),
+        annotations or training_annotations(data, classes),
         classes=classes,
         filter_empty=data.filter_empty,
         skip_broken=data.broken == "skip",
@@ -81,6 +83,7 @@ def build_eval_loader(
     rank: int = 0,
     world_size: int = 1,
     round_to: int | None = None,
+    annotations: Annotations | None = None,
 ) -> DataLoader:
     """Loader of the validation images, each exactly once; a warning if none has a box.
 
@@ -91,13 +94,14 @@ def build_eval_loader(
         rank: which share of each global batch to load.
         world_size: number of ranks.
         round_to: pad each image only to a multiple of this instead of to the shape buckets.
+        annotations: of these images, if they were read already.
 
     Raises:
         FocusDetrError: paths are not set, or the data is bad or does not fit ``classes``.
     """
     data = config.data
     dataset = DetectionDataset.from_annotations(
-        validation_annotations(data, classes),
+        annotations or validation_annotations(data, classes),
         classes=classes,
         skip_broken=data.broken == "skip",
     )
@@ -127,8 +131,22 @@ def training_annotations(data: DataConfig, classes: ClassMap | None = None) -> A
     Raises:
         FocusDetrError: it is not set, bad or does not fit ``classes``.
     """
-    division = _division(data, classes)
-    return division.train if division else _whole_training_set(data, classes)
+    return divided_annotations(data, classes)[0]
+
+
+def divided_annotations(
+    data: DataConfig, classes: ClassMap | None = None
+) -> tuple[Annotations, Annotations | None]:
+    """The training set, and what validation takes from it: None if it has a set of its own.
+
+    Who needs both asks here, so that the set is read, and what is odd about it told, once.
+
+    Raises:
+        FocusDetrError: it is not set, bad or does not fit ``classes``.
+    """
+    if division := _division(data, classes):
+        return division.train, division.val
+    return _whole_training_set(data, classes), None
 
 
 def validation_annotations(data: DataConfig, classes: ClassMap | None = None) -> Annotations:

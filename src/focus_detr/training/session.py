@@ -13,7 +13,8 @@ from mindspore import nn
 
 from focus_detr.config.loading import dump_yaml, to_dict
 from focus_detr.config.schema import Config
-from focus_detr.data.build import build_eval_loader, build_train_loader
+from focus_detr.data.annotations import Annotations
+from focus_detr.data.build import build_eval_loader, build_train_loader, divided_annotations
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.loader import DataLoader
 from focus_detr.data.summary import summarise
@@ -66,10 +67,10 @@ def open_session(config: Config, *, resume: bool = False, progress: bool | None 
         folder.refuse_second_run()
     folder.refuse_overwriting(resume)
     progress = sys.stdout.isatty() if progress is None else progress
-    loader = _training_data(config, world)
+    loader, taken = _training_data(config, world)
     num_classes = config.model.num_classes or len(loader.dataset.classes)
     config = replace(config, model=replace(config.model, num_classes=num_classes))
-    trainer, note = _assemble(config, num_classes, loader, folder, world, resume, progress)
+    trainer, note = _assemble(config, num_classes, loader, taken, folder, world, resume, progress)
     log = trainer.parts.log
     with ExitStack() as on_error:
         on_error.callback(log.close)
@@ -85,6 +86,7 @@ def _assemble(
     config: Config,
     num_classes: int,
     loader: DataLoader,
+    taken: Annotations | None,
     folder: RunFolder,
     world: World,
     resume: bool,
@@ -96,7 +98,7 @@ def _assemble(
     loss = build_training_loss(config, num_classes, world=world)
     graphs = open_graphs(config.train.compile_cache, config, world)
     gallery = Gallery(config.train.pictures if world.first else 0, classes.names, config.model)
-    evaluate = _evaluation(config, loss.model, classes, progress, world, gallery, graphs)
+    evaluate = _evaluation(config, loss.model, classes, taken, progress, world, gallery, graphs)
     update = build_update(loss.model, config.train)
     description = describe(config, classes)
     if resume and folder.last.exists():
@@ -143,12 +145,19 @@ def describe(config: Config, classes: ClassMap) -> dict[str, object]:
     }
 
 
-def _training_data(config: Config, world: World) -> DataLoader:
-    seed = config.train.seed
-    loader = build_train_loader(config, seed=seed, rank=world.rank, world_size=world.size)
+def _training_data(config: Config, world: World) -> tuple[DataLoader, Annotations | None]:
+    """The training images, and those that validation takes from the same set."""
+    chosen, taken = divided_annotations(config.data)
+    loader = build_train_loader(
+        config,
+        seed=config.train.seed,
+        rank=world.rank,
+        world_size=world.size,
+        annotations=chosen,
+    )
     if lack := loader.dataset.lack_of_boxes():
         raise FocusDetrError(f"there is nothing to learn: {lack}")
-    return loader
+    return loader, taken
 
 
 def _going_on(config: Config, folder: RunFolder, state: TrainingState) -> str:
@@ -210,6 +219,7 @@ def _evaluation(
     config: Config,
     model: nn.Cell,
     classes: ClassMap,
+    taken: Annotations | None,
     progress: bool,
     world: World,
     gallery: Gallery,
@@ -223,6 +233,7 @@ def _evaluation(
         classes=classes,
         rank=world.rank,
         world_size=world.size,
+        annotations=taken,
     )
     detector = Detector(model, max_detections=config.model.max_detections)
     detector.keep_graphs(graphs)
