@@ -65,8 +65,9 @@ class Exporter:
         require_packages(options.out)
         self.options = options
         self.report = report
-        loaded = _load(checkpoint, config)
-        with plain_products():  # the file is for machines without our library
+        # a file is for machines without our library, and is compared with the same operators
+        with plain_products():
+            loaded = _load(checkpoint, config)
             self.exported = folded_copy(loaded)
         # the network of the checkpoint as it is, so that folding is compared too
         self.reference = loaded if _runs_here(options) else None
