@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
 
+from focus_detr.doctor.devices import products_problem
 from focus_detr.errors import FocusDetrError
 from focus_detr.models.layer_norm import LayerNorm
 from focus_detr.models.layers import MaskedGroupNorm, MultiHeadAttention
@@ -236,10 +237,27 @@ def test_without_the_library_it_is_said_once(
     for _ in range(2):
         assert native_products() is None
     (record,) = caplog.records
-    assert "/none/lib.so, which is not there; build ours with" in record.getMessage()
+    assert "/none/lib.so, which is not there (docs/products.md;" in record.getMessage()
     monkeypatch.setenv(products_choice.CHOICE_VARIABLE, "native")
     with pytest.raises(FocusDetrError, match="is native, but FOCUS_DETR_PRODUCTS_LIBRARY names"):
         native_products()
+
+
+def test_processors_that_they_never_ran_on_get_the_plain_ones(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(products_choice, "_told", set())
+    monkeypatch.setattr(products_choice.platform, "machine", lambda: "aarch64")
+    assert native_products() is None
+    assert "never run on aarch64" in caplog.text
+    monkeypatch.setenv(products_choice.CHOICE_VARIABLE, "native")
+    assert native_products() is not None
+
+
+def test_doctor_knows_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert products_problem() is None
+    monkeypatch.setenv(products_library.LIBRARY_VARIABLE, "/none/lib.so")
+    assert str(products_problem()).startswith("FOCUS_DETR_PRODUCTS_LIBRARY names /none/lib.so,")
 
 
 DIGEST = """

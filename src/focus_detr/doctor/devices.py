@@ -1,4 +1,4 @@
-"""Which devices MindSpore finds, and which native operators of deformable attention are there."""
+"""Which devices MindSpore finds, and which native operators are there."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from focus_detr.ops.msda_library import BUILD_COMMANDS, find_library
 from focus_detr.ops.native_library import LibraryError
+from focus_detr.ops.products_library import find_products
 from focus_detr.runtime import DEVICES
 
 ASCEND = "Ascend"
@@ -70,6 +71,15 @@ def native_operators() -> dict[str, str | None]:
     Ascend's is not asked for: only building a network there tells.
     """
     return {device: _operator_problem(device) for device in DEVICES if device != ASCEND}
+
+
+def products_problem() -> str | None:
+    """Why the native products cannot be used on a CPU; None: they can."""
+    try:
+        find_products()
+    except LibraryError as error:
+        return f"{error}; build them with `{BUILD_COMMANDS['CPU']}` in the repository"
+    return None
 
 
 def chosen_attention() -> str | None:

@@ -14,6 +14,7 @@ from focus_detr.doctor.devices import (
     ask_mindspore,
     chosen_attention,
     native_operators,
+    products_problem,
     without_mindspore,
 )
 from focus_detr.doctor.machine import Machine, in_words
@@ -32,7 +33,8 @@ class Report:
     machine: Machine
     packages: tuple[Package, ...]
     devices: Devices
-    operators: dict[str, str | None]  # by kind of device, why not
+    operators: dict[str, str | None]  # of deformable attention, by kind of device, why not
+    products: str | None  # why the native ones of a CPU cannot be used
     tasks: tuple[Task, ...]
 
     @classmethod
@@ -42,7 +44,8 @@ class Report:
         problem = next(item.problem for item in packages if item.name == "mindspore")
         devices = ask_mindspore() if problem is None else without_mindspore(problem)
         tasks = tuple(judge(packages, devices))
-        return cls(Machine.here(), packages, devices, native_operators(), tasks)
+        native = native_operators(), products_problem()
+        return cls(Machine.here(), packages, devices, *native, tasks)
 
     @property
     def healthy(self) -> bool:
@@ -68,6 +71,7 @@ class Report:
                 "forced": chosen_attention(),
                 "native": {device: {"problem": why} for device, why in self.operators.items()},
             },
+            "products": {"native": {"CPU": {"problem": self.products}}},
             "tasks": {
                 task.name: {
                     "works": task.works,
@@ -85,6 +89,7 @@ class Report:
             "Packages": (_line(_mark(item.fine), item.name, _of(item)) for item in self.packages),
             "Devices": self._devices(),
             "Deformable attention": self._attention(),
+            "Products": self._products(),
             "What works": self._tasks(),
         }
         blocks = ["\n".join([title, *lines]) for title, lines in sections.items()]
@@ -121,6 +126,10 @@ class Report:
             yield _line(
                 _mark(problem is None, _LESS), device, found if wanted else "no such device"
             )
+
+    def _products(self) -> Iterator[str]:
+        found = self.products or "native operators found"
+        yield _line(_mark(self.products is None, _LESS), "CPU", found)
 
     def _tasks(self) -> Iterator[str]:
         for task in self.tasks:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -23,6 +24,7 @@ from focus_detr.ops.products_library import find_products
 
 CHOICE_VARIABLE = "FOCUS_DETR_PRODUCTS"
 AUTO, NATIVE, PLAIN = CHOICES = ("auto", "native", "plain")
+TRIED = ("x86_64", "amd64")  # processors that the native operators were run on
 BUILD_COMMAND = "python custom_ops/build.py"
 
 _log = logging.getLogger(__name__)
@@ -55,6 +57,8 @@ def native_products() -> Path | None:
     try:
         if device != "CPU":
             raise LibraryError(f"they are for CPUs, not for {device}")
+        if choice == AUTO and platform.machine().lower() not in TRIED:
+            raise LibraryError(f"ours were never run on {platform.machine()} processors")
         return find_products()
     except LibraryError as error:
         if choice == NATIVE:
@@ -67,4 +71,4 @@ def native_products() -> Path | None:
 def _tell(reason: str) -> None:
     if reason not in _told:
         _told.add(reason)
-        _log.warning("%s; build ours with `%s` in the repository", reason, BUILD_COMMAND)
+        _log.warning("%s (docs/products.md; `%s` builds ours)", reason, BUILD_COMMAND)

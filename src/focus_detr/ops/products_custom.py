@@ -23,14 +23,21 @@ def _activation_gradient(library: Path, activation: str) -> ops.Custom:
     )
 
 
+def _dense_gradients(library: Path) -> tuple[ops.Custom, ops.Custom]:
+    """(gradient, weight) -> of the source; (gradient, source) -> of weight and bias."""
+    outputs = ("grad_weight", "grad_bias")
+    return (
+        build_primitive(library, "DenseGradSource", ("grad", "weight"), ("grad_source",)),
+        build_primitive(library, "DenseGradWeights", ("grad", "source"), outputs),
+    )
+
+
 def dense(library: Path, activation: str) -> ops.Custom:
     """Source [..., I], weight [O, I], bias [O] -> activation(source weight^T + bias) [..., O]."""
     inputs, kind = ("source", "weight", "bias"), ACTIVATIONS[activation]
     plain = build_primitive(library, "DenseForward", inputs, ("target",), activation=0)
     through = _activation_gradient(library, activation)
-    to_source = build_primitive(library, "DenseGradSource", ("grad", "weight"), ("grad_source",))
-    outputs = ("grad_weight", "grad_bias")
-    to_weight = build_primitive(library, "DenseGradWeights", ("grad", "source"), outputs)
+    to_source, to_weight = _dense_gradients(library)
     activates, takes_argument = activation != "none", activation == "gelu"
 
     def bprop(
@@ -49,9 +56,7 @@ def dense(library: Path, activation: str) -> ops.Custom:
 
 def dense_sum(library: Path) -> ops.Custom:
     """As ``dense`` without activation, plus a residual [..., O]."""
-    to_source = build_primitive(library, "DenseGradSource", ("grad", "weight"), ("grad_source",))
-    outputs = ("grad_weight", "grad_bias")
-    to_weight = build_primitive(library, "DenseGradWeights", ("grad", "source"), outputs)
+    to_source, to_weight = _dense_gradients(library)
 
     def bprop(
         source: Tensor,

@@ -73,7 +73,9 @@ def slows_convolutions() -> bool:
 def _onednn() -> Path:
     """The file in MindSpore's package."""
     found = importlib.util.find_spec("mindspore")
-    folder = Path(found.origin).parent / "lib" if found and found.origin else Path()
+    if found is None or found.origin is None:
+        raise LibraryError("MindSpore, which carries oneDNN, is not installed")
+    folder = Path(found.origin).parent / "lib"
     files = sorted(folder.glob("libdnnl.so*"))
     if not files:
         raise LibraryError(f"MindSpore has no oneDNN in {folder}")
