@@ -106,6 +106,7 @@ def test_the_wheel_has_the_settings_and_says_what_it_fits(wheel: Path) -> None:
             assert file.read(inside) == path.read_bytes()
     assert {"focus_detr/py.typed", "focus_detr/demo/static/index.html"} <= names
     has_library = "focus_detr/ops/lib/libmsda_cpu.so" in names
+    assert ("focus_detr/ops/lib/libproducts_cpu.so" in names) == has_library
     tag = wheel.stem.split("-", 2)[2]
     assert re.fullmatch(r"py3-none-linux_\w+" if has_library else "py3-none-any", tag)
 
