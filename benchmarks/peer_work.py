@@ -34,7 +34,8 @@ class PeerWork:
 
     def build(self) -> Calls:
         """The peer on the CPU."""
-        os.environ.pop("ONEDNN_MAX_CPU_ISA", None)  # mends MindSpore's oneDNN, would slow torch's
+        for variable in ("ONEDNN_MAX_CPU_ISA", "GOMP_SPINCOUNT"):  # ours, and no favour to torch
+            os.environ.pop(variable, None)
         keep_freed_memory()
         from peer_torch import PeerForward, PeerTraining
 

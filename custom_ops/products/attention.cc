@@ -28,10 +28,10 @@ void Multiply(const Matrix &left, const Matrix &right, const Matrix &target) {
     const onednn::Library &library = *onednn::Opened();
     onednn::Plan *plan = nullptr;
     Check(library.matmul_primitive_desc_create(&plan, library.engine, a.get(), b.get(), nullptr,
-                                               c.get(), nullptr));
+                                               c.get(), MakeAttributes({}).get()));
     return Ready{Make(Own(plan)), {}, {}, {}};
   });
-  Execute(ready.primitive.get(), {{onednn::kSource, &a, left.data},
+  Execute(ready.step, {{onednn::kSource, &a, left.data},
                                   {onednn::kWeights, &b, right.data},
                                   {onednn::kTarget, &c, target.data}});
 }
@@ -75,6 +75,7 @@ void Probabilities(const products_heads &h, int64_t image, const Head &head, con
 int products_attention(const products_heads *heads, const float *query_key, const float *value,
                        const float *bias, float *target) {
   const products_heads &h = *heads;
+  if (h.tokens == 0) return PRODUCTS_OK;
   return Guard([&] {
     for (int64_t image = 0; image < h.batch; ++image) {
       for (int64_t m = 0; m < h.heads; ++m) {
@@ -91,6 +92,7 @@ int products_attention_grad(const products_heads *heads, const float *query_key,
                             const float *value, const float *bias, const float *grad,
                             float *grad_query_key, float *grad_value) {
   const products_heads &h = *heads;
+  if (h.tokens == 0) return PRODUCTS_OK;
   const float scale = 1.0f / std::sqrt(static_cast<float>(h.depth));
   return Guard([&] {
     for (int64_t image = 0; image < h.batch; ++image) {

@@ -61,7 +61,7 @@ Ready MakeForward(const Problem &p, bool with_bias, const After &after) {
   const Owned plan = PlanForward(p, with_bias, after);
   const auto *chosen =
       onednn::Opened()->primitive_desc_query_md(plan.get(), onednn::kQueryWeights, 0);
-  Ready ready{Make(plan), Layout::Copy(chosen), nullptr, p.plain};
+  Ready ready{Make(plan), Layout::Copy(chosen), {}, p.plain};
   ready.reorder = MakeReorder(p.plain, ready.weights);
   return ready;
 }
@@ -72,10 +72,10 @@ Ready MakeGradSource(const Problem &p) {
   Check(library.convolution_backward_data_primitive_desc_create(
       &made, library.engine, onednn::kDirect, p.source.get(), Layout::Any(p.weights).get(),
       p.target.get(), p.strides, p.dilations, p.before, p.after,
-      PlanForward(p, false, {}).get(), nullptr));
+      PlanForward(p, false, {}).get(), MakeAttributes({}).get()));
   const Owned plan = Own(made);
   const auto *chosen = library.primitive_desc_query_md(made, onednn::kQueryWeights, 0);
-  Ready ready{Make(plan), Layout::Copy(chosen), nullptr, p.plain};
+  Ready ready{Make(plan), Layout::Copy(chosen), {}, p.plain};
   ready.reorder = MakeReorder(p.plain, ready.weights);
   return ready;
 }
@@ -86,10 +86,10 @@ Ready MakeGradWeights(const Problem &p, bool with_bias) {
   Check(library.convolution_backward_weights_primitive_desc_create(
       &made, library.engine, onednn::kDirect, p.source.get(), Layout::Any(p.weights).get(),
       with_bias ? p.bias.get() : nullptr, p.target.get(), p.strides, p.dilations, p.before,
-      p.after, PlanForward(p, with_bias, {}).get(), nullptr));
+      p.after, PlanForward(p, with_bias, {}).get(), MakeAttributes({}).get()));
   const Owned plan = Own(made);
   const auto *chosen = library.primitive_desc_query_md(made, onednn::kQueryGradWeights, 0);
-  Ready ready{Make(plan), Layout::Copy(chosen), nullptr, p.plain};
+  Ready ready{Make(plan), Layout::Copy(chosen), {}, p.plain};
   ready.reorder = MakeReorder(ready.weights, p.plain);
   return ready;
 }
@@ -98,7 +98,7 @@ Ready MakeGradWeights(const Problem &p, bool with_bias) {
 const void *Packed(const Ready &ready, const float *weights) {
   if (!ready.reorder) return weights;
   void *packed = Scratch(kPackedWeights, ready.weights.bytes());
-  Execute(ready.reorder.get(),
+  Execute(ready.reorder,
           {{onednn::kSource, &ready.plain, weights}, {onednn::kTarget, &ready.weights, packed}});
   return packed;
 }
@@ -119,7 +119,7 @@ int products_convolution(const products_map *map, int activation, const float *s
         Keep(Key(kForward, *map, {activation, bias != nullptr, residual != nullptr}), [&] {
           return MakeForward(p, bias != nullptr, {activation, residual ? &p.target : nullptr});
         });
-    Execute(ready.primitive.get(),
+    Execute(ready.step,
             {{onednn::kSource, &p.source, source},
              {onednn::kWeights, &ready.weights, Packed(ready, weights)},
              {onednn::kBias, &p.bias, bias},
@@ -133,7 +133,7 @@ int products_convolution_grad_source(const products_map *map, const float *grad,
   return Guard([&] {
     const Problem p(*map);
     const Ready &ready = Keep(Key(kGradSource, *map), [&] { return MakeGradSource(p); });
-    Execute(ready.primitive.get(),
+    Execute(ready.step,
             {{onednn::kGradTarget, &p.target, grad},
              {onednn::kWeights, &ready.weights, Packed(ready, weights)},
              {onednn::kGradSource, &p.source, grad_source}});
@@ -149,12 +149,12 @@ int products_convolution_grad_weights(const products_map *map, const float *grad
                               [&] { return MakeGradWeights(p, grad_bias != nullptr); });
     void *packed = grad_weights;
     if (ready.reorder) packed = Scratch(kPackedWeights, ready.weights.bytes());
-    Execute(ready.primitive.get(), {{onednn::kSource, &p.source, source},
+    Execute(ready.step, {{onednn::kSource, &p.source, source},
                                     {onednn::kGradTarget, &p.target, grad},
                                     {onednn::kGradWeights, &ready.weights, packed},
                                     {onednn::kGradBias, &p.bias, grad_bias}});
     if (!ready.reorder) return;
-    Execute(ready.reorder.get(), {{onednn::kSource, &ready.weights, packed},
+    Execute(ready.reorder, {{onednn::kSource, &ready.weights, packed},
                                   {onednn::kTarget, &ready.plain, grad_weights}});
   });
 }

@@ -11,7 +11,7 @@ using onednn::kWeights;
 
 enum Kind : int64_t { kForward, kGradSource, kGradWeights };
 
-std::shared_ptr<onednn::Primitive> MakeProduct(const Layout &source, const Layout &weights,
+Step MakeProduct(const Layout &source, const Layout &weights,
                                                const Layout *bias, const Layout &target,
                                                const After &after) {
   const onednn::Library &library = *onednn::Opened();
@@ -38,7 +38,7 @@ int products_dense(int64_t rows, int64_t inputs, int64_t outputs, int activation
       const After after{activation, residual ? &to : nullptr};
       return Ready{MakeProduct(from, matrix, bias ? &row : nullptr, to, after), {}, {}, {}};
     });
-    Execute(ready.primitive.get(), {{kSource, &from, source},
+    Execute(ready.step, {{kSource, &from, source},
                                     {kWeights, &matrix, weights},
                                     {kBias, &row, bias},
                                     {onednn::kPostOp | onednn::kSource1, &to, residual},
@@ -55,7 +55,7 @@ int products_dense_grad_source(int64_t rows, int64_t inputs, int64_t outputs, co
     const Ready &ready = Keep({kGradSource, rows, inputs, outputs}, [&] {
       return Ready{MakeProduct(from, matrix, nullptr, to, {}), {}, {}, {}};
     });
-    Execute(ready.primitive.get(),
+    Execute(ready.step,
             {{kSource, &from, grad}, {kWeights, &matrix, weights}, {kTarget, &to, grad_source}});
   });
 }
@@ -73,7 +73,7 @@ int products_dense_grad_weights(int64_t rows, int64_t inputs, int64_t outputs, c
     const Ready &ready = Keep({kGradWeights, rows, inputs, outputs}, [&] {
       return Ready{MakeProduct(from, matrix, nullptr, to, {}), {}, {}, {}};
     });
-    Execute(ready.primitive.get(),
+    Execute(ready.step,
             {{kSource, &from, grad}, {kWeights, &matrix, source}, {kTarget, &to, grad_weights}});
     if (!grad_bias) return;
     SumBlocks(rows, outputs, grad_bias, [&](int64_t first, int64_t count, float *own) {

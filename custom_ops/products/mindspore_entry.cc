@@ -7,6 +7,7 @@
 // MindSpore's libraries use the older layout of std::string.
 #define _GLIBCXX_USE_CXX11_ABI 0
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -134,12 +135,19 @@ products_groups ReadGroups(const Call &call) {
   return {batch, cells, call.last(0), call.settings.Number("groups")};
 }
 
+// Whether a gradient is shaped as what a convolution or a pooling gives.
+bool IsTarget(const Call &call, int grad, const products_map &map) {
+  const Shape target = TargetShape(map);
+  return call.ranks[grad] == 4 && std::equal(target.begin(), target.end(), call.shapes[grad]);
+}
+
 // Of an attention over query_key [B,N,2C] with bias [B or 1, 1, N or 1, N].
 int ReadHeads(const Call &call, products_heads *heads) {
+  if (call.ranks[0] != 3 || call.ranks[1] != 3 || call.ranks[2] != 4) return PRODUCTS_WRONG_SIZE;
   const int64_t batch = call.size(0, 0), tokens = call.size(0, 1), width = call.size(1, 2);
   const int64_t *bias = call.shapes[2], number = call.settings.Number("heads");
   *heads = {batch, tokens, number, width / number, bias[0], bias[2]};
-  const bool fits = call.size(0, 2) == 2 * width && call.elements(1) == batch * tokens * width &&
+  const bool fits = call.size(0, 2) == 2 * width && width % number == 0 && call.elements(1) == batch * tokens * width &&
                     call.ranks[2] == 4 && (bias[0] == 1 || bias[0] == batch) && bias[1] == 1 &&
                     (bias[2] == 1 || bias[2] == tokens) && bias[3] == tokens;
   return fits ? PRODUCTS_OK : PRODUCTS_WRONG_SIZE;
@@ -151,6 +159,7 @@ Shape ShapeOf(int index, int *ranks, int64_t **shapes) {
 
 Shape RowsOf(int index, int64_t outputs, int *ranks, int64_t **shapes) {
   Shape shape = ShapeOf(index, ranks, shapes);
+  if (shape == Shape{kUnknownRank}) return shape;
   shape.back() = outputs;
   return shape;
 }
@@ -217,6 +226,7 @@ KERNEL(ConvolutionGradSource) {
   const Call call = CALL;
   if (const int status = call.Read(4)) return status;
   const products_map map = ReadMap(call.shapes[0], call.shapes[1], call.settings.Numbers("place"));
+  if (!IsTarget(call, 2, map)) return PRODUCTS_WRONG_SIZE;
   return products_convolution_grad_source(&map, call[2], call[1], call[3]);
 }
 ONE_OUTPUT(ConvolutionGradSource, ShapeOf(0, ranks, shapes))
@@ -226,6 +236,7 @@ KERNEL(ConvolutionGradWeights) {
   const Call call = CALL;
   if (const int status = call.Read(5)) return status;
   const products_map map = ReadMap(call.shapes[0], call.shapes[1], call.settings.Numbers("place"));
+  if (!IsTarget(call, 2, map)) return PRODUCTS_WRONG_SIZE;
   return products_convolution_grad_weights(&map, call[2], call[0], call[3], call[4]);
 }
 OUTPUTS(ConvolutionGradWeights, 2, {ShapeOf(1, ranks, shapes), {shapes[1][0]}})
@@ -255,6 +266,7 @@ ONE_OUTPUT(LayerNormForward, ShapeOf(0, ranks, shapes))
 KERNEL(LayerNormGrad) {
   const Call call = CALL;
   if (const int status = call.Read(6)) return status;
+  if (call.elements(2) != call.elements(0)) return PRODUCTS_WRONG_SIZE;
   return products_layer_norm_grad(call.rows(0), call.last(0), call.settings.Real("epsilon"),
                                   call[0], call[1], call[2], call[3], call[4], call[5]);
 }
@@ -277,6 +289,7 @@ KERNEL(GroupNormGrad) {
   const Call call = CALL;
   if (const int status = call.Read(7)) return status;
   const products_groups groups = ReadGroups(call);
+  if (call.elements(3) != call.elements(0)) return PRODUCTS_WRONG_SIZE;
   return products_group_norm_grad(&groups, call.settings.Real("epsilon"), call[0], call[1],
                                   call[2], call[3], call[4], call[5], call[6]);
 }
@@ -297,6 +310,7 @@ KERNEL(MaxPoolGrad) {
   const Call call = CALL;
   if (const int status = call.Read(4)) return status;
   const products_map map = ReadWindow(call.shapes[0], call.settings);
+  if (!IsTarget(call, 1, map) || !IsTarget(call, 2, map)) return PRODUCTS_WRONG_SIZE;
   return products_max_pool_grad(&map, call[0], call[1], call[2], call[3]);
 }
 ONE_OUTPUT(MaxPoolGrad, ShapeOf(0, ranks, shapes))

@@ -37,9 +37,11 @@ constexpr int kForward = 96;          // for inference; what training needs is r
 constexpr int kDirect = 1;            // convolution without a transform that rounds
 constexpr int kRelu = 32, kClip = 46, kGelu = 49;
 constexpr int kAdd = 0x1fff0;
-constexpr int kQueryWeights = 131, kQueryGradWeights = 132;
+constexpr int kQueryWeights = 131, kQueryGradWeights = 132, kQueryScratchpad = 136;
+constexpr int kCallersScratchpad = 1;  // the only mode in which threads may share a primitive
 constexpr int kSource = 1, kSource1 = 2, kTarget = 17, kWeights = 33, kBias = 41;
 constexpr int kGradSource = 129, kGradTarget = 145, kGradWeights = 161, kGradBias = 169;
+constexpr int kScratchpad = 80;
 constexpr int kPostOp = 32768;        // times (position + 1), or-ed with the argument
 
 // X(name, result, parameters): dnnl_<name>
@@ -62,6 +64,7 @@ constexpr int kPostOp = 32768;        // times (position + 1), or-ed with the ar
   X(memory_destroy, int, (Memory *))                                                               \
   X(primitive_attr_create, int, (Attributes **))                                                   \
   X(primitive_attr_set_post_ops, int, (Attributes *, const PostOps *))                             \
+  X(primitive_attr_set_scratchpad_mode, int, (Attributes *, int mode))                             \
   X(primitive_attr_destroy, int, (Attributes *))                                                   \
   X(post_ops_create, int, (PostOps **))                                                            \
   X(post_ops_append_eltwise, int, (PostOps *, int kind, float alpha, float beta))                  \

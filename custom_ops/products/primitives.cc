@@ -96,23 +96,26 @@ std::shared_ptr<onednn::Attributes> MakeAttributes(const After &after) {
   const std::shared_ptr<onednn::PostOps> steps(list, Oned().post_ops_destroy);
   Append(list, after);
   Check(Oned().primitive_attr_set_post_ops(made, list));
+  Check(Oned().primitive_attr_set_scratchpad_mode(made, onednn::kCallersScratchpad));
   return attributes;
 }
 
 Owned Own(onednn::Plan *plan) { return {plan, Oned().primitive_desc_destroy}; }
 
-std::shared_ptr<onednn::Primitive> Make(const Owned &plan) {
+Step Make(const Owned &plan) {
   onednn::Primitive *made = nullptr;
   Check(Oned().primitive_create(&made, plan.get()));
-  return {made, Oned().primitive_destroy};
+  const auto *scratchpad =
+      Oned().primitive_desc_query_md(plan.get(), onednn::kQueryScratchpad, 0);
+  return {{made, Oned().primitive_destroy}, Layout::Copy(scratchpad)};
 }
 
-std::shared_ptr<onednn::Primitive> MakeReorder(const Layout &from, const Layout &to) {
-  if (from.equals(to)) return nullptr;
+Step MakeReorder(const Layout &from, const Layout &to) {
+  if (from.equals(to)) return {};
   const onednn::Library &library = Oned();
   onednn::Plan *plan = nullptr;
   Check(library.reorder_primitive_desc_create(&plan, from.get(), library.engine, to.get(),
-                                              library.engine, nullptr));
+                                              library.engine, MakeAttributes({}).get()));
   return Make(Own(plan));
 }
 
@@ -127,7 +130,7 @@ const Ready &Keep(Sizes key, const std::function<Ready()> &make) {
   return kept.emplace(std::move(key), make()).first->second;
 }
 
-void Execute(const onednn::Primitive *primitive, std::initializer_list<Operand> operands) {
+void Execute(const Step &step, std::initializer_list<Operand> operands) {
   static Pool pool;
   const onednn::Library &library = Oned();
   onednn::Stream *stream = nullptr;
@@ -135,15 +138,19 @@ void Execute(const onednn::Primitive *primitive, std::initializer_list<Operand> 
   const std::shared_ptr<onednn::Stream> owned(stream, library.stream_destroy);
   std::vector<std::shared_ptr<onednn::Memory>> memories;
   std::vector<onednn::Argument> arguments;
-  for (const Operand &operand : operands) {
-    if (!operand.data) continue;
+  const auto add = [&](int index, const Layout &layout, const void *data) {
     onednn::Memory *memory = nullptr;
-    Check(library.memory_create(&memory, operand.layout->get(), library.engine,
-                                const_cast<void *>(operand.data)));
+    Check(library.memory_create(&memory, layout.get(), library.engine, const_cast<void *>(data)));
     memories.emplace_back(memory, library.memory_destroy);
-    arguments.push_back({operand.index, memory});
+    arguments.push_back({index, memory});
+  };
+  for (const Operand &operand : operands) {
+    if (operand.data) add(operand.index, *operand.layout, operand.data);
   }
-  Check(library.primitive_execute(primitive, stream, static_cast<int>(arguments.size()),
+  if (const uint64_t bytes = step.scratchpad.bytes()) {
+    add(onednn::kScratchpad, step.scratchpad, Scratch(kOfPrimitive, bytes));
+  }
+  Check(library.primitive_execute(step.primitive.get(), stream, static_cast<int>(arguments.size()),
                                   arguments.data()));
   Check(library.stream_wait(stream));
 }

@@ -47,19 +47,27 @@ struct After {
 
 std::shared_ptr<onednn::Attributes> MakeAttributes(const After &after);
 
+// What threads may run at the same time, each with work space of its own.
+struct Step {
+  std::shared_ptr<onednn::Primitive> primitive;
+  Layout scratchpad;
+
+  explicit operator bool() const { return primitive != nullptr; }
+};
+
 // A primitive, and the layout of weights that it chose.
 struct Ready {
-  std::shared_ptr<onednn::Primitive> primitive;
+  Step step;
   Layout weights;
-  std::shared_ptr<onednn::Primitive> reorder;  // to or from that layout; none if it is the caller's
-  Layout plain;                                // the caller's layout of the weights
+  Step reorder;  // to or from that layout; none if it is the caller's
+  Layout plain;  // the caller's layout of the weights
 };
 
 using Owned = std::shared_ptr<onednn::Plan>;
 
 Owned Own(onednn::Plan *plan);
-std::shared_ptr<onednn::Primitive> Make(const Owned &plan);
-std::shared_ptr<onednn::Primitive> MakeReorder(const Layout &from, const Layout &to);
+Step Make(const Owned &plan);
+Step MakeReorder(const Layout &from, const Layout &to);
 
 // The primitive of a problem, made by `make` at the first call; `key` has all that it depends on
 // but the number of threads. It stays until the process ends.
@@ -72,10 +80,17 @@ struct Operand {
 };
 
 // Runs to the end.
-void Execute(const onednn::Primitive *primitive, std::initializer_list<Operand> operands);
+void Execute(const Step &step, std::initializer_list<Operand> operands);
 
 // Work space of the calling thread: valid until it asks for the same `slot` again.
-enum Slot { kPackedWeights, kProbabilities, kProbabilityGradients, kPartialSums, kSlots };
+enum Slot {
+  kPackedWeights,
+  kProbabilities,
+  kProbabilityGradients,
+  kPartialSums,
+  kOfPrimitive,
+  kSlots
+};
 void *Scratch(Slot slot, uint64_t bytes);
 
 template <typename Body>

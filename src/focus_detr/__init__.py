@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 # need no cap and take it away (ops/products_library.py), for which the second variable is.
 if "ONEDNN_MAX_CPU_ISA" not in os.environ:
     os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"
-    os.environ["FOCUS_DETR_CAPPED_ONEDNN"] = "1"
+    os.environ["FOCUS_DETR_CAPPED_ONEDNN"] = "AVX2"
 
 # A thread of OpenMP that waits for others looks so many times before it sleeps. By default it looks
 # for a long while, on a core that another program may need: then everything takes twice as long.
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 # 3 keeps MindSpore's errors only; also read when it loads.
 os.environ.setdefault("GLOG_v", "3")

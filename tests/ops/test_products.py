@@ -233,6 +233,7 @@ def test_without_the_library_it_is_said_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(products_library.LIBRARY_VARIABLE, "/none/lib.so")
+    monkeypatch.setattr(products_choice, "slows_convolutions", lambda: False)
     monkeypatch.setattr(products_choice, "_told", set())
     for _ in range(2):
         assert native_products() is None
@@ -244,14 +245,58 @@ def test_without_the_library_it_is_said_once(
 
 
 def test_processors_that_they_never_ran_on_get_the_plain_ones(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(products_choice, "_told", set())
     monkeypatch.setattr(products_choice.platform, "machine", lambda: "aarch64")
     assert native_products() is None
-    assert "never run on aarch64" in caplog.text
     monkeypatch.setenv(products_choice.CHOICE_VARIABLE, "native")
     assert native_products() is not None
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_plain_network_after_a_native_one_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, slow: bool
+) -> None:
+    monkeypatch.setattr(products_choice, "_told", set())
+    monkeypatch.setattr(products_choice, "slows_convolutions", lambda: slow)
+    with plain_products():
+        assert native_products() is None
+    assert ("may be slow" in caplog.text) == slow
+
+
+THREADS = """
+import ctypes, sys, threading
+import numpy as np
+import focus_detr
+from focus_detr.ops.products_library import find_products
+library = ctypes.CDLL(str(find_products()))
+number, pointer = ctypes.c_int64, lambda array: array.ctypes.data_as(ctypes.c_void_p)
+rng = np.random.default_rng(0)
+rows, inputs, outputs = 500, 96, 160
+
+def repeat(found):
+    x, weight = (rng.normal(size=s).astype(np.float32) for s in ((rows, inputs), (outputs, inputs)))
+    grad = x @ weight.T
+    to_source, to_weight = np.empty_like(x), np.empty_like(weight)
+    sizes = number(rows), number(inputs), number(outputs)
+    for _ in range(200):
+        library.products_dense_grad_source(*sizes, *map(pointer, (grad, weight, to_source)))
+        library.products_dense_grad_weights(*sizes, *map(pointer, (grad, x, to_weight)), None)
+        found.append(np.allclose(to_source, grad @ weight, rtol=1e-3, atol=1e-1)
+                     and np.allclose(to_weight, grad.T @ x, rtol=1e-3, atol=1e-1))
+
+found = []
+threads = [threading.Thread(target=repeat, args=(found,)) for _ in range(3)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+assert len(found) == 600 and all(found), found.count(False)
+"""
+
+
+def test_threads_may_share_a_primitive() -> None:
+    command = [sys.executable, "-c", THREADS]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_doctor_knows_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from focus_detr.config.schema import Config
 from focus_detr.files import sha256_of
 from focus_detr.ops.msda_library import find_library
 from focus_detr.ops.native_library import LibraryError
-from focus_detr.ops.products_choice import native_products
+from focus_detr.ops.products_choice import chosen_library
 
 # Whatever is not named here counts, so that a new setting can do no harm. These reach a graph
 # through the shapes of its inputs and the values of its weights, or not at all.
@@ -57,7 +57,7 @@ def run_identity(config: Config, workers: int) -> str:
     facts = {
         "settings": influential(config),
         "sources": list(_sources()),
-        "libraries": [_hashed(lambda: find_library(device)), _hashed(native_products)],
+        "libraries": [_hashed(lambda: find_library(device)), _hashed(chosen_library)],
         "variables": sorted(pair for pair in os.environ.items() if pair[0].startswith(_VARIABLES)),
         "versions": (ms.__version__, np.__version__, platform.python_version()),
         "machine": (platform.machine(), device),

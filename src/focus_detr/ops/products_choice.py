@@ -20,7 +20,7 @@ import mindspore as ms
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.ops.native_library import LibraryError
-from focus_detr.ops.products_library import find_products
+from focus_detr.ops.products_library import find_products, lift_cap, slows_convolutions
 
 CHOICE_VARIABLE = "FOCUS_DETR_PRODUCTS"
 AUTO, NATIVE, PLAIN = CHOICES = ("auto", "native", "plain")
@@ -45,30 +45,47 @@ def plain_products() -> Iterator[None]:
 def native_products() -> Path | None:
     """The library whose operators cells that are built now use; None: MindSpore's own.
 
+    With a library oneDNN may use every instruction of the processor from now on.
+
     Raises:
         FocusDetrError: no such choice, or the native operators are forced but not available.
     """
+    library = chosen_library()
+    if library is not None:
+        lift_cap()
+    elif slows_convolutions():
+        _tell(
+            "convolutions of this network may be slow, as this process has built one with native "
+            "products: use another process, or set ONEDNN_MAX_CPU_ISA=AVX2"
+        )
+    return library
+
+
+def chosen_library() -> Path | None:
+    """What ``native_products`` returns and raises; oneDNN stays as it is."""
     choice = os.environ.get(CHOICE_VARIABLE) or AUTO
     if choice not in CHOICES:
         raise FocusDetrError(f"{CHOICE_VARIABLE} is {choice}, expected one of {', '.join(CHOICES)}")
     if choice == PLAIN or _forced_plain.get():
         return None
-    device = ms.get_context("device_target")
+    device, processor = ms.get_context("device_target"), platform.machine()
+    if choice == AUTO and (device != "CPU" or processor.lower() not in TRIED):
+        return None
     try:
         if device != "CPU":
             raise LibraryError(f"they are for CPUs, not for {device}")
-        if choice == AUTO and platform.machine().lower() not in TRIED:
-            raise LibraryError(f"ours were never run on {platform.machine()} processors")
         return find_products()
     except LibraryError as error:
         if choice == NATIVE:
             raise FocusDetrError(f"{CHOICE_VARIABLE} is {NATIVE}, but {error}") from error
-        if device == "CPU":
-            _tell(f"products are MindSpore's own, which is slower: {error}")
+        _tell(
+            f"products are MindSpore's own, which is slower: {error} (docs/products.md; "
+            f"`{BUILD_COMMAND}` builds ours)"
+        )
         return None
 
 
-def _tell(reason: str) -> None:
-    if reason not in _told:
-        _told.add(reason)
-        _log.warning("%s (docs/products.md; `%s` builds ours)", reason, BUILD_COMMAND)
+def _tell(sentence: str) -> None:
+    if sentence not in _told:
+        _told.add(sentence)
+        _log.warning(sentence)

@@ -2,12 +2,13 @@
 
 oneDNN is told by ``ONEDNN_MAX_CPU_ISA`` which instructions it may use. The package caps it at AVX2,
 since MindSpore's own convolutions are 100 times slower without (``focus_detr/__init__.py``). Ours
-are not, so ``find_products`` takes that cap away; one that the user set stays.
+are not, so ``lift_cap`` takes that cap away; one that the user set stays.
 """
 
 from __future__ import annotations
 
 import ctypes
+import functools
 import importlib.util
 import os
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from focus_detr.ops.native_library import LibraryError, NativeLibrary
 
 LIBRARY_VARIABLE = "FOCUS_DETR_PRODUCTS_LIBRARY"
-CAP_VARIABLE = "FOCUS_DETR_CAPPED_ONEDNN"  # set where the package capped oneDNN's instructions
+CAP_VARIABLE = "FOCUS_DETR_CAPPED_ONEDNN"  # what the package capped oneDNN's instructions at
 INTERFACE = 1  # PRODUCTS_INTERFACE in custom_ops/products/products.h
 FILE = "libproducts_cpu.so"
 OPERATORS = (
@@ -40,34 +41,45 @@ OPERATORS = (
 _LIBRARY = NativeLibrary(LIBRARY_VARIABLE, OPERATORS, "products_interface", INTERFACE)
 _ALL_INSTRUCTIONS = 0  # dnnl_cpu_isa_default
 _AVX512 = 0x27  # dnnl_cpu_isa_avx512_core
-_uncapped: list[Path] = []  # oneDNN, once its cap was taken away in this process
 
 
 def find_products() -> Path:
-    """The library, with oneDNN opened for it and free to use every instruction.
+    """The library, with oneDNN opened for it.
 
     Raises:
         LibraryError: one of them is not there or cannot be used.
     """
     path = _LIBRARY.locate(FILE)
+    _open(path)
+    return path
+
+
+@functools.cache  # every cell that is built asks
+def _open(path: Path) -> None:
     library = _LIBRARY.check(path)
-    onednn = _onednn()
     library.products_open.restype = ctypes.c_char_p
-    problem = library.products_open(os.fsencode(onednn))
+    problem = library.products_open(os.fsencode(_onednn()))
     if problem is not None:
         raise LibraryError(problem.decode(errors="replace"))
-    if CAP_VARIABLE in os.environ:
-        # refused, without harm, if oneDNN has computed something already
-        ctypes.CDLL(str(onednn)).dnnl_set_max_cpu_isa(_ALL_INSTRUCTIONS)
-        _uncapped.append(onednn)
-    return path
+
+
+@functools.cache
+def lift_cap() -> bool:
+    """Let oneDNN use every instruction, unless the user limits them; whether that was done.
+
+    Without harm it is refused if oneDNN has computed something already.
+    """
+    if os.environ.get(CAP_VARIABLE) != os.environ.get("ONEDNN_MAX_CPU_ISA"):
+        return False
+    status: int = ctypes.CDLL(str(_onednn())).dnnl_set_max_cpu_isa(_ALL_INSTRUCTIONS)
+    return status == 0
 
 
 def slows_convolutions() -> bool:
     """Whether MindSpore's own convolutions are slow in this process, as the cap was taken away."""
-    if not _uncapped:
+    if not lift_cap.cache_info().currsize or not lift_cap():
         return False
-    return ctypes.CDLL(str(_uncapped[0])).dnnl_get_effective_cpu_isa() >= _AVX512
+    return ctypes.CDLL(str(_onednn())).dnnl_get_effective_cpu_isa() >= _AVX512
 
 
 def _onednn() -> Path:
