@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import mindspore as ms
@@ -264,39 +265,11 @@ def test_a_plain_network_after_a_native_one_is_told_of(
     assert ("may be slow" in caplog.text) == slow
 
 
-THREADS = """
-import ctypes, sys, threading
-import numpy as np
-import focus_detr
-from focus_detr.ops.products_library import find_products
-library = ctypes.CDLL(str(find_products()))
-number, pointer = ctypes.c_int64, lambda array: array.ctypes.data_as(ctypes.c_void_p)
-rng = np.random.default_rng(0)
-rows, inputs, outputs = 500, 96, 160
-
-def repeat(found):
-    x, weight = (rng.normal(size=s).astype(np.float32) for s in ((rows, inputs), (outputs, inputs)))
-    grad = x @ weight.T
-    to_source, to_weight = np.empty_like(x), np.empty_like(weight)
-    sizes = number(rows), number(inputs), number(outputs)
-    for _ in range(200):
-        library.products_dense_grad_source(*sizes, *map(pointer, (grad, weight, to_source)))
-        library.products_dense_grad_weights(*sizes, *map(pointer, (grad, x, to_weight)), None)
-        found.append(np.allclose(to_source, grad @ weight, rtol=1e-3, atol=1e-1)
-                     and np.allclose(to_weight, grad.T @ x, rtol=1e-3, atol=1e-1))
-
-found = []
-threads = [threading.Thread(target=repeat, args=(found,)) for _ in range(3)]
-[thread.start() for thread in threads]
-[thread.join() for thread in threads]
-assert len(found) == 600 and all(found), found.count(False)
-"""
-
-
 def test_threads_may_share_a_primitive() -> None:
-    command = [sys.executable, "-c", THREADS]
+    program = Path(__file__).resolve().parents[1] / "products_in_threads.py"
+    command = [sys.executable, str(program)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
 
 
 def test_doctor_knows_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,72 @@
+"""Calls native products from several threads at once; ends with 1 if a result is wrong.
+
+python products_in_threads.py
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import threading
+
+import numpy as np
+
+from focus_detr.ops.products_library import find_products
+
+THREADS, ROUNDS = 3, 120
+NUMBER = ctypes.c_int64
+# of products_map: batch, rows, columns, inputs, outputs, kernel, groups, stride and four paddings
+PLACES = (NUMBER * 12)(1, 33, 41, 24, 40, 3, 1, 1, 1, 1, 1, 1)
+LIBRARY = ctypes.CDLL(str(find_products()))
+
+
+def pointer(array: np.ndarray) -> ctypes.c_void_p:
+    """Where its numbers are."""
+    return array.ctypes.data_as(ctypes.c_void_p)
+
+
+class Problem:
+    """One thread's tensors; all threads have the same shapes, and so the same primitives."""
+
+    def __init__(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        shapes = (33, 41, 24), (40, 24, 3, 3), (33, 41, 40), (900, 64), (900, 48)
+        self.given = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
+
+    def solve(self) -> list[np.ndarray]:
+        """A convolution, its gradients, and the gradient of a dense layer's weight."""
+        x, kernel, grad, rows, row_grad = map(pointer, self.given)
+        results = [np.empty_like(self.given[index]) for index in (2, 0, 1)]
+        results.append(np.empty((48, 64), np.float32))
+        out, to_x, to_kernel, to_weight = map(pointer, results)
+        LIBRARY.products_convolution(PLACES, 0, x, kernel, None, None, out)
+        LIBRARY.products_convolution_grad_source(PLACES, grad, kernel, to_x)
+        LIBRARY.products_convolution_grad_weights(PLACES, grad, x, to_kernel, None)
+        sizes = NUMBER(900), NUMBER(64), NUMBER(48)
+        LIBRARY.products_dense_grad_weights(*sizes, row_grad, rows, to_weight, None)
+        return results
+
+
+def main() -> int:
+    """Solve each problem alone first, then all at once again and again."""
+    problems = [Problem(seed) for seed in range(THREADS)]
+    expected = [problem.solve() for problem in problems]
+    wrong: list[int] = []
+
+    def repeat(index: int) -> None:
+        for _ in range(ROUNDS):
+            pairs = zip(problems[index].solve(), expected[index], strict=True)
+            if not all(np.allclose(*pair, rtol=1e-4, atol=1e-3) for pair in pairs):
+                wrong.append(index)
+
+    threads = [threading.Thread(target=repeat, args=(index,)) for index in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print(f"{len(wrong)} of {THREADS * ROUNDS} are wrong")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
