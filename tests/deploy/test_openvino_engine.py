@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from focus_detr.deploy.openvino_engine import OpenVinoEngine, offered_precisions
 from focus_detr.deploy.openvino_package import first_reason
 from focus_detr.deploy.sidecar import read_sidecar
 from focus_detr.errors import FocusDetrError
+from focus_detr.onednn_cap import CAP_VARIABLE, ISA_VARIABLE
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 IMAGES = np.arange(6, dtype=np.float32).reshape(1, 3, 1, 2)
@@ -32,6 +34,7 @@ class FakeCore:
     def __init__(self, real: Any, capabilities: list[str]) -> None:
         self.real, self.capabilities = real, capabilities
         self.settings: dict[str, Any] = {}
+        self.cap: str | None = None  # of oneDNN's instructions while it compiles
 
     def get_property(self, device: str, name: str) -> Any:
         if name == "OPTIMIZATION_CAPABILITIES":
@@ -42,7 +45,7 @@ class FakeCore:
         return self.real.read_model(path)
 
     def compile_model(self, model: Any, device: str, settings: dict[str, Any]) -> Any:
-        self.settings = settings
+        self.settings, self.cap = settings, os.environ.get(ISA_VARIABLE)
         return self.real.compile_model(model, device, settings)
 
 
@@ -131,6 +134,22 @@ def test_nothing_is_told_to_its_makers_and_the_home_folder_stays_empty(tmp_path:
     done = subprocess.run([sys.executable, "-c", code], env=environment, check=False)
     assert done.returncode == 0
     assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize(("ours", "seen"), [("AVX2", None), ("SSE41", "AVX2")])
+def test_only_a_user_s_limit_reaches_openvino(
+    tmp_path: Path,
+    core_with: Callable[..., FakeCore],
+    monkeypatch: pytest.MonkeyPatch,
+    ours: str,
+    seen: str | None,
+) -> None:
+    monkeypatch.setenv(CAP_VARIABLE, ours)
+    monkeypatch.setenv(ISA_VARIABLE, "AVX2")
+    core = core_with("FP32")
+    OpenVinoEngine(write_onnx(tmp_path / "a.onnx"), ONNX_GRAPH)
+    assert core.cap == seen
+    assert os.environ[ISA_VARIABLE] == "AVX2"
 
 
 class SignalStack(ctypes.Structure):

@@ -16,6 +16,7 @@ from focus_detr.deploy.openvino_cache import compiled_model
 from focus_detr.deploy.openvino_package import DEVICE, OpenVinoError, first_reason, load_openvino
 from focus_detr.deploy.sidecar import INPUTS, Graph, Inputs
 from focus_detr.errors import FocusDetrError
+from focus_detr.onednn_cap import without_our_cap
 from focus_detr.runtime import thread_limit
 
 Answer = TypeVar("Answer")
@@ -82,9 +83,10 @@ def _in_a_thread(work: Callable[[], Answer]) -> Answer:
     """What ``work`` gives, computed where no signal arrives.
 
     OpenVINO 2026.4 gives the thread that loads its plugin another stack for signals, and frees that
-    memory with the plugin: in the main thread the next Ctrl-C would kill the process.
+    memory with the plugin: in the main thread the next Ctrl-C would kill the process. Its oneDNN
+    reads the variable that limits MindSpore's; with ours, bf16 models do not load.
     """
-    with ThreadPoolExecutor(max_workers=1) as thread:
+    with without_our_cap(), ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(work).result()
 
 

@@ -13,10 +13,10 @@ import importlib.util
 import os
 from pathlib import Path
 
+from focus_detr.onednn_cap import is_ours
 from focus_detr.ops.native_library import LibraryError, NativeLibrary
 
 LIBRARY_VARIABLE = "FOCUS_DETR_PRODUCTS_LIBRARY"
-CAP_VARIABLE = "FOCUS_DETR_CAPPED_ONEDNN"  # what the package capped oneDNN's instructions at
 INTERFACE = 1  # PRODUCTS_INTERFACE in custom_ops/products/products.h
 FILE = "libproducts_cpu.so"
 OPERATORS = (
@@ -69,7 +69,7 @@ def lift_cap() -> bool:
 
     Without harm it is refused if oneDNN has computed something already.
     """
-    if os.environ.get(CAP_VARIABLE) != os.environ.get("ONEDNN_MAX_CPU_ISA"):
+    if not is_ours():
         return False
     status: int = ctypes.CDLL(str(_onednn())).dnnl_set_max_cpu_isa(_ALL_INSTRUCTIONS)
     return status == 0
