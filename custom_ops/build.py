@@ -61,12 +61,11 @@ class Unit:
 
 @dataclass(frozen=True)
 class Library:
-    """One library: ``variants`` is compiled once for each instruction set, the others once."""
+    """One library: ``variants`` is compiled once for each instruction set, its other files once."""
 
     name: str  # of its folder; in capitals the prefix of its macros
     variants: str
     table: str  # what a variant fills: with the instruction set's name inside
-    others: tuple[str, ...]
 
     @property
     def sources(self) -> Path:
@@ -84,6 +83,7 @@ class Library:
         sets = {"Baseline": (), "Avx2": AVX2, "Avx512": AVX512} if is_x86 else {"Baseline": ()}
         macro = self.name.upper()
         flags = (f"-D{macro}_X86",) if is_x86 else ()
+        others = sorted(file for file in self.sources.glob("*.cc") if file.name != self.variants)
         return [
             *(
                 Unit(
@@ -93,28 +93,12 @@ class Library:
                 )
                 for name, of_set in sets.items()
             ),
-            *(Unit(source, f"{Path(source).stem}.o", flags) for source in self.others),
+            *(Unit(file.name, f"{file.stem}.o", flags) for file in others),
         ]
 
 
-MSDA = Library("msda", "kernels.cc", "k{}Kernels", ("msda_cpu.cc", "mindspore_entry.cc"))
-PRODUCTS = Library(
-    "products",
-    "loops.cc",
-    "k{}Loops",
-    (
-        "attention.cc",
-        "choose.cc",
-        "convolution.cc",
-        "dense.cc",
-        "max_pool.cc",
-        "mindspore_entry.cc",
-        "norms.cc",
-        "onednn.cc",
-        "pool.cc",
-        "primitives.cc",
-    ),
-)
+MSDA = Library("msda", "kernels.cc", "k{}Kernels")
+PRODUCTS = Library("products", "loops.cc", "k{}Loops")
 LIBRARIES = (MSDA, PRODUCTS)
 
 

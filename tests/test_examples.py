@@ -22,7 +22,6 @@ import numpy as np
 import pytest
 
 from focus_detr.data.image_io import read_image
-from focus_detr.exporting.session import Exporter
 from focus_detr.inference.image_writing import write_image
 from focus_detr.inference.opening import Source
 
@@ -110,10 +109,7 @@ def _prepare(settings: Path) -> None:
 
 @pytest.fixture
 def few_compilations(notebook: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checkpoints are opened with the notebook's graphs.
-
-    Exports stay unproven: ``test_export_command.py`` sees the proof, also of ONNX.
-    """
+    """Checkpoints are opened with the notebook's graphs."""
     graphs = str(Path(notebook.names["folder"], "graphs").resolve())
     opened = Source.open
 
@@ -123,7 +119,6 @@ def few_compilations(notebook: Session, monkeypatch: pytest.MonkeyPatch) -> None
         return opened(source)
 
     monkeypatch.setattr(Source, "open", with_graphs)
-    monkeypatch.setattr(Exporter, "_prove", lambda *arguments: "not compared")
 
 
 @pytest.mark.usefixtures("few_compilations")

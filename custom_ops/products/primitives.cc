@@ -53,25 +53,26 @@ void Check(int status) {
   if (status != onednn::kSuccess) throw Failure{PRODUCTS_REFUSED};
 }
 
-Layout::Layout(const Sizes &sizes, const Sizes &strides, int type) {
+Layout::Layout(const Sizes &sizes, const Sizes &strides) {
   onednn::Descriptor *made = nullptr;
   const int axes = static_cast<int>(sizes.size());
-  Check(strides.empty() ? Oned().memory_desc_create_with_tag(&made, axes, sizes.data(), type,
-                                                             onednn::kAnyFormat)
-                        : Oned().memory_desc_create_with_strides(&made, axes, sizes.data(), type,
-                                                                 strides.data()));
+  Check(strides.empty()
+            ? Oned().memory_desc_create_with_tag(&made, axes, sizes.data(), onednn::kFloat32,
+                                                 onednn::kAnyFormat)
+            : Oned().memory_desc_create_with_strides(&made, axes, sizes.data(), onednn::kFloat32,
+                                                     strides.data()));
   descriptor_.reset(made, Oned().memory_desc_destroy);
 }
 
-Layout Layout::Dense(const Sizes &sizes, int type) {
+Layout Layout::Dense(const Sizes &sizes) {
   Sizes strides(sizes.size(), 1);
   for (size_t axis = sizes.size() - 1; axis > 0; --axis) {
     strides[axis - 1] = strides[axis] * sizes[axis];
   }
-  return {sizes, strides, type};
+  return {sizes, strides};
 }
 
-Layout Layout::Any(const Sizes &sizes, int type) { return {sizes, {}, type}; }
+Layout Layout::Any(const Sizes &sizes) { return {sizes, {}}; }
 
 Layout Layout::Copy(const onednn::Descriptor *descriptor) {
   onednn::Descriptor *made = nullptr;

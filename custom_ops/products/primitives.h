@@ -22,13 +22,13 @@ struct Failure {
 
 void Check(int status);  // of a function of oneDNN
 
-// A memory's shape, type and strides in numbers; no strides: the format is oneDNN's choice.
+// Shape and strides of a memory of floats; no strides: the format is oneDNN's choice.
 class Layout {
  public:
   Layout() = default;
-  Layout(const Sizes &sizes, const Sizes &strides, int type = onednn::kFloat32);
-  static Layout Dense(const Sizes &sizes, int type = onednn::kFloat32);  // row-major
-  static Layout Any(const Sizes &sizes, int type = onednn::kFloat32);
+  Layout(const Sizes &sizes, const Sizes &strides);
+  static Layout Dense(const Sizes &sizes);  // row-major
+  static Layout Any(const Sizes &sizes);
   static Layout Copy(const onednn::Descriptor *);
 
   const onednn::Descriptor *get() const { return descriptor_.get(); }
