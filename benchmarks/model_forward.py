@@ -9,10 +9,9 @@ from mindspore import Tensor, nn
 
 from focus_detr.config.schema import Config
 from focus_detr.data.random_batch import random_image
-from focus_detr.models.backbones.padding import image_mask
 from focus_detr.models.factory import build_model
 from focus_detr.models.focus_detr import FocusDETR
-from focus_detr.models.geometry import FIRST_STRIDE, level_shapes
+from focus_detr.models.geometry import level_shapes
 from focus_detr.models.layers import BLOCKED
 
 WHOLE = "whole forward"
@@ -49,9 +48,8 @@ class NeckStage(_Stage):
         if self.model.padding() != "full":
             return self.model.neck(features, None)
         masks: tuple[Tensor, ...] = ()
-        shapes = level_shapes(images.shape[2], images.shape[3], self.model.levels)
-        for level, (rows, columns) in enumerate(shapes):
-            masks += (image_mask(sizes, rows, columns, FIRST_STRIDE * 2**level),)
+        for row_valid, column_valid in self.model.validity(images, sizes):
+            masks += (self.model.cell_mask(row_valid, column_valid),)
         return self.model.neck(features, masks)
 
 

@@ -1,5 +1,5 @@
 // Convolutions of maps whose channels are last.
-#include "primitives.h"
+#include "rows.h"
 
 namespace {
 
@@ -112,7 +112,7 @@ int64_t products_cells(int64_t cells, int64_t kernel, int64_t stride, int64_t be
 
 int products_convolution(const products_map *map, int activation, const float *source,
                          const float *weights, const float *bias, const float *residual,
-                         float *target) {
+                         const float *valid, float *target) {
   return Guard([&] {
     const Problem p(*map);
     const Ready &ready =
@@ -125,6 +125,7 @@ int products_convolution(const products_map *map, int activation, const float *s
              {onednn::kBias, &p.bias, bias},
              {onednn::kPostOp | onednn::kSource1, &p.target, residual},
              {onednn::kTarget, &p.target, target}});
+    ClearInvalid(map->batch * p.rows * p.columns, map->outputs, valid, target);
   });
 }
 

@@ -27,7 +27,7 @@ Step MakeProduct(const Layout &source, const Layout &weights,
 
 int products_dense(int64_t rows, int64_t inputs, int64_t outputs, int activation,
                    const float *source, const float *weights, const float *bias,
-                   const float *residual, float *target) {
+                   const float *residual, const float *valid, float *target) {
   if (rows == 0) return PRODUCTS_OK;
   return Guard([&] {
     const Layout from({rows, inputs}, {inputs, 1}), matrix({inputs, outputs}, {1, inputs});
@@ -43,6 +43,7 @@ int products_dense(int64_t rows, int64_t inputs, int64_t outputs, int activation
                                     {kBias, &row, bias},
                                     {onednn::kPostOp | onednn::kSource1, &to, residual},
                                     {kTarget, &to, target}});
+    ClearInvalid(rows, outputs, valid, target);
   });
 }
 

@@ -90,6 +90,24 @@ void ScaleRows(int64_t rows, int64_t channels, const float *source, const float 
   }
 }
 
+void WeighRows(int64_t rows, int64_t channels, const float *source, const float *factor,
+               float *target) {
+  for (int64_t row = 0; row < rows; ++row, source += channels, target += channels) {
+    const float weight = factor[row];
+    SIMD for (int64_t i = 0; i < channels; ++i) target[i] = source[i] * weight;
+  }
+}
+
+void RowProducts(int64_t rows, int64_t channels, const float *first, const float *second,
+                 float *target) {
+  for (int64_t row = 0; row < rows; ++row, first += channels, second += channels) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < channels; ++i) sum += first[i] * second[i];
+    target[row] = sum;
+  }
+}
+
 void LayerNorm(int64_t rows, int64_t channels, float epsilon, const float *source,
                const float *gamma, const float *beta, float *target) {
   for (; rows > 0; --rows, source += channels, target += channels) {
@@ -206,8 +224,9 @@ void TakeLarger(int64_t channels, const float *source, float *target) {
 }  // namespace
 
 extern const Loops PRODUCTS_TABLE;
-const Loops PRODUCTS_TABLE = {AddRows,       AddWeighted,    AddSquares, ScaleRows,
-                              LayerNorm,     LayerNormGrad,  GroupNormSums, GroupNormGrad,
-                              ActivationGrad, Softmax,       SoftmaxGrad, TakeLarger};
+const Loops PRODUCTS_TABLE = {AddRows,       AddWeighted,    AddSquares,    ScaleRows,
+                              WeighRows,     RowProducts,    LayerNorm,     LayerNormGrad,
+                              GroupNormSums, GroupNormGrad,  ActivationGrad, Softmax,
+                              SoftmaxGrad,   TakeLarger};
 
 }  // namespace products

@@ -24,6 +24,13 @@ struct Loops {
   void (*scale_rows)(int64_t rows, int64_t channels, const float *source, const float *factor,
                      const float *term, float *target);
 
+  // target [R,C] = source * factor [R]
+  void (*weigh_rows)(int64_t rows, int64_t channels, const float *source, const float *factor,
+                     float *target);
+  // target [R] = sums over the channels of first * second
+  void (*row_products)(int64_t rows, int64_t channels, const float *first, const float *second,
+                       float *target);
+
   void (*layer_norm)(int64_t rows, int64_t channels, float epsilon, const float *source,
                      const float *gamma, const float *beta, float *target);
   // sums [2,C] += what the rows give to the gradients of gamma and beta

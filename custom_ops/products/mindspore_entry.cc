@@ -74,16 +74,26 @@ struct Call {
   Settings &settings;
 };
 
-int Dense(const Call &call, bool sums) {
-  const int target = sums ? 4 : 3;
+// The fourth input of a product, if it has one.
+enum Fourth { kNothing, kResidual, kValid };
+
+// Whether it is shaped as the target at place `target` asks.
+bool Fits(const Call &call, Fourth fourth, int target) {
+  return fourth == kNothing || call.elements(3) == (fourth == kResidual ? call.elements(target)
+                                                                        : call.rows(target));
+}
+
+int Dense(const Call &call, Fourth fourth) {
+  const int target = fourth == kNothing ? 3 : 4;
   if (const int status = call.Read(target + 1)) return status;
   const int64_t inputs = call.last(0), outputs = call.last(target);
   if (call.size(1, 0) != outputs || call.size(1, 1) != inputs || call.size(2, 0) != outputs ||
-      (sums && call.elements(3) != call.elements(target))) {
+      !Fits(call, fourth, target)) {
     return PRODUCTS_WRONG_SIZE;
   }
   return products_dense(call.rows(0), inputs, outputs, call.activation(), call[0], call[1],
-                        call[2], sums ? call[3] : nullptr, call[target]);
+                        call[2], fourth == kResidual ? call[3] : nullptr,
+                        fourth == kValid ? call[3] : nullptr, call[target]);
 }
 
 // `map` [B,h,w,I], `weights` [O,I/G,k,k]; settings: "place" = stride, top, bottom, left, right, G
@@ -117,17 +127,18 @@ Shape TargetOfPooling(int *ranks, int64_t **shapes, void *extra) {
   return TargetShape(ReadWindow(shapes[0], *static_cast<Settings *>(extra)));
 }
 
-int Convolution(const Call &call, bool sums) {
-  const int target = sums ? 4 : 3;
+int Convolution(const Call &call, Fourth fourth) {
+  const int target = fourth == kNothing ? 3 : 4;
   if (const int status = call.Read(target + 1)) return status;
   const products_map map =
       ReadMap(call.shapes[0], call.shapes[1], call.settings.Numbers("place"));
   if (call.size(1, 1) * map.groups != map.inputs || call.size(1, 3) != map.kernel ||
-      call.size(2, 0) != map.outputs || (sums && call.elements(3) != call.elements(target))) {
+      call.size(2, 0) != map.outputs || !Fits(call, fourth, target)) {
     return PRODUCTS_WRONG_SIZE;
   }
   return products_convolution(&map, call.activation(), call[0], call[1], call[2],
-                              sums ? call[3] : nullptr, call[target]);
+                              fourth == kResidual ? call[3] : nullptr,
+                              fourth == kValid ? call[3] : nullptr, call[target]);
 }
 
 products_groups ReadGroups(const Call &call) {
@@ -186,12 +197,16 @@ Shape RowsOf(int index, int64_t outputs, int *ranks, int64_t **shapes) {
   }
 
 // source [..., I], weights [O,I], bias [O] -> [..., O]
-KERNEL(DenseForward) { return Dense(CALL, false); }
+KERNEL(DenseForward) { return Dense(CALL, kNothing); }
 ONE_OUTPUT(DenseForward, RowsOf(0, shapes[1][0], ranks, shapes))
 
 // and residual [..., O]
-KERNEL(DenseSumForward) { return Dense(CALL, true); }
+KERNEL(DenseSumForward) { return Dense(CALL, kResidual); }
 ONE_OUTPUT(DenseSumForward, RowsOf(0, shapes[1][0], ranks, shapes))
+
+// and valid, a number for each row
+KERNEL(DenseValidForward) { return Dense(CALL, kValid); }
+ONE_OUTPUT(DenseValidForward, RowsOf(0, shapes[1][0], ranks, shapes))
 
 // grad [..., O], weights [O,I] -> [..., I]
 KERNEL(DenseGradSource) {
@@ -214,12 +229,16 @@ OUTPUTS(DenseGradWeights, 2,
         {{shapes[0][ranks[0] - 1], shapes[1][ranks[1] - 1]}, {shapes[0][ranks[0] - 1]}})
 
 // source [B,h,w,I], weights [O,I/G,k,k], bias [O] -> [B,h',w',O]
-KERNEL(ConvolutionForward) { return Convolution(CALL, false); }
+KERNEL(ConvolutionForward) { return Convolution(CALL, kNothing); }
 ONE_OUTPUT(ConvolutionForward, TargetOfConvolution(ranks, shapes, extra))
 
 // and residual [B,h',w',O]
-KERNEL(ConvolutionSumForward) { return Convolution(CALL, true); }
+KERNEL(ConvolutionSumForward) { return Convolution(CALL, kResidual); }
 ONE_OUTPUT(ConvolutionSumForward, TargetOfConvolution(ranks, shapes, extra))
+
+// and valid, a number for each cell of the target
+KERNEL(ConvolutionValidForward) { return Convolution(CALL, kValid); }
+ONE_OUTPUT(ConvolutionValidForward, TargetOfConvolution(ranks, shapes, extra))
 
 // source [B,h,w,I] of which only the shape is read, weights, grad [B,h',w',O] -> [B,h,w,I]
 KERNEL(ConvolutionGradSource) {
@@ -249,6 +268,51 @@ KERNEL(ActivationGrad) {
   return products_activation_grad(call.activation(), call.elements(0), call[0], call[1], call[2]);
 }
 ONE_OUTPUT(ActivationGrad, ShapeOf(0, ranks, shapes))
+
+// source [..., C], factor: a number for each row -> [..., C]
+KERNEL(WeighRows) {
+  const Call call = CALL;
+  if (const int status = call.Read(3)) return status;
+  if (call.elements(1) != call.rows(0)) return PRODUCTS_WRONG_SIZE;
+  return products_weigh_rows(call.rows(0), call.last(0), call[0], call[1], call[2]);
+}
+ONE_OUTPUT(WeighRows, ShapeOf(0, ranks, shapes))
+
+// first and second [..., C], and one number a row, of which only the shape is read -> that shape
+KERNEL(RowProducts) {
+  const Call call = CALL;
+  if (const int status = call.Read(4)) return status;
+  if (call.elements(0) != call.elements(1) || call.elements(2) != call.rows(0)) {
+    return PRODUCTS_WRONG_SIZE;
+  }
+  return products_row_products(call.rows(0), call.last(0), call[0], call[1], call[3]);
+}
+ONE_OUTPUT(RowProducts, ShapeOf(2, ranks, shapes))
+
+// weights [O,I,k,k], gamma, beta, mean, variance [O] -> [O,I,k,k], [O]
+KERNEL(FoldNorm) {
+  const Call call = CALL;
+  if (const int status = call.Read(7)) return status;
+  const int64_t outputs = call.size(0, 0);
+  for (int i = 1; i < 5; ++i) {
+    if (call.elements(i) != outputs) return PRODUCTS_WRONG_SIZE;
+  }
+  return products_fold_norm(outputs, call.elements(0) / outputs, call.settings.Real("epsilon"),
+                            call[0], call[1], call[2], call[3], call[4], call[5], call[6]);
+}
+OUTPUTS(FoldNorm, 2, {ShapeOf(0, ranks, shapes), ShapeOf(1, ranks, shapes)})
+
+// grad [O,I,k,k], gamma [O], variance [O] -> [O,I,k,k]
+KERNEL(FoldNormGrad) {
+  const Call call = CALL;
+  if (const int status = call.Read(4)) return status;
+  const int64_t outputs = call.size(0, 0);
+  if (call.elements(1) != outputs || call.elements(2) != outputs) return PRODUCTS_WRONG_SIZE;
+  return products_fold_norm_grad(outputs, call.elements(0) / outputs,
+                                 call.settings.Real("epsilon"), call[0], call[1], call[2],
+                                 call[3]);
+}
+ONE_OUTPUT(FoldNormGrad, ShapeOf(0, ranks, shapes))
 
 // source [..., C], gamma [C], beta [C] -> [..., C]
 KERNEL(LayerNormForward) {

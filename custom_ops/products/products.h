@@ -4,8 +4,8 @@
  * and activations by loops of our own. Every tensor is float32, dense and row-major; maps are
  * channels last. R rows, I inputs, O outputs, B images, N tokens, M heads, C channels, G groups.
  *
- * Gradients are written, not added to. Pointers belong to the caller; bias and residual may be
- * null. Threads are those of OpenMP. A function keeps its primitives until the process ends and its
+ * Gradients are written, not added to. Pointers belong to the caller; bias, residual and valid may
+ * be null. Threads are those of OpenMP. A function keeps its primitives until the process ends and its
  * work space until the calling thread does; weights are packed in every call, since comparing them
  * with those of the last call would read as much memory as packing them.
  */
@@ -21,7 +21,7 @@ extern "C" {
 #define PRODUCTS_API __attribute__((visibility("default")))
 
 /* Changes whenever a function below or an entry point for MindSpore changes its meaning. */
-#define PRODUCTS_INTERFACE 1
+#define PRODUCTS_INTERFACE 2
 
 enum products_activation {
   PRODUCTS_NONE = 0,
@@ -51,10 +51,11 @@ PRODUCTS_API int products_interface(void);
 /* Which variant of the loops runs on this machine: "baseline", "avx2", "avx512". */
 PRODUCTS_API const char *products_variant(void);
 
-/* target [R,O] = activation(source [R,I] * weights [O,I]^T + bias [O] + residual [R,O]) */
+/* target [R,O] = activation(source [R,I] * weights [O,I]^T + bias [O] + residual [R,O]), and 0 in
+ * the rows whose `valid` [R] is 0 */
 PRODUCTS_API int products_dense(int64_t rows, int64_t inputs, int64_t outputs, int activation,
                                 const float *source, const float *weights, const float *bias,
-                                const float *residual, float *target);
+                                const float *residual, const float *valid, float *target);
 
 /* grad_source [R,I] = grad [R,O] * weights [O,I] */
 PRODUCTS_API int products_dense_grad_source(int64_t rows, int64_t inputs, int64_t outputs,
@@ -76,10 +77,11 @@ typedef struct products_map {
 PRODUCTS_API int64_t products_cells(int64_t cells, int64_t kernel, int64_t stride, int64_t before,
                                     int64_t after);
 
-/* target [B, h, w, O] = activation(convolution + bias [O] + residual [B, h, w, O]) */
+/* target [B, h, w, O] = activation(convolution + bias [O] + residual [B, h, w, O]), and 0 in the
+ * cells whose `valid` [B, h, w] is 0 */
 PRODUCTS_API int products_convolution(const products_map *map, int activation, const float *source,
                                       const float *weights, const float *bias,
-                                      const float *residual, float *target);
+                                      const float *residual, const float *valid, float *target);
 
 PRODUCTS_API int products_convolution_grad_source(const products_map *map, const float *grad,
                                                   const float *weights, float *grad_source);
@@ -92,6 +94,27 @@ PRODUCTS_API int products_convolution_grad_weights(const products_map *map, cons
  * gelu. */
 PRODUCTS_API int products_activation_grad(int activation, int64_t count, const float *grad,
                                           const float *kept, float *grad_source);
+
+/* target [R,C] = source [R,C] * factor [R] */
+PRODUCTS_API int products_weigh_rows(int64_t rows, int64_t channels, const float *source,
+                                     const float *factor, float *target);
+
+/* target [R] = the sums over the channels of first [R,C] * second [R,C] */
+PRODUCTS_API int products_row_products(int64_t rows, int64_t channels, const float *first,
+                                       const float *second, float *target);
+
+/* A convolution's weights [O,I] with a batch norm that never changes worked into them: of
+ * y * scale + shift, scale = gamma / sqrt(variance + epsilon) [O], shift = beta - mean * scale [O].
+ * target [O,I] = scale * weights. */
+PRODUCTS_API int products_fold_norm(int64_t outputs, int64_t inputs, float epsilon,
+                                    const float *weights, const float *gamma, const float *beta,
+                                    const float *mean, const float *variance, float *target,
+                                    float *shift);
+
+/* grad_weights [O,I] = scale * grad [O,I] */
+PRODUCTS_API int products_fold_norm_grad(int64_t outputs, int64_t inputs, float epsilon,
+                                         const float *grad, const float *gamma,
+                                         const float *variance, float *grad_weights);
 
 /* target [R,C] = (source - mean) / sqrt(variance + epsilon) * gamma [C] + beta [C], of each row */
 PRODUCTS_API int products_layer_norm(int64_t rows, int64_t channels, float epsilon,

@@ -39,6 +39,16 @@ void SumBlocks(int64_t rows, int64_t width, float *sums, const Body &body) {
   Choose().add_rows(Blocks(rows), width, partial, sums);
 }
 
+// 0 in the rows [R,C] whose `valid` [R] is 0; nothing where that is null.
+inline void ClearInvalid(int64_t rows, int64_t channels, const float *valid, float *target) {
+  if (!valid) return;
+  ForBlocks(rows, channels, [&](int64_t first, int64_t count, int64_t) {
+    for (int64_t row = first; row < first + count; ++row) {
+      if (valid[row] == 0.0f) std::fill_n(target + row * channels, channels, 0.0f);
+    }
+  });
+}
+
 }  // namespace products
 
 #endif

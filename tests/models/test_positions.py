@@ -21,9 +21,12 @@ def test_grid_embedding(grid: str, recipe: str, temperature: float, offset: floa
     rows, columns = valid.max(axis=2), valid.max(axis=1)
     np.testing.assert_array_equal(valid, rows[:, :, None] * columns[:, None, :])
     embed = SinePositionEmbedding(256, temperature=temperature, offset=offset)
-    found = embed(Tensor(rows), Tensor(columns)).asnumpy()  # [B, h*w, C]
+    level = np.random.default_rng(0).normal(size=256).astype(np.float32)
+    found = embed(Tensor(rows), Tensor(columns), Tensor(level)).asnumpy()  # [B, h*w, C]
     batch, height, width = valid.shape
-    maps = found.reshape(batch, height, width, 256).transpose(0, 3, 1, 2)
+    plain = embed(Tensor(rows), Tensor(columns), Tensor(np.zeros(256, np.float32))).asnumpy()
+    np.testing.assert_array_equal(found, plain + level)
+    maps = plain.reshape(batch, height, width, 256).transpose(0, 3, 1, 2)
     check(golden, f"{grid}/{recipe}", maps)
 
 

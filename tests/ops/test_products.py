@@ -5,23 +5,29 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, nn
+from products_twins import (
+    Convolved,
+    OnMaps,
+    assert_alike,
+    both,
+    numbers,
+    value_and_gradients,
+)
 
 from focus_detr.doctor.devices import products_problem
 from focus_detr.errors import FocusDetrError
+from focus_detr.models.backbones.frozen_conv import FrozenConv
 from focus_detr.models.layer_norm import LayerNorm
 from focus_detr.models.layers import MaskedGroupNorm, MultiHeadAttention
 from focus_detr.models.maps import MaxPool
 from focus_detr.ops import products_choice, products_library
 from focus_detr.ops.native_library import LibraryError
-from focus_detr.ops.products import Convolution, Dense
+from focus_detr.ops.products import Dense, WeighRows
 from focus_detr.ops.products_choice import native_products, plain_products
 
 
@@ -33,52 +39,6 @@ def library(monkeypatch: pytest.MonkeyPatch) -> None:
         products_library.find_products()
     except LibraryError as error:
         pytest.skip(f"no native products here: {error}")
-
-
-def both(build: Callable[[], nn.Cell]) -> tuple[nn.Cell, nn.Cell]:
-    """The native cell and its plain twin, of the same weights."""
-    native = build()
-    with plain_products():
-        plain = build()
-    rng = np.random.default_rng(1)
-    for one, other in zip(native.get_parameters(), plain.get_parameters(), strict=True):
-        spread = np.sqrt(max(1, np.prod(one.shape[1:])))  # so that results are about one
-        values = Tensor((rng.normal(size=one.shape) / spread).astype(np.float32))
-        one.set_data(values)
-        other.set_data(values)
-    return native.set_train(), plain.set_train()
-
-
-def numbers(*shape: int, seed: int = 0) -> np.ndarray:
-    """Normal float32 numbers."""
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-def value_and_gradients(cell: nn.Cell, inputs: tuple, places: tuple[int, ...]) -> list[np.ndarray]:
-    """The result, and the gradients of inputs and weights under a loss that is uneven."""
-    weights = list(cell.trainable_params())
-
-    def loss(*given: Any) -> tuple[Tensor, Tensor]:
-        out = cell(*given)
-        return (
-            out * ops.sin(ops.arange(out.size).reshape(out.shape).astype(ms.float32))
-        ).sum(), out
-
-    step = ms.value_and_grad(loss, places, weights or None, has_aux=True)
-    (_, out), gradients = step(*inputs)
-    if not weights:
-        gradients = (gradients, ())
-    first = gradients[0] if isinstance(gradients[0], tuple) else (gradients[0],)
-    return [array.asnumpy() for array in (out, *first, *gradients[1])]
-
-
-def assert_alike(ours: list[np.ndarray], theirs: list[np.ndarray], scale: float = 1.0) -> None:
-    """Equal but for rounding."""
-    assert len(ours) == len(theirs)
-    for one, other in zip(ours, theirs, strict=True):
-        assert one.shape == other.shape
-        largest = np.abs(other).max(initial=1.0)
-        np.testing.assert_allclose(one, other, rtol=0, atol=3e-6 * scale * largest)
 
 
 @pytest.mark.parametrize("activation", ["none", "relu", "gelu"])
@@ -95,38 +55,42 @@ def test_dense_with_a_residual() -> None:
     assert_alike(value_and_gradients(native, x, (0, 1)), value_and_gradients(plain, x, (0, 1)), 3)
 
 
+class OfValid(nn.Cell):
+    """A dense layer's rows that are valid."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = Dense(64, 32)
+
+    def construct(self, x: Tensor, valid: Tensor) -> Tensor:
+        return self.dense.of_valid(x, valid)
+
+
+def validity(*shape: int) -> np.ndarray:
+    """Ones and zeros, float32."""
+    return (np.random.default_rng(7).random(shape) < 0.6).astype(np.float32)
+
+
+def test_dense_of_valid_rows() -> None:
+    native, plain = both(OfValid)
+    valid = validity(2, 90)
+    x = Tensor(numbers(2, 90, 64)), Tensor(valid)
+    ours, theirs = value_and_gradients(native, x, (0,)), value_and_gradients(plain, x, (0,))
+    assert_alike(ours, theirs, 3)
+    assert not ours[0][valid == 0].any()
+    assert not ours[1][valid == 0].any()
+
+
+@pytest.mark.parametrize("rows", [(1, 3), (2, 700)])
+def test_rows_times_a_number(rows: tuple[int, int]) -> None:
+    native, plain = both(WeighRows)
+    x = Tensor(numbers(*rows, 48)), Tensor(numbers(*rows, 1, seed=2))
+    assert_alike(value_and_gradients(native, x, (0, 1)), value_and_gradients(plain, x, (0, 1)))
+
+
 def test_dense_of_no_rows() -> None:
     native, _ = both(lambda: Dense(5, 7))
     assert native(Tensor(numbers(0, 5))).shape == (0, 7)
-
-
-class OnMaps(nn.Cell):
-    """A cell on maps, with channels first outside."""
-
-    def __init__(self, cell: nn.Cell, last: bool) -> None:
-        super().__init__(auto_prefix=False)
-        self.cell, self.last = cell, last
-
-    def construct(self, x: Tensor, *others: Tensor) -> Tensor:
-        if not self.last:
-            return self.cell(x, *others)
-        moved = ()
-        for other in others:
-            moved += (other.transpose(0, 2, 3, 1) if other.ndim == 4 else other,)
-        return self.cell(x.transpose(0, 2, 3, 1), *moved).transpose(0, 3, 1, 2)
-
-
-class Convolved(nn.Cell):
-    """A convolution of given kernel and bias, and a residual."""
-
-    def __init__(self, shape: tuple[int, ...], **settings: Any) -> None:
-        super().__init__()
-        self.convolve = Convolution(shape[0], shape[2], **settings)
-        self.kernel = ms.Parameter(Tensor(np.zeros(shape, np.float32)), name="kernel")
-        self.bias = ms.Parameter(Tensor(np.zeros(shape[0], np.float32)), name="bias")
-
-    def construct(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
-        return self.convolve(x, self.kernel, self.bias, residual)
 
 
 CASES = {
@@ -155,6 +119,40 @@ def test_convolution_with_a_residual(activation: str) -> None:
     x = Tensor(numbers(1, 4, 9, 11)), Tensor(numbers(1, 16, 5, 6, seed=4))
     ours = value_and_gradients(OnMaps(native, True), x, (0, 1))
     assert_alike(ours, value_and_gradients(OnMaps(plain, False), x, (0, 1)))
+
+
+@pytest.mark.parametrize("activation", ["none", "relu", "relu6"])
+def test_convolution_of_valid_cells(activation: str) -> None:
+    shape, settings = CASES["3x3, stride 2"]
+
+    class OfValidCells(Convolved):
+        def construct(self, x: Tensor, valid: Tensor) -> Tensor:
+            return self.convolve(x, self.kernel, self.bias, valid=valid)
+
+    native, plain = both(lambda: OfValidCells(shape, **settings, activation=activation))
+    valid = validity(2, 1, 5, 6)
+    x = Tensor(numbers(2, 4, 9, 11)), Tensor(valid)
+    ours = value_and_gradients(OnMaps(native, True), x, (0,))
+    assert_alike(ours, value_and_gradients(OnMaps(plain, False), x, (0,)))
+    assert not ours[0][np.broadcast_to(valid, (2, 16, 5, 6)) == 0].any()
+
+
+def test_a_frozen_norm_in_the_weights() -> None:
+    class Frozen(nn.Cell):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = FrozenConv(4, 6, 3, activation="relu")
+
+        def construct(self, x: Tensor) -> Tensor:
+            return self.layer(x)
+
+    native, plain = both(Frozen)
+    for cell in (native, plain):
+        variance = cell.layer.norm.running_var
+        variance.set_data(Tensor(np.abs(variance.asnumpy()) + 0.1))
+    x = (Tensor(numbers(2, 4, 9, 11)),)
+    ours = value_and_gradients(OnMaps(native, True), x, (0,))
+    assert_alike(ours, value_and_gradients(OnMaps(plain, False), x, (0,)), 3)
 
 
 @pytest.mark.parametrize("rows", [1, 200])
@@ -283,6 +281,7 @@ import hashlib, numpy as np, mindspore as ms
 import focus_detr
 from mindspore import Tensor
 from focus_detr.models.layers import MultiHeadAttention
+from focus_detr.models.backbones.frozen_conv import FrozenConv
 from focus_detr.models.layer_norm import LayerNorm
 from focus_detr.ops.products import Dense
 ms.set_device("CPU")

@@ -121,8 +121,9 @@ class FocusDETR(nn.Cell):
         """Position plus level embedding of all tokens: [B, N, C]."""
         embedded = ()
         for level, (row_valid, column_valid) in enumerate(validity):
-            position = self.position_embedding(row_valid, column_valid)  # [B, h*w, C]
-            embedded += (position + self.level_embed[level],)
+            embedded += (
+                self.position_embedding(row_valid, column_valid, self.level_embed[level]),
+            )  # [B, h*w, C]
         return ops.concat(embedded, axis=1)
 
     def selector_features(

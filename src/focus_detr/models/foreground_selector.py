@@ -15,7 +15,7 @@ from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import Uniform, initializer
 
 from focus_detr.models.layer_norm import LayerNorm
-from focus_detr.ops.products import Linear
+from focus_detr.ops.products import Linear, WeighRows
 
 ALPHA_RANGE = 0.3
 
@@ -46,6 +46,7 @@ class ScoreMLP(nn.Cell):
         super().__init__()
         self.modulate_after_norm = modulate_after_norm
         self.local = width // 2
+        self.weigh = WeighRows()
         self.norm = LayerNorm(width)
         self.input = Linear(width, width, activation="gelu")
         self.hidden1 = Linear(width, width // 2, activation="gelu")
@@ -67,9 +68,9 @@ class ScoreMLP(nn.Cell):
         if factor is None:
             x = self.norm(features)
         elif self.modulate_after_norm:
-            x = self.norm(features) * factor
+            x = self.weigh(self.norm(features), factor)
         else:
-            x = self.norm(features * factor)
+            x = self.norm(self.weigh(features, factor))
         x = self.input(x)
         total = self.multiply(counted[:, None, :], x[..., self.local :])  # [B, 1, C/2]
         mean = total / counted.sum(axis=1).reshape(-1, 1, 1)  # [B, 1, C/2] / [B, 1, 1]

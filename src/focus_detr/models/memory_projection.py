@@ -5,7 +5,7 @@ from __future__ import annotations
 from mindspore import Tensor, nn
 
 from focus_detr.models.layer_norm import LayerNorm
-from focus_detr.ops.products import Linear
+from focus_detr.ops.products import Linear, WeighRows
 
 
 class MemoryProjection(nn.Cell):
@@ -17,9 +17,10 @@ class MemoryProjection(nn.Cell):
 
     def __init__(self, width: int) -> None:
         super().__init__()
+        self.weigh = WeighRows()
         self.linear = Linear(width, width)
         self.norm = LayerNorm(width)
 
     def construct(self, tokens: Tensor, usable: Tensor) -> Tensor:
         """[B, N, C] tokens and [B, N] (1 usable) -> [B, N, C]."""
-        return self.norm(self.linear(tokens * usable[..., None]))
+        return self.norm(self.linear(self.weigh(tokens, usable[..., None])))

@@ -7,7 +7,7 @@ from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import initializer
 
 from focus_detr.models.layers import MaskedGroupNorm
-from focus_detr.ops.products import Convolution
+from focus_detr.ops.products import Convolution, WeighRows
 
 NORM_GROUPS = 32
 
@@ -47,6 +47,7 @@ class Neck(nn.Cell):
         super().__init__()
         self.lateral = nn.CellList([ConvNorm(c, width, kernel=1, stride=1) for c in inputs])
         self.cast = ops.Cast()
+        self.weigh = WeighRows()
         self.has_extra = levels > len(inputs)
         if self.has_extra:
             self.extra = ConvNorm(inputs[-1], width, kernel=3, stride=2)
@@ -67,6 +68,6 @@ class Neck(nn.Cell):
         for index, conv in enumerate(self.lateral):
             outputs += (conv(maps[index], None if masks is None else masks[index]),)
         if self.has_extra:
-            last = maps[-1] if masks is None else maps[-1] * masks[len(maps) - 1]
+            last = maps[-1] if masks is None else self.weigh(maps[-1], masks[len(maps) - 1])
             outputs += (self.extra(last, None if masks is None else masks[-1]),)
         return outputs

@@ -41,14 +41,14 @@ class SinePositionEmbedding(nn.Cell):
         position = (count + self.offset) / (total + 1e-6) * (2 * math.pi)
         return interleaved_sine(position[..., None] / self.divisor)
 
-    def _axis(self, valid: Tensor, other_valid: Tensor) -> Tensor:
-        """[B, n] along the axis, [B, m] across it -> [B, n, m, C/2].
+    def _axis(self, valid: Tensor, other_valid: Tensor, added: Tensor) -> Tensor:
+        """[B, n] along the axis, [B, m] across it, [C/2] to add -> [B, n, m, C/2].
 
         In a padded line across the axis every count is 0, whatever the position along it.
         """
-        embedded = self._embed(ops.cumsum(valid, 1), valid.sum(axis=1, keepdims=True))
+        embedded = self._embed(ops.cumsum(valid, 1), valid.sum(axis=1, keepdims=True)) + added
         nothing = ops.zeros((valid.shape[0], 1), ms.float32)
-        padded = self._embed(nothing, nothing)  # [B, 1, C/2]
+        padded = self._embed(nothing, nothing) + added  # [B, 1, C/2]
         is_valid = other_valid[:, None, :, None]
         return ops.select(
             ops.broadcast_to(is_valid > 0.5, (*valid.shape, other_valid.shape[1], padded.shape[2])),
@@ -60,20 +60,22 @@ class SinePositionEmbedding(nn.Cell):
             ),
         )
 
-    def construct(self, row_valid: Tensor, column_valid: Tensor) -> Tensor:
+    def construct(self, row_valid: Tensor, column_valid: Tensor, level: Tensor) -> Tensor:
         """Embed a grid.
 
         Args:
             row_valid: [B, h] float32, 1 where the row is image.
             column_valid: [B, w] float32.
+            level: [C], what embeds the grid's level, added.
 
         Returns:
             [B, h*w, C]: first half of the channels from y, second half from x.
         """
         batch, rows = row_valid.shape
         columns = column_valid.shape[1]
-        y = self._axis(row_valid, column_valid)  # [B, h, w, C/2]
-        x = self._axis(column_valid, row_valid).swapaxes(1, 2)  # [B, h, w, C/2]
+        half = level.shape[0] // 2  # added before the axes are spread, as that is much less
+        y = self._axis(row_valid, column_valid, level[:half])  # [B, h, w, C/2]
+        x = self._axis(column_valid, row_valid, level[half:]).swapaxes(1, 2)  # [B, h, w, C/2]
         return ops.concat((y, x), axis=-1).reshape(batch, rows * columns, -1)  # [B, h*w, C]
 
 

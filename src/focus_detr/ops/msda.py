@@ -40,7 +40,7 @@ class MSDeformableAttention(nn.Cell):
     def project_value(self, tokens: Tensor, valid: Tensor) -> Tensor:
         """[B, N, C] tokens and [B, N] validity -> value [B, N, M, C/M], zero at padding."""
         batch, count, width = tokens.shape
-        value = self.value_proj(tokens) * valid[..., None]  # float32 as valid
+        value = self.value_proj.of_valid(tokens, valid)  # float32 as valid
         return value.reshape(batch, count, self.heads, width // self.heads)  # [B, N, M, C/M]
 
     def project_query(self, query: Tensor) -> Tensor:

@@ -67,6 +67,7 @@ class Dense(ProductCell):
         if library is not None:
             self.dense = products_custom.dense(library, activation)
             self.dense_sum = products_custom.dense_sum(library)
+            self.dense_valid = products_custom.dense_valid(library)
         self.activate = ACTIVATIONS[activation]
         self.product = ops.MatMul(transpose_b=True)
         self.add_bias = ops.BiasAdd()
@@ -80,6 +81,12 @@ class Dense(ProductCell):
         if residual is None:
             return self.dense(x, self.weight, self.bias)
         return self.dense_sum(x, self.weight, self.bias, residual)
+
+    def of_valid(self, x: Tensor, valid: Tensor) -> Tensor:
+        """[..., C_in] and [...] of 0 and 1 -> [..., C_out], 0 where ``valid`` is; no activation."""
+        if self.native:
+            return self.dense_valid(x, self.weight, self.bias, valid)
+        return self._plain(x) * valid[..., None]  # float32 as valid
 
     def _plain(self, x: Tensor) -> Tensor:
         """In the type of the products."""
@@ -130,6 +137,7 @@ class Convolution(ProductCell):
             place = (stride, *padding, groups)
             self.convolution = products_custom.convolution(library, place, activation)
             self.convolution_sum = products_custom.convolution_sum(library, place, activation)
+            self.convolution_valid = products_custom.convolution_valid(library, place, activation)
         self.activate = ACTIVATIONS[activation]
         self.plain = ops.Conv2D(
             outputs, kernel, pad_mode="pad", pad=padding, stride=stride, group=groups
@@ -137,7 +145,12 @@ class Convolution(ProductCell):
         self.add_bias = ops.BiasAdd()
 
     def construct(
-        self, x: Tensor, kernel: Tensor, bias: Tensor, residual: Tensor | None = None
+        self,
+        x: Tensor,
+        kernel: Tensor,
+        bias: Tensor,
+        residual: Tensor | None = None,
+        valid: Tensor | None = None,
     ) -> Tensor:
         """Convolve.
 
@@ -146,18 +159,48 @@ class Convolution(ProductCell):
             kernel: [C_out, C_in / G, k, k].
             bias: [C_out].
             residual: added before the activation; shaped as the result.
+            valid: the result's cells that are image, from ``models.maps.CellMask``; the others
+                become 0. Not together with a residual.
 
         Returns:
             [B, h', w', C_out] or [B, C_out, h', w'].
         """
         if not self.native:
-            return self._plain(x, kernel, bias, residual)
+            y = self._plain(x, kernel, bias, residual)
+            return y if valid is None else y * self.as_result(valid, y)
+        if valid is not None:
+            return self.convolution_valid(x, kernel, bias, valid)
         if residual is None:
             return self.convolution(x, kernel, bias)
         return self.convolution_sum(x, kernel, bias, residual)
+
+    def as_result(self, valid: Tensor, y: Tensor) -> Tensor:
+        """``valid`` in the type of the result."""
+        return valid if y.dtype == valid.dtype else self.cast(valid, y.dtype)
 
     def _plain(self, x: Tensor, kernel: Tensor, bias: Tensor, residual: Tensor | None) -> Tensor:
         y = self.add_bias(self.plain(self.lowered(x), self.lowered(kernel)), self.lowered(bias))
         if residual is not None:
             y = y + residual
         return y if self.activate is None else self.activate(y)
+
+
+class WeighRows(nn.Cell):
+    """Rows times a number each.
+
+    MindSpore's own product of tensors of different shapes keeps 16 bytes for each number of its
+    result as long as the graph lives (CPU, 2.10): two gigabytes in a detector.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        library = native_products()
+        self.native = library is not None
+        if library is not None:
+            self.weigh = products_custom.weigh_rows(library)
+
+    def construct(self, x: Tensor, factor: Tensor) -> Tensor:
+        """[..., C] and [..., 1] -> [..., C] in the type of ``x``; maps may have channels first."""
+        if self.native:
+            return self.weigh(x, factor)
+        return x * (factor if x.dtype == factor.dtype else factor.astype(x.dtype))

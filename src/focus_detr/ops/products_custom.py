@@ -76,6 +76,30 @@ def dense_sum(library: Path) -> ops.Custom:
     )
 
 
+def dense_valid(library: Path) -> ops.Custom:
+    """As ``dense`` without activation; rows whose ``valid`` [...] is 0 become 0."""
+    to_source, to_weight = _dense_gradients(library)
+    weigh, zeros = _weigh_rows(library), ops.ZerosLike()
+
+    def bprop(
+        source: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        valid: Tensor,
+        target: Tensor,
+        grad: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Gradients of the four inputs, zero for what is valid."""
+        grad = weigh(grad, valid)
+        grad_weight, grad_bias = to_weight(grad, source)
+        return to_source(grad, weight), grad_weight, grad_bias, zeros(valid)
+
+    inputs = ("source", "weight", "bias", "valid")
+    return build_primitive(
+        library, "DenseValidForward", inputs, ("target",), bprop=bprop, activation=0
+    )
+
+
 def _convolution_gradients(library: Path, place: tuple[int, ...]) -> tuple[ops.Custom, ops.Custom]:
     """Both take source, weight and the gradient of the convolution."""
     inputs, outputs = ("source", "weight", "grad"), ("grad_weight", "grad_bias")
@@ -148,6 +172,92 @@ def convolution_sum(library: Path, place: tuple[int, ...], activation: str) -> o
         place=place,
         activation=kind,
     )
+
+
+def convolution_valid(library: Path, place: tuple[int, ...], activation: str) -> ops.Custom:
+    """As ``convolution``; cells whose ``valid`` [B, h', w', 1] is 0 become 0."""
+    kind, activates = ACTIVATIONS[activation], activation != "none"
+    through, weigh = _activation_gradient(library, activation), _weigh_rows(library)
+    to_source, to_weight = _convolution_gradients(library, place)
+    zeros = ops.ZerosLike()
+
+    def bprop(
+        source: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        valid: Tensor,
+        target: Tensor,
+        grad: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Gradients of the four inputs, zero for what is valid."""
+        # where the target is 0, nothing passes an activation
+        grad = through(grad, target) if activates else weigh(grad, valid)
+        grad_weight, grad_bias = to_weight(source, weight, grad)
+        return to_source(source, weight, grad), grad_weight, grad_bias, zeros(valid)
+
+    inputs = ("source", "weight", "bias", "valid")
+    return build_primitive(
+        library,
+        "ConvolutionValidForward",
+        inputs,
+        ("target",),
+        bprop=bprop,
+        place=place,
+        activation=kind,
+    )
+
+
+def fold_norm(library: Path, epsilon: float) -> ops.Custom:
+    """Weight [O, I, k, k], gamma, beta, mean, variance [O] -> folded [O, I, k, k], shift [O].
+
+    Only the weight has a gradient.
+    """
+    inputs = ("weight", "gamma", "beta", "mean", "variance")
+    backward = build_primitive(
+        library,
+        "FoldNormGrad",
+        ("grad", "gamma", "variance"),
+        ("grad_weight",),
+        epsilon=epsilon,
+    )
+    zeros = ops.ZerosLike()
+
+    def bprop(
+        weight: Tensor,
+        gamma: Tensor,
+        beta: Tensor,
+        mean: Tensor,
+        variance: Tensor,
+        target: tuple[Tensor, Tensor],
+        grad: tuple[Tensor, Tensor],
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Gradient of the weight, zero for the norm."""
+        nothing = zeros(gamma)
+        return backward(grad[0], gamma, variance), nothing, nothing, nothing, nothing
+
+    return build_primitive(
+        library, "FoldNorm", inputs, ("target", "shift"), bprop=bprop, epsilon=epsilon
+    )
+
+
+def _weigh_rows(library: Path) -> ops.Custom:
+    """Source [..., C], a factor for each row -> their product; without a derivative."""
+    return build_primitive(library, "WeighRows", ("source", "factor"), ("target",))
+
+
+def weigh_rows(library: Path) -> ops.Custom:
+    """Source [..., C], factor [..., 1] -> their product."""
+    plain = _weigh_rows(library)
+    inputs = ("first", "second", "like")
+    to_factor = build_primitive(library, "RowProducts", inputs, ("target",))
+
+    def bprop(
+        source: Tensor, factor: Tensor, target: Tensor, grad: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Gradients of both inputs."""
+        return plain(grad, factor), to_factor(grad, source, factor)
+
+    return build_primitive(library, "WeighRows", ("source", "factor"), ("target",), bprop=bprop)
 
 
 def layer_norm(library: Path, epsilon: float) -> ops.Custom:

@@ -17,18 +17,24 @@ from focus_detr.onednn_cap import is_ours
 from focus_detr.ops.native_library import LibraryError, NativeLibrary
 
 LIBRARY_VARIABLE = "FOCUS_DETR_PRODUCTS_LIBRARY"
-INTERFACE = 1  # PRODUCTS_INTERFACE in custom_ops/products/products.h
+INTERFACE = 2  # PRODUCTS_INTERFACE in custom_ops/products/products.h
 FILE = "libproducts_cpu.so"
 OPERATORS = (
     "DenseForward",
     "DenseSumForward",
+    "DenseValidForward",
     "DenseGradSource",
     "DenseGradWeights",
     "ConvolutionForward",
     "ConvolutionSumForward",
+    "ConvolutionValidForward",
     "ConvolutionGradSource",
     "ConvolutionGradWeights",
     "ActivationGrad",
+    "WeighRows",
+    "RowProducts",
+    "FoldNorm",
+    "FoldNormGrad",
     "LayerNormForward",
     "LayerNormGrad",
     "GroupNormForward",

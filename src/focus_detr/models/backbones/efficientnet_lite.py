@@ -5,7 +5,7 @@ from __future__ import annotations
 from mindspore import Tensor, nn
 
 from focus_detr.models.backbones.frozen_conv import FrozenConv
-from focus_detr.models.backbones.padding import mask_padding
+from focus_detr.models.backbones.padding import PaddingMasks
 from focus_detr.models.maps import ImagesToMap
 
 # (kernel, stride, expansion, channels) of the 16 blocks
@@ -29,6 +29,7 @@ BLOCKS = (
 )
 STEM_WIDTH = 32
 OUTPUT_BLOCKS = (4, 10, 15)  # strides 8, 16, 32
+STRIDES = (2, 4, 8, 16, 32)
 NORM_EPSILON = 1e-3
 
 
@@ -66,23 +67,23 @@ class InvertedResidual(nn.Cell):
     """Expand 1x1, depthwise, project 1x1; residual where the shape stays."""
 
     def __init__(
-        self, inputs: int, outputs: int, *, kernel: int, stride: int, expansion: int, at_stride: int
+        self, inputs: int, outputs: int, *, kernel: int, stride: int, expansion: int
     ) -> None:
         super().__init__()
         hidden = inputs * expansion
-        self.at_stride = at_stride
         self.expands = expansion != 1
         if self.expands:
             self.expand = _conv(inputs, hidden, 1)
         self.depthwise = _conv(hidden, hidden, kernel, stride, groups=hidden)
         self.project = _conv(hidden, outputs, 1, activation="none")
-        self.channels_last = self.project.channels_last
         self.residual = stride == 1 and inputs == outputs
 
-    def construct(self, x: Tensor, image_sizes: Tensor | None) -> Tensor:
-        """A map of C_in channels to one of C_out."""
-        y = self.expand(x) if self.expands else x
-        y = self.depthwise(mask_padding(y, image_sizes, self.at_stride, self.channels_last))
+    def construct(self, x: Tensor, valid: Tensor | None) -> Tensor:
+        """A map of C_in channels to one of C_out; ``valid`` is the mask of ``x``, or None.
+
+        Without expansion the padding of ``x`` is zero already.
+        """
+        y = self.depthwise(self.expand(x, valid=valid) if self.expands else x)
         return self.project(y, x) if self.residual else self.project(y)
 
 
@@ -92,21 +93,17 @@ class EfficientNetLite0(nn.Cell):
     def __init__(self, *, freeze_at: int = 1) -> None:
         super().__init__()
         self.to_map = ImagesToMap()
+        self.masks = PaddingMasks(STRIDES)
         self.stem = _conv(3, STEM_WIDTH, 3, stride=2)
         self.blocks = nn.CellList()
-        inputs, at_stride = STEM_WIDTH, 2
+        inputs, level, levels = STEM_WIDTH, 0, []
         for kernel, stride, expansion, outputs in BLOCKS:
             self.blocks.append(
-                InvertedResidual(
-                    inputs,
-                    outputs,
-                    kernel=kernel,
-                    stride=stride,
-                    expansion=expansion,
-                    at_stride=at_stride,
-                )
+                InvertedResidual(inputs, outputs, kernel=kernel, stride=stride, expansion=expansion)
             )
-            inputs, at_stride = outputs, at_stride * stride
+            levels.append(level)
+            inputs, level = outputs, level + stride - 1
+        self.levels = tuple(levels)  # of each block's input, as an index of STRIDES
         self.channels = tuple(BLOCKS[index][3] for index in OUTPUT_BLOCKS)
         self._freeze(freeze_at)
 
@@ -124,10 +121,11 @@ class EfficientNetLite0(nn.Cell):
 
     def construct(self, images: Tensor, image_sizes: Tensor | None) -> tuple[Tensor, ...]:
         """[B, 3, H, W] -> maps of strides 8, 16, 32; ``image_sizes`` as in ``ResNet``."""
-        x = self.stem(self.to_map(images))
+        masks = self.masks(images, image_sizes)
+        x = self.stem(self.to_map(images), valid=masks[0])
         outputs = ()
         for index, block in enumerate(self.blocks):
-            x = block(x, image_sizes)
+            x = block(x, masks[self.levels[index]])
             if index in OUTPUT_BLOCKS:
                 outputs += (x,)
         return outputs

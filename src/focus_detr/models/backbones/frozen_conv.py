@@ -6,7 +6,9 @@ import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, initializer
 
+from focus_detr.ops import products_custom
 from focus_detr.ops.products import Convolution
+from focus_detr.ops.products_choice import native_products
 
 
 class FrozenBatchNorm(nn.Cell):
@@ -65,18 +67,28 @@ class FrozenConv(nn.Cell):
             groups=groups,
             activation=activation,
         )
-        self.channels_last = self.convolve.native
         self.folded = False
+        library = native_products()
+        self.native = library is not None
+        if library is not None:
+            self.fold_norm = products_custom.fold_norm(library, epsilon)
 
-    def construct(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
+    def construct(
+        self, x: Tensor, residual: Tensor | None = None, valid: Tensor | None = None
+    ) -> Tensor:
         """A map to a map, as ``Convolution``; the residual is added before the activation."""
         kernel, shift = self.kernel_and_bias()
-        return self.convolve(x, kernel, shift, residual)
+        return self.convolve(x, kernel, shift, residual, valid)
 
     def kernel_and_bias(self) -> tuple[Tensor, Tensor]:
         """Kernel [C_out, C_in / groups, k, k] and bias [C_out], both with the norm in them."""
         if self.folded:
             return self.weight, self.norm.bias
+        if self.native:
+            norm = self.norm
+            return self.fold_norm(
+                self.weight, norm.weight, norm.bias, norm.running_mean, norm.running_var
+            )
         scale, shift = self.norm()
         return self._scaled_kernel(scale), shift
 

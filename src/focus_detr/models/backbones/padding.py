@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from mindspore import Tensor
+from mindspore import Tensor, nn
 
 from focus_detr.models.geometry import cell_validity
+from focus_detr.models.maps import CellMask
 
 
 def image_mask(image_sizes: Tensor, rows: int, columns: int, stride: int) -> Tensor:
@@ -14,16 +15,36 @@ def image_mask(image_sizes: Tensor, rows: int, columns: int, stride: int) -> Ten
     return row[:, None, :, None] * column[:, None, None, :]
 
 
-def mask_padding(x: Tensor, image_sizes: Tensor | None, stride: int, channels_last: bool) -> Tensor:
-    """Zero the padded cells of [B, C, h, w] or, with channels last, [B, h, w, C].
+class PaddingMasks(nn.Cell):
+    """Which cells of a backbone's maps are image.
 
-    With ``image_sizes`` a padded image has the features that it would have alone: the convolution's
-    own zero padding and the batch's padding become the same thing. None leaves the map as it is.
+    Where the others are zeroed before each convolution, a padded image has the features that it
+    would have alone: the convolution's own zero padding and the batch's become the same thing.
     """
-    if image_sizes is None:
-        return x
-    if channels_last:
-        mask = image_mask(image_sizes, x.shape[1], x.shape[2], stride)  # [B, 1, h, w]
-        return x * mask.reshape(x.shape[0], x.shape[1], x.shape[2], 1)  # [B, h, w, 1]
-    mask = image_mask(image_sizes, x.shape[2], x.shape[3], stride)
-    return x * (mask if x.dtype == mask.dtype else mask.astype(x.dtype))
+
+    def __init__(self, strides: tuple[int, ...]) -> None:
+        super().__init__()
+        self.strides = strides
+        self.cell_mask = CellMask()
+
+    def construct(self, images: Tensor, image_sizes: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Masks of the maps, by stride.
+
+        Args:
+            images: [B, 3, H, W], of which only the shape counts.
+            image_sizes: [B, 2] (height, width), or None to leave the maps as they are.
+
+        Returns:
+            As from ``CellMask``, or None.
+        """
+        masks: tuple[Tensor | None, ...] = ()
+        height, width = images.shape[2:]
+        for stride in self.strides:
+            if image_sizes is None:
+                masks += (None,)
+            else:
+                rows, columns = -(-height // stride), -(-width // stride)
+                row = cell_validity(image_sizes[:, 0], rows * stride, rows, stride, "full")
+                column = cell_validity(image_sizes[:, 1], columns * stride, columns, stride, "full")
+                masks += (self.cell_mask(row, column),)
+        return masks

@@ -5,52 +5,52 @@ from __future__ import annotations
 from mindspore import Tensor, nn
 
 from focus_detr.models.backbones.frozen_conv import FrozenConv
-from focus_detr.models.backbones.padding import mask_padding
+from focus_detr.models.backbones.padding import PaddingMasks
 from focus_detr.models.maps import ImagesToMap, MaxPool
+from focus_detr.ops.products import WeighRows
 
 DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
 STEM_WIDTH = 64
 BOTTLENECK_EXPANSION = 4
+STRIDES = (2, 4, 8, 16, 32)  # of the stem's convolution, and of res2 to res5
 
 
 class Bottleneck(nn.Cell):
     """1x1 reduce, 3x3, 1x1 expand, with a projection shortcut where the shape changes."""
 
-    def __init__(self, inputs: int, width: int, stride: int, *, output_stride: int) -> None:
+    def __init__(self, inputs: int, width: int, stride: int) -> None:
         super().__init__()
         outputs = width * BOTTLENECK_EXPANSION
-        self.input_stride = output_stride // stride
         self.conv1 = FrozenConv(inputs, width, 1, activation="relu")
         self.conv2 = FrozenConv(width, width, 3, stride=stride, activation="relu")
         self.conv3 = FrozenConv(width, outputs, 1, activation="relu")
-        self.channels_last = self.conv1.channels_last
         self.projects = stride != 1 or inputs != outputs
         if self.projects:
             self.shortcut = FrozenConv(inputs, outputs, 1, stride=stride)
 
-    def construct(self, x: Tensor, image_sizes: Tensor | None) -> Tensor:
-        """A map of C_in channels to one of C_out."""
-        y = mask_padding(self.conv1(x), image_sizes, self.input_stride, self.channels_last)
+    def construct(self, x: Tensor, before: Tensor | None, after: Tensor | None) -> Tensor:
+        """A map of C_in channels to one of C_out; masks, or None, of the map before and after."""
+        y = self.conv1(x, valid=before)
         return self.conv3(self.conv2(y), self.shortcut(x) if self.projects else x)
 
 
 class BasicBlock(nn.Cell):
     """Two 3x3 convolutions (ResNet-18)."""
 
-    def __init__(self, inputs: int, width: int, stride: int, *, output_stride: int) -> None:
+    def __init__(self, inputs: int, width: int, stride: int) -> None:
         super().__init__()
-        self.input_stride, self.output_stride = output_stride // stride, output_stride
         self.conv1 = FrozenConv(inputs, width, 3, stride=stride, activation="relu")
         self.conv2 = FrozenConv(width, width, 3, activation="relu")
-        self.channels_last = self.conv1.channels_last
         self.projects = stride != 1 or inputs != width
         if self.projects:
             self.shortcut = FrozenConv(inputs, width, 1, stride=stride)
+        self.weigh = WeighRows()
 
-    def construct(self, x: Tensor, image_sizes: Tensor | None) -> Tensor:
-        """A map of C_in channels to one of C_out."""
-        x = mask_padding(x, image_sizes, self.input_stride, self.channels_last)
-        y = mask_padding(self.conv1(x), image_sizes, self.output_stride, self.channels_last)
+    def construct(self, x: Tensor, before: Tensor | None, after: Tensor | None) -> Tensor:
+        """A map of C_in channels to one of C_out; masks, or None, of the map before and after."""
+        if before is not None:
+            x = self.weigh(x, before)
+        y = self.conv1(x, valid=after)
         return self.conv2(y, self.shortcut(x) if self.projects else x)
 
 
@@ -61,12 +61,10 @@ class Stem(nn.Cell):
         super().__init__()
         self.conv1 = FrozenConv(3, width, 7, stride=2, activation="relu")
         self.pool = MaxPool(3, 2, 1)
-        self.channels_last = self.conv1.channels_last
 
-    def construct(self, images: Tensor, image_sizes: Tensor | None) -> Tensor:
-        """Images as a map -> a map of stride 4."""
-        y = mask_padding(self.conv1(images), image_sizes, 2, self.channels_last)
-        return self.pool(y)
+    def construct(self, images: Tensor, valid: Tensor | None) -> Tensor:
+        """Images as a map, and the mask of stride 2 or None -> a map of stride 4."""
+        return self.pool(self.conv1(images, valid=valid))
 
 
 class ResNet(nn.Cell):
@@ -85,6 +83,7 @@ class ResNet(nn.Cell):
         expansion = 1 if name == "resnet18" else BOTTLENECK_EXPANSION
         inputs = int(STEM_WIDTH * width_factor)
         self.to_map = ImagesToMap()
+        self.masks = PaddingMasks(STRIDES)
         self.stem = Stem(inputs)
         channels = []
         for index, depth in enumerate(depths or DEPTHS[name]):
@@ -92,7 +91,7 @@ class ResNet(nn.Cell):
             stage = nn.CellList()
             for position in range(depth):
                 stride = 2 if index > 0 and position == 0 else 1
-                stage.append(block(inputs, width, stride, output_stride=4 * 2**index))
+                stage.append(block(inputs, width, stride))
                 inputs = width * expansion
             setattr(self, f"res{index + 2}", stage)
             channels.append(inputs)
@@ -122,12 +121,14 @@ class ResNet(nn.Cell):
             res3, res4, res5: [B, C_i, h, w] of strides 8, 16, 32; with native products channels
             are last.
         """
-        x = self.stem(self.to_map(images), image_sizes)
-        for block in self.res2:
-            x = block(x, image_sizes)
-        outputs = ()
-        for stage in (self.res3, self.res4, self.res5):
+        masks = self.masks(images, image_sizes)
+        x = self.stem(self.to_map(images), masks[0])
+        outputs, before = (), masks[1]
+        for index, stage in enumerate((self.res2, self.res3, self.res4, self.res5)):
+            after = masks[index + 1]
             for block in stage:
-                x = block(x, image_sizes)
-            outputs += (x,)
+                x = block(x, before, after)
+                before = after
+            if index > 0:
+                outputs += (x,)
         return outputs
