@@ -20,11 +20,12 @@ DENSE = "dense"
 
 @dataclass
 class Timing:
-    """Seconds of every run per part, and what the first call of each process took."""
+    """Seconds of every run per part, what the first call of each process took, and kernels."""
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
     first_seconds: dict[str, float] = field(default_factory=dict)
     peak_bytes: dict[str, int] = field(default_factory=dict)
+    kernels: dict[str, dict[str, int]] = field(default_factory=dict)  # launched, by kind
 
     def best(self, part: str) -> float:
         """Shortest run."""
@@ -50,7 +51,7 @@ def measure(works: Mapping[str, Job], name: str, repeat: int, timings: dict[str,
 
     Args:
         works: what to run per variant, held in memory together; all have the same parts.
-        name: of the call that is compiled first and whose peak memory counts.
+        name: of the call that is compiled first, whose peak memory and kernels count.
         repeat: timed runs after the compilation.
         timings: per variant.
     """
@@ -67,6 +68,8 @@ def measure(works: Mapping[str, Job], name: str, repeat: int, timings: dict[str,
                 for variant, worker in workers.items():
                     seconds = timings[variant].seconds.setdefault(part, [])
                     seconds.append(worker.seconds(part))
+        for variant, worker in workers.items():
+            timings[variant].kernels[name] = worker.kernels(name)
 
 
 def measure_training(

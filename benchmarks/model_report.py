@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from model_forward import BACKBONE, DECODER, ENCODING, NECK, PROPOSALS, SELECTION, WHOLE
 from model_measure import DENSE, FOCUS, Timing
+from model_rate import INPUTS, OUTPUTS, PRODUCT, PRODUCT_MULTIPLY_ADDS, ROWS
 from model_training import TRAINING_PARTS
 from plain_table import table
 
@@ -67,19 +68,31 @@ def training_table(timings: Mapping[str, Timing]) -> str:
 
 
 def process_table(timings: Mapping[str, Timing]) -> str:
-    """Peak memory and first call of each measuring process of two variants."""
+    """Peak memory, first call and kernels of each measuring process of two variants."""
     (first_name, first), (second_name, second) = timings.items()
     rows = (
         (
             name,
             *(f"{timing.peak_bytes[name] / 2**30:.2f}" for timing in (first, second)),
             *(f"{timing.first_seconds[name]:.1f}" for timing in (first, second)),
+            *(str(sum(timing.kernels[name].values()) or "-") for timing in (first, second)),
         )
         for name in first.peak_bytes
     )
     names = (first_name, second_name)
-    header = ("process", *(f"{n} GiB" for n in names), *(f"{n} first s" for n in names))
+    measures = ("GiB", "first s", "kernels")
+    header = ("process", *(f"{name} {what}" for what in measures for name in names))
     return table(header, rows)
+
+
+def rate_table(counts: Mapping[str, MultiplyAdds], timings: Mapping[str, Timing]) -> str:
+    """Multiply-adds per second of the shortest forward passes beside those of one product."""
+    best = PRODUCT_MULTIPLY_ADDS / timings[PRODUCT].best(PRODUCT)
+    rows = [(f"product {ROWS} x {INPUTS} x {OUTPUTS}", f"{best / 1e9:.1f}", "1.00")]
+    for variant, count in counts.items():
+        rate = count.total / timings[variant].best(WHOLE)
+        rows.append((f"{WHOLE}, {variant}", f"{rate / 1e9:.1f}", f"{rate / best:.2f}"))
+    return table(("", "billion/s", "share"), rows)
 
 
 def _time_table(timings: Mapping[str, Timing], parts: Iterable[str]) -> str:

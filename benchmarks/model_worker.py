@@ -72,11 +72,16 @@ class Work:
         return replace(self, training=part)
 
     def wait(self) -> None:
-        """Wait for the device; on a CPU a graph has run when its call returns."""
-        import mindspore as ms
+        """Wait for the device."""
+        wait_for_device()
 
-        if ms.get_context("device_target") != "CPU":
-            ms.runtime.synchronize()
+
+def wait_for_device() -> None:
+    """Return when the device has done all; on a CPU a graph has run when its call returns."""
+    import mindspore as ms
+
+    if ms.get_context("device_target") != "CPU":
+        ms.runtime.synchronize()
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,10 @@ class Worker:
         """Run a part once; raises as ``start``."""
         return self.ask(_seconds, part)
 
+    def kernels(self, part: str) -> dict[str, int]:
+        """Kernels that a part launches, by kind; none but on a CPU. Raises as ``start``."""
+        return self.ask(_kernels, part)
+
     def ask(self, function: Callable[[Any], Any], argument: object) -> Any:
         """What ``function`` returns for ``argument`` in the process; raises as ``start``."""
         try:
@@ -137,6 +146,13 @@ def _start(work: Job) -> Started:
 
 def _seconds(part: str) -> float:
     return _calls[part]()
+
+
+def _kernels(part: str) -> dict[str, int]:
+    import mindspore as ms
+    from model_kernels import count_kernels
+
+    return count_kernels(_calls[part]) if ms.get_context("device_target") == "CPU" else {}
 
 
 def _timed(call: Callable[[], object], wait: Callable[[], None]) -> float:

@@ -29,6 +29,7 @@ def assert_timed(saved: dict[str, Any], parts: set[str], processes: set[str]) ->
         assert all(len(runs) == 2 and min(runs) > 0 for runs in model["seconds"].values())
         assert set(model["peak_bytes"]) == processes
         assert min(model["peak_bytes"].values()) > 50e6
+        assert all(100 < sum(kinds.values()) < 3000 for kinds in model["kernels"].values())
 
 
 def test_forward_pass_is_measured_and_printed(tmp_path: Path) -> None:
@@ -38,6 +39,12 @@ def test_forward_pass_is_measured_and_printed(tmp_path: Path) -> None:
     shortest = 1e3 * min(saved["measured"]["focus"]["seconds"]["whole forward"])
     assert float(row.split()[3]) == pytest.approx(shortest, abs=0.051)
     assert "training step" not in printed
+    product = next(line for line in printed.splitlines() if line.startswith("product 4096"))
+    rate = 4096 * 2048**2 / min(saved["product_seconds"]) / 1e9
+    assert float(product.split()[-2]) == pytest.approx(rate, abs=0.051)
+    total = sum(saved["counts"]["timed_size"]["focus"].values()) / (shortest * 1e6)
+    row = next(line for line in printed.splitlines() if line.startswith("whole forward, focus"))
+    assert float(row.split()[-1]) == pytest.approx(total / rate, abs=0.0051)
     focus, dense = (saved["counts"]["timed_size"][name] for name in ("focus", "dense"))
     more = {part for part in focus if dense[part] > focus[part]}
     assert more == {"encoder_layers", "category_head", "encoder_sampling"}
