@@ -39,7 +39,7 @@ class Problem:
         results = [np.empty_like(self.given[index]) for index in (2, 0, 1)]
         results.append(np.empty((48, 64), np.float32))
         out, to_x, to_kernel, to_weight = map(pointer, results)
-        LIBRARY.products_convolution(PLACES, 0, x, kernel, None, None, None, out)
+        LIBRARY.products_convolution(PLACES, 0, 0, x, kernel, None, None, None, out)
         LIBRARY.products_convolution_grad_source(PLACES, grad, kernel, to_x)
         LIBRARY.products_convolution_grad_weights(PLACES, grad, x, to_kernel, None)
         sizes = NUMBER(900), NUMBER(64), NUMBER(48)

@@ -44,4 +44,12 @@ const Loops &Choose() { return Chosen().loops; }
 
 }  // namespace products
 
+int products_has_bfloat16(void) {
+#ifdef PRODUCTS_X86
+  return __builtin_cpu_supports("avx512bf16") || __builtin_cpu_supports("amx-bf16");
+#else
+  return 0;
+#endif
+}
+
 const char *products_variant(void) { return products::Chosen().name; }

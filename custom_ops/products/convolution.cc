@@ -9,10 +9,11 @@ enum Kind : int64_t { kForward = 16, kGradSource, kGradWeights };  // apart from
 
 // Everything that oneDNN wants to know of a convolution but the formats of its weights.
 struct Problem {
-  explicit Problem(const products_map &map)
+  explicit Problem(const products_map &map, int type = onednn::kFloat32)
       : rows(products_cells(map.rows, map.kernel, map.stride, map.top, map.bottom)),
         columns(products_cells(map.columns, map.kernel, map.stride, map.left, map.right)),
-        source(ChannelsLast(map.batch, map.inputs, map.rows, map.columns)),
+        type(type),
+        source(ChannelsLast(map.batch, map.inputs, map.rows, map.columns, type)),
         target(ChannelsLast(map.batch, map.outputs, rows, columns)),
         bias({map.outputs}, {1}),
         weights(WeightSizes(map)),
@@ -21,9 +22,11 @@ struct Problem {
         before{map.top, map.left},
         after{map.bottom, map.right} {}
 
-  static Layout ChannelsLast(int64_t batch, int64_t channels, int64_t rows, int64_t columns) {
+  static Layout ChannelsLast(int64_t batch, int64_t channels, int64_t rows, int64_t columns,
+                             int type = onednn::kFloat32) {
     return {{batch, channels, rows, columns},
-            {rows * columns * channels, 1, columns * channels, channels}};
+            {rows * columns * channels, 1, columns * channels, channels},
+            type};
   }
 
   static Sizes WeightSizes(const products_map &map) {
@@ -33,6 +36,7 @@ struct Problem {
   }
 
   int64_t rows, columns;
+  int type;  // of source and weights
   Layout source, target, bias;
   Sizes weights;
   Layout plain;
@@ -52,17 +56,19 @@ Owned PlanForward(const Problem &p, bool with_bias, const After &after) {
   onednn::Plan *plan = nullptr;
   Check(library.convolution_forward_primitive_desc_create(
       &plan, library.engine, onednn::kForward, onednn::kDirect, p.source.get(),
-      Layout::Any(p.weights).get(), with_bias ? p.bias.get() : nullptr, p.target.get(), p.strides,
+      Layout::Any(p.weights, p.type).get(), with_bias ? p.bias.get() : nullptr, p.target.get(), p.strides,
       p.dilations, p.before, p.after, attributes.get()));
   return Own(plan);
 }
 
-Ready MakeForward(const Problem &p, bool with_bias, const After &after) {
+// `from` is the caller's layout of the source.
+Ready MakeForward(const Problem &p, const Layout &from, bool with_bias, const After &after) {
   const Owned plan = PlanForward(p, with_bias, after);
   const auto *chosen =
       onednn::Opened()->primitive_desc_query_md(plan.get(), onednn::kQueryWeights, 0);
-  Ready ready{Make(plan), Layout::Copy(chosen), {}, p.plain};
+  Ready ready{Make(plan), Layout::Copy(chosen), {}, p.plain, {}, p.source};
   ready.reorder = MakeReorder(p.plain, ready.weights);
+  ready.lower = MakeReorder(from, p.source);
   return ready;
 }
 
@@ -75,7 +81,7 @@ Ready MakeGradSource(const Problem &p) {
       PlanForward(p, false, {}).get(), MakeAttributes({}).get()));
   const Owned plan = Own(made);
   const auto *chosen = library.primitive_desc_query_md(made, onednn::kQueryWeights, 0);
-  Ready ready{Make(plan), Layout::Copy(chosen), {}, p.plain};
+  Ready ready{Make(plan), Layout::Copy(chosen), {}, p.plain, {}, {}};
   ready.reorder = MakeReorder(p.plain, ready.weights);
   return ready;
 }
@@ -89,18 +95,9 @@ Ready MakeGradWeights(const Problem &p, bool with_bias) {
       p.after, PlanForward(p, with_bias, {}).get(), MakeAttributes({}).get()));
   const Owned plan = Own(made);
   const auto *chosen = library.primitive_desc_query_md(made, onednn::kQueryGradWeights, 0);
-  Ready ready{Make(plan), Layout::Copy(chosen), {}, p.plain};
+  Ready ready{Make(plan), Layout::Copy(chosen), {}, p.plain, {}, {}};
   ready.reorder = MakeReorder(ready.weights, p.plain);
   return ready;
-}
-
-// The weights as the primitive wants them: the caller's own, or a packed copy.
-const void *Packed(const Ready &ready, const float *weights) {
-  if (!ready.reorder) return weights;
-  void *packed = Scratch(kPackedWeights, ready.weights.bytes());
-  Execute(ready.reorder,
-          {{onednn::kSource, &ready.plain, weights}, {onednn::kTarget, &ready.weights, packed}});
-  return packed;
 }
 
 }  // namespace
@@ -110,21 +107,21 @@ int64_t products_cells(int64_t cells, int64_t kernel, int64_t stride, int64_t be
   return (cells + before + after - kernel) / stride + 1;
 }
 
-int products_convolution(const products_map *map, int activation, const float *source,
-                         const float *weights, const float *bias, const float *residual,
-                         const float *valid, float *target) {
+int products_convolution(const products_map *map, int activation, int precision,
+                         const float *source, const float *weights, const float *bias,
+                         const float *residual, const float *valid, float *target) {
   return Guard([&] {
-    const Problem p(*map);
-    const Ready &ready =
-        Keep(Key(kForward, *map, {activation, bias != nullptr, residual != nullptr}), [&] {
-          return MakeForward(p, bias != nullptr, {activation, residual ? &p.target : nullptr});
-        });
-    Execute(ready.step,
-            {{onednn::kSource, &p.source, source},
-             {onednn::kWeights, &ready.weights, Packed(ready, weights)},
-             {onednn::kBias, &p.bias, bias},
-             {onednn::kPostOp | onednn::kSource1, &p.target, residual},
-             {onednn::kTarget, &p.target, target}});
+    const Problem p(*map, TypeOf(precision));
+    const Layout from = Problem::ChannelsLast(map->batch, map->inputs, map->rows, map->columns);
+    const Sizes more{activation, precision, bias != nullptr, residual != nullptr};
+    const Ready &ready = Keep(Key(kForward, *map, more), [&] {
+      return MakeForward(p, from, bias != nullptr, {activation, residual ? &p.target : nullptr});
+    });
+    Execute(ready.step, {{onednn::kSource, &p.source, Lowered(ready, from, source)},
+                         {onednn::kWeights, &ready.weights, Packed(ready, weights)},
+                         {onednn::kBias, &p.bias, bias},
+                         {onednn::kPostOp | onednn::kSource1, &p.target, residual},
+                         {onednn::kTarget, &p.target, target}});
     ClearInvalid(map->batch * p.rows * p.columns, map->outputs, valid, target);
   });
 }

@@ -11,38 +11,61 @@ using onednn::kWeights;
 
 enum Kind : int64_t { kForward, kGradSource, kGradWeights };
 
-Step MakeProduct(const Layout &source, const Layout &weights,
-                                               const Layout *bias, const Layout &target,
-                                               const After &after) {
+Owned PlanProduct(const Layout &source, const Layout &weights, const Layout *bias,
+                  const Layout &target, const After &after) {
   const onednn::Library &library = *onednn::Opened();
   const auto attributes = MakeAttributes(after);
   onednn::Plan *plan = nullptr;
   Check(library.matmul_primitive_desc_create(&plan, library.engine, source.get(), weights.get(),
                                              bias ? bias->get() : nullptr, target.get(),
                                              attributes.get()));
-  return Make(Own(plan));
+  return Own(plan);
+}
+
+Ready MakeProduct(const Layout &source, const Layout &weights, const Layout *bias,
+                  const Layout &target, const After &after) {
+  return {Make(PlanProduct(source, weights, bias, target, after)), {}, {}, {}, {}, {}};
+}
+
+// The same with its factors rounded first; `sizes` of the weights.
+Ready MakeLowered(const Layout &source, const Layout &lowered, const Layout &weights,
+                  const Sizes &sizes, const Layout *bias, const Layout &target,
+                  const After &after) {
+  const Layout any = Layout::Any(sizes, onednn::kBfloat16);
+  const Owned plan = PlanProduct(lowered, any, bias, target, after);
+  const auto *chosen =
+      onednn::Opened()->primitive_desc_query_md(plan.get(), onednn::kQueryWeights, 0);
+  Ready ready{Make(plan), Layout::Copy(chosen), {}, weights, {}, lowered};
+  ready.reorder = MakeReorder(weights, ready.weights);
+  ready.lower = MakeReorder(source, lowered);
+  return ready;
 }
 
 }  // namespace
 
-int products_dense(int64_t rows, int64_t inputs, int64_t outputs, int activation,
+int products_dense(int64_t rows, int64_t inputs, int64_t outputs, int activation, int precision,
                    const float *source, const float *weights, const float *bias,
                    const float *residual, const float *valid, float *target) {
   if (rows == 0) return PRODUCTS_OK;
   return Guard([&] {
     const Layout from({rows, inputs}, {inputs, 1}), matrix({inputs, outputs}, {1, inputs});
     const Layout to({rows, outputs}, {outputs, 1}), row({1, outputs}, {outputs, 1});
-    const Sizes key{kForward, rows, inputs, outputs, activation, bias != nullptr,
-                    residual != nullptr};
+    const Sizes key{kForward,   rows,      inputs,          outputs,
+                    activation, precision, bias != nullptr, residual != nullptr};
     const Ready &ready = Keep(key, [&] {
       const After after{activation, residual ? &to : nullptr};
-      return Ready{MakeProduct(from, matrix, bias ? &row : nullptr, to, after), {}, {}, {}};
+      const Layout *with = bias ? &row : nullptr;
+      if (precision == PRODUCTS_FLOAT32) return MakeProduct(from, matrix, with, to, after);
+      const Layout lowered({rows, inputs}, {inputs, 1}, TypeOf(precision));
+      return MakeLowered(from, lowered, matrix, {inputs, outputs}, with, to, after);
     });
-    Execute(ready.step, {{kSource, &from, source},
-                                    {kWeights, &matrix, weights},
-                                    {kBias, &row, bias},
-                                    {onednn::kPostOp | onednn::kSource1, &to, residual},
-                                    {kTarget, &to, target}});
+    Execute(ready.step, {{kSource, ready.lower ? &ready.source : &from,
+                          Lowered(ready, from, source)},
+                         {kWeights, ready.reorder ? &ready.weights : &matrix,
+                          Packed(ready, weights)},
+                         {kBias, &row, bias},
+                         {onednn::kPostOp | onednn::kSource1, &to, residual},
+                         {kTarget, &to, target}});
     ClearInvalid(rows, outputs, valid, target);
   });
 }
@@ -54,7 +77,7 @@ int products_dense_grad_source(int64_t rows, int64_t inputs, int64_t outputs, co
     const Layout from({rows, outputs}, {outputs, 1}), matrix({outputs, inputs}, {inputs, 1});
     const Layout to({rows, inputs}, {inputs, 1});
     const Ready &ready = Keep({kGradSource, rows, inputs, outputs}, [&] {
-      return Ready{MakeProduct(from, matrix, nullptr, to, {}), {}, {}, {}};
+      return MakeProduct(from, matrix, nullptr, to, {});
     });
     Execute(ready.step,
             {{kSource, &from, grad}, {kWeights, &matrix, weights}, {kTarget, &to, grad_source}});
@@ -72,7 +95,7 @@ int products_dense_grad_weights(int64_t rows, int64_t inputs, int64_t outputs, c
     const Layout from({outputs, rows}, {1, outputs}), matrix({rows, inputs}, {inputs, 1});
     const Layout to({outputs, inputs}, {inputs, 1});
     const Ready &ready = Keep({kGradWeights, rows, inputs, outputs}, [&] {
-      return Ready{MakeProduct(from, matrix, nullptr, to, {}), {}, {}, {}};
+      return MakeProduct(from, matrix, nullptr, to, {});
     });
     Execute(ready.step,
             {{kSource, &from, grad}, {kWeights, &matrix, source}, {kTarget, &to, grad_weights}});

@@ -66,6 +66,8 @@ struct Call {
 
   int activation() const { return static_cast<int>(settings.Number("activation")); }
 
+  int precision() const { return static_cast<int>(settings.Number("precision")); }
+
   int count;
   void **data;
   int *ranks;
@@ -91,8 +93,8 @@ int Dense(const Call &call, Fourth fourth) {
       !Fits(call, fourth, target)) {
     return PRODUCTS_WRONG_SIZE;
   }
-  return products_dense(call.rows(0), inputs, outputs, call.activation(), call[0], call[1],
-                        call[2], fourth == kResidual ? call[3] : nullptr,
+  return products_dense(call.rows(0), inputs, outputs, call.activation(), call.precision(),
+                        call[0], call[1], call[2], fourth == kResidual ? call[3] : nullptr,
                         fourth == kValid ? call[3] : nullptr, call[target]);
 }
 
@@ -136,7 +138,7 @@ int Convolution(const Call &call, Fourth fourth) {
       call.size(2, 0) != map.outputs || !Fits(call, fourth, target)) {
     return PRODUCTS_WRONG_SIZE;
   }
-  return products_convolution(&map, call.activation(), call[0], call[1], call[2],
+  return products_convolution(&map, call.activation(), call.precision(), call[0], call[1], call[2],
                               fourth == kResidual ? call[3] : nullptr,
                               fourth == kValid ? call[3] : nullptr, call[target]);
 }

@@ -31,7 +31,7 @@ constexpr int kMajor = 3;             // the interface below; enumerations are s
 constexpr unsigned kThreadPool = 8;   // cpu_runtime: threads come from the caller
 constexpr int kSuccess = 0;
 constexpr int kCpu = 1;
-constexpr int kFloat32 = 3;
+constexpr int kBfloat16 = 2, kFloat32 = 3;
 constexpr int kAnyFormat = 1;
 constexpr int kForward = 96;          // for inference; what training needs is recomputed or its own
 constexpr int kDirect = 1;            // convolution without a transform that rounds

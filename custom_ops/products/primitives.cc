@@ -53,14 +53,16 @@ void Check(int status) {
   if (status != onednn::kSuccess) throw Failure{PRODUCTS_REFUSED};
 }
 
-Layout::Layout(const Sizes &sizes, const Sizes &strides) {
+int TypeOf(int precision) {
+  return precision == PRODUCTS_BFLOAT16 ? onednn::kBfloat16 : onednn::kFloat32;
+}
+
+Layout::Layout(const Sizes &sizes, const Sizes &strides, int type) {
   onednn::Descriptor *made = nullptr;
   const int axes = static_cast<int>(sizes.size());
   Check(strides.empty()
-            ? Oned().memory_desc_create_with_tag(&made, axes, sizes.data(), onednn::kFloat32,
-                                                 onednn::kAnyFormat)
-            : Oned().memory_desc_create_with_strides(&made, axes, sizes.data(), onednn::kFloat32,
-                                                     strides.data()));
+            ? Oned().memory_desc_create_with_tag(&made, axes, sizes.data(), type, onednn::kAnyFormat)
+            : Oned().memory_desc_create_with_strides(&made, axes, sizes.data(), type, strides.data()));
   descriptor_.reset(made, Oned().memory_desc_destroy);
 }
 
@@ -72,7 +74,7 @@ Layout Layout::Dense(const Sizes &sizes) {
   return {sizes, strides};
 }
 
-Layout Layout::Any(const Sizes &sizes) { return {sizes, {}}; }
+Layout Layout::Any(const Sizes &sizes, int type) { return {sizes, {}, type}; }
 
 Layout Layout::Copy(const onednn::Descriptor *descriptor) {
   onednn::Descriptor *made = nullptr;
@@ -154,6 +156,22 @@ void Execute(const Step &step, std::initializer_list<Operand> operands) {
   Check(library.primitive_execute(step.primitive.get(), stream, static_cast<int>(arguments.size()),
                                   arguments.data()));
   Check(library.stream_wait(stream));
+}
+
+const void *Packed(const Ready &ready, const float *weights) {
+  if (!ready.reorder) return weights;
+  void *packed = Scratch(kPackedWeights, ready.weights.bytes());
+  Execute(ready.reorder,
+          {{onednn::kSource, &ready.plain, weights}, {onednn::kTarget, &ready.weights, packed}});
+  return packed;
+}
+
+const void *Lowered(const Ready &ready, const Layout &from, const float *source) {
+  if (!ready.lower) return source;
+  void *lowered = Scratch(kLoweredSource, ready.source.bytes());
+  Execute(ready.lower,
+          {{onednn::kSource, &from, source}, {onednn::kTarget, &ready.source, lowered}});
+  return lowered;
 }
 
 void *Scratch(Slot slot, uint64_t bytes) {

@@ -22,13 +22,13 @@ struct Failure {
 
 void Check(int status);  // of a function of oneDNN
 
-// Shape and strides of a memory of floats; no strides: the format is oneDNN's choice.
+// Shape and strides of a memory; no strides: the format is oneDNN's choice.
 class Layout {
  public:
   Layout() = default;
-  Layout(const Sizes &sizes, const Sizes &strides);
+  Layout(const Sizes &sizes, const Sizes &strides, int type = onednn::kFloat32);
   static Layout Dense(const Sizes &sizes);  // row-major
-  static Layout Any(const Sizes &sizes);
+  static Layout Any(const Sizes &sizes, int type = onednn::kFloat32);
   static Layout Copy(const onednn::Descriptor *);
 
   const onednn::Descriptor *get() const { return descriptor_.get(); }
@@ -61,7 +61,12 @@ struct Ready {
   Layout weights;
   Step reorder;  // to or from that layout; none if it is the caller's
   Layout plain;  // the caller's layout of the weights
+  Step lower;    // the caller's source to `source`; none if it is the caller's
+  Layout source;
 };
+
+// The type of oneDNN for an enum products_precision.
+int TypeOf(int precision);
 
 using Owned = std::shared_ptr<onednn::Plan>;
 
@@ -85,6 +90,7 @@ void Execute(const Step &step, std::initializer_list<Operand> operands);
 // Work space of the calling thread: valid until it asks for the same `slot` again.
 enum Slot {
   kPackedWeights,
+  kLoweredSource,
   kProbabilities,
   kProbabilityGradients,
   kPartialSums,
@@ -92,6 +98,12 @@ enum Slot {
   kSlots
 };
 void *Scratch(Slot slot, uint64_t bytes);
+
+// The weights as the primitive wants them: the caller's own, or a packed copy.
+const void *Packed(const Ready &ready, const float *weights);
+
+// The source likewise; `from` is the caller's layout.
+const void *Lowered(const Ready &ready, const Layout &from, const float *source);
 
 template <typename Body>
 int Guard(const Body &body) {

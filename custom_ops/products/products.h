@@ -30,6 +30,9 @@ enum products_activation {
   PRODUCTS_GELU = 3   /* x times the normal distribution function */
 };
 
+/* What the factors of a product are rounded to; its sums and everything else are float32. */
+enum products_precision { PRODUCTS_FLOAT32 = 0, PRODUCTS_BFLOAT16 = 1 };
+
 /* What the functions return; MindSpore shows the number of its entry points. */
 enum products_status {
   PRODUCTS_OK = 0,
@@ -51,11 +54,15 @@ PRODUCTS_API int products_interface(void);
 /* Which variant of the loops runs on this machine: "baseline", "avx2", "avx512". */
 PRODUCTS_API const char *products_variant(void);
 
+/* Whether this machine has instructions for products in PRODUCTS_BFLOAT16. */
+PRODUCTS_API int products_has_bfloat16(void);
+
 /* target [R,O] = activation(source [R,I] * weights [O,I]^T + bias [O] + residual [R,O]), and 0 in
  * the rows whose `valid` [R] is 0 */
 PRODUCTS_API int products_dense(int64_t rows, int64_t inputs, int64_t outputs, int activation,
-                                const float *source, const float *weights, const float *bias,
-                                const float *residual, const float *valid, float *target);
+                                int precision, const float *source, const float *weights,
+                                const float *bias, const float *residual, const float *valid,
+                                float *target);
 
 /* grad_source [R,I] = grad [R,O] * weights [O,I] */
 PRODUCTS_API int products_dense_grad_source(int64_t rows, int64_t inputs, int64_t outputs,
@@ -79,9 +86,10 @@ PRODUCTS_API int64_t products_cells(int64_t cells, int64_t kernel, int64_t strid
 
 /* target [B, h, w, O] = activation(convolution + bias [O] + residual [B, h, w, O]), and 0 in the
  * cells whose `valid` [B, h, w] is 0 */
-PRODUCTS_API int products_convolution(const products_map *map, int activation, const float *source,
-                                      const float *weights, const float *bias,
-                                      const float *residual, const float *valid, float *target);
+PRODUCTS_API int products_convolution(const products_map *map, int activation, int precision,
+                                      const float *source, const float *weights,
+                                      const float *bias, const float *residual,
+                                      const float *valid, float *target);
 
 PRODUCTS_API int products_convolution_grad_source(const products_map *map, const float *grad,
                                                   const float *weights, float *grad_source);

@@ -36,7 +36,12 @@ def test_a_mindir_has_no_choice_of_engines(
         Source(None, str(model), options=options).open()
 
 
-@pytest.mark.parametrize("options", [EngineOptions("openvino"), EngineOptions(precision="f32")])
+@pytest.mark.parametrize("options", [EngineOptions("openvino"), EngineOptions(precision="f16")])
 def test_a_checkpoint_has_no_engine(options: EngineOptions) -> None:
     with pytest.raises(FocusDetrError, match="is for exported files: leave it out, or export the"):
         Source("a.safetensors", None, options=options)
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_a_checkpoint_has_two_precisions(precision: str) -> None:
+    Source("a.safetensors", None, options=EngineOptions(precision=precision))

@@ -122,7 +122,8 @@ def load(
             kept, so that later starts take seconds.
         tokens: refuse an exported file that does not tell which tokens it kept.
         engine: of an ONNX file, ``openvino`` or ``onnxruntime``; None: the first that is installed.
-        precision: of OpenVINO, ``f32``, ``bf16`` or ``f16``; None: f32.
+        precision: of OpenVINO, ``f32``, ``bf16`` or ``f16``; of a checkpoint on a CPU the
+            first two; None: f32.
 
     Raises:
         FocusDetrError: the file is missing, broken or no detector, an option is not for it, what

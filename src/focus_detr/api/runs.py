@@ -98,7 +98,8 @@ def evaluate(
         progress: whether to draw a bar.
         model: an exported file, or the folder of several, to evaluate instead of a checkpoint.
         engine: of an ONNX file, ``openvino`` or ``onnxruntime``; None: the first that is installed.
-        precision: of OpenVINO, ``f32``, ``bf16`` or ``f16``; None: f32.
+        precision: of OpenVINO, ``f32``, ``bf16`` or ``f16``; of a checkpoint on a CPU the
+            first two; None: f32.
         graphs: folder in which compiled graphs are kept.
         **settings: changes to ``config``, such as ``**{"data.workers": 0}``.
 

@@ -16,6 +16,7 @@ ENGINES = (OPENVINO, ONNX_RUNTIME)  # for ONNX files; the quicker one first
 _NAMES_AND_EXTRAS = {OPENVINO: ("OpenVINO", "openvino"), ONNX_RUNTIME: ("ONNX Runtime", "onnx")}
 Precision = Literal["f32", "bf16", "f16"]
 PRECISIONS: tuple[Precision, ...] = ("f32", "bf16", "f16")
+_OF_CHECKPOINTS: tuple[Precision | None, ...] = (None, "f32", "bf16")
 _ONLY_ENGINES = {"mindspore": "MindSpore", "lite": "MindSpore Lite"}  # of files that have no choice
 
 
@@ -24,7 +25,7 @@ class EngineOptions:
     """What the user asks of the engine; None where nothing was said."""
 
     engine: str | None = None  # of ``ENGINES``; None: the quickest that is installed
-    precision: Precision | None = None  # of OpenVINO; None: f32
+    precision: Precision | None = None  # of OpenVINO, or of a checkpoint on a CPU; None: f32
     graphs: str | None = None  # folder in which OpenVINO's compiled models are kept
 
     def __post_init__(self) -> None:
@@ -47,13 +48,14 @@ class EngineOptions:
                 f"{given} is for OpenVINO: leave it out, or choose --engine {OPENVINO}"
             )
 
-    def refuse_engine(self) -> None:
+    def refuse_for_checkpoint(self) -> None:
         """Refuse what a checkpoint cannot follow, which MindSpore runs.
 
         Raises:
-            FocusDetrError: an engine or a precision is chosen.
+            FocusDetrError: an engine is chosen, or a precision that only engines have.
         """
-        for name, value in (("--engine", self.engine), ("--precision", self.precision)):
+        precision = None if self.precision in _OF_CHECKPOINTS else self.precision
+        for name, value in (("--engine", self.engine), ("--precision", precision)):
             if value is not None:
                 raise FocusDetrError(
                     f"{name} {value} is for exported files: leave it out, or export the checkpoint "

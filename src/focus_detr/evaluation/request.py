@@ -67,7 +67,7 @@ class EvaluationRequest:
             )
         refuse_mistaken(self.checkpoint, self.model)
         if self.model is None:
-            self.options.refuse_engine()
+            self.options.refuse_for_checkpoint()
 
     @property
     def _of_both(self) -> set[str]:
@@ -113,4 +113,5 @@ class EvaluationRequest:
         batch_size = config.eval.batch_size if self.batch_size is None else self.batch_size
         if graphs := self.options.graphs:
             config = replace(config, train=replace(config.train, compile_cache=PathText(graphs)))
-        return open_evaluation(config, self.checkpoint or "", batch_size)
+        precision = self.options.precision
+        return open_evaluation(config, self.checkpoint or "", batch_size, precision)

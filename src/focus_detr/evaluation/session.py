@@ -12,7 +12,9 @@ from focus_detr.evaluation.evaluator import Evaluator
 from focus_detr.inference.loading import load_detector
 
 
-def open_evaluation(config: Config, checkpoint: str | Path, batch_size: int) -> Evaluator:
+def open_evaluation(
+    config: Config, checkpoint: str | Path, batch_size: int, precision: str | None = None
+) -> Evaluator:
     """Load the checkpoint and the validation data.
 
     If a launcher started this process, it becomes one of the workers that share the images.
@@ -21,6 +23,7 @@ def open_evaluation(config: Config, checkpoint: str | Path, batch_size: int) -> 
         config: all settings; its model has to fit the checkpoint.
         checkpoint: weights; their class map decides the category ids.
         batch_size: images per batch of a worker.
+        precision: as for ``load_detector``.
 
     Raises:
         FocusDetrError: a bad checkpoint, bad data, or a batch size below 1.
@@ -28,7 +31,7 @@ def open_evaluation(config: Config, checkpoint: str | Path, batch_size: int) -> 
     if batch_size < 1:
         raise FocusDetrError(f"the batch size must be at least 1, got {batch_size}")
     world = join_world()
-    loaded = load_detector(checkpoint, config.model)
+    loaded = load_detector(checkpoint, config.model, precision=precision)
     loaded.keep_graphs(config.train.compile_cache, world)
     loader = build_eval_loader(
         config,

@@ -15,6 +15,7 @@ from focus_detr.distributed.world import SINGLE, World
 from focus_detr.errors import FocusDetrError
 from focus_detr.graph_cache.opening import open_graphs
 from focus_detr.models.backbones.frozen_conv import fold_norms
+from focus_detr.models.detection_precision import detect_in_bfloat16
 from focus_detr.models.detector import Detector
 from focus_detr.models.factory import build_detector
 from focus_detr.weights.checkpoint import Checkpoint, load_checkpoint, load_into, model_tensors
@@ -61,7 +62,11 @@ class LoadedDetector:
 
 
 def load_detector(
-    path: str | Path, model: ModelConfig | None = None, *, fold: bool = True
+    path: str | Path,
+    model: ModelConfig | None = None,
+    *,
+    fold: bool = True,
+    precision: str | None = None,
 ) -> LoadedDetector:
     """Build the detector of a checkpoint, also of a training state, and load its weights.
 
@@ -72,9 +77,11 @@ def load_detector(
         model: settings to use instead of the stored ones; differences are warned about, since
             some (such as the position embedding) spoil the weights without an error.
         fold: work the frozen norms into the kernels before them, which is faster.
+        precision: of the large products: None or f32, or bf16.
 
     Raises:
-        FocusDetrError: not a checkpoint of a detector, or it does not fit ``model``.
+        FocusDetrError: not a checkpoint of a detector, it does not fit ``model``, or nothing here
+            computes in that precision.
     """
     checkpoint = load_checkpoint(Path(path))
     classes = _classes(path, checkpoint.metadata)
@@ -86,6 +93,8 @@ def load_detector(
     load_into(detector.model, checkpoint)
     if fold:
         fold_norms(detector.model)
+    if precision == "bf16":
+        detect_in_bfloat16(detector.model)
     return LoadedDetector(detector, chosen, classes, _stored_data(path, checkpoint.metadata))
 
 

@@ -47,7 +47,7 @@ class Source:
                 "or export with other ones"
             )
         if self.model is None:
-            self.options.refuse_engine()
+            self.options.refuse_for_checkpoint()
 
     def open(self) -> tuple[PicturePredictor, float]:
         """Load it.
@@ -80,6 +80,7 @@ class Source:
             short_side=self.short_side,
             max_side=self.max_side,
             graphs=self.options.graphs,
+            precision=self.options.precision,
         )
         return predictor, USUAL_THRESHOLD
 

@@ -56,6 +56,7 @@ class Predictor:
         short_side: int | None = None,
         max_side: int | None = None,
         graphs: str | None = None,
+        precision: str | None = None,
     ) -> Predictor:
         """Load a checkpoint.
 
@@ -65,11 +66,12 @@ class Predictor:
                 ``max_side``; None: as the checkpoint remembers, but at most ``max_side``.
             max_side: None: as the checkpoint remembers, but at least ``short_side``.
             graphs: folder of compiled graphs to start with and to leave new ones in.
+            precision: as for ``load_detector``.
 
         Raises:
-            FocusDetrError: not a checkpoint of a detector.
+            FocusDetrError: as ``load_detector``.
         """
-        loaded = load_detector(path)
+        loaded = load_detector(path, precision=precision)
         loaded.keep_graphs(graphs)
         data = with_test_size(loaded.data, short_side, max_side)
         return cls(loaded.cell, loaded.classes.names, loaded.model, data)

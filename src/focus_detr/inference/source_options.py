@@ -30,7 +30,11 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     """Let a command be told what runs an exported file, and how."""
     add = parser.add_argument
     add("--engine", choices=ENGINES, help="of ONNX files; default: the first that is installed")
-    add("--precision", choices=PRECISIONS, help="of OpenVINO, if the processor has it (f32)")
+    add(
+        "--precision",
+        choices=PRECISIONS,
+        help="of OpenVINO; of a checkpoint on a CPU f32 or bf16, if the processor has it (f32)",
+    )
     add(
         "--graphs",
         type=path_text,

@@ -65,6 +65,10 @@ class MultiHeadAttention(ProductCell):
             self.dense = products_custom.dense(library, "none")
             self.attention = products_custom.attention(library, heads)
 
+    def native_forms(self) -> tuple[ops.Custom, ...]:
+        """The projection."""
+        return (self.dense,) if self.native else ()
+
     def _split(self, x: Tensor) -> Tensor:
         """[B, N, C] -> [B, M, N, C/M]."""
         batch, tokens, width = x.shape

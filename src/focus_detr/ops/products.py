@@ -28,12 +28,23 @@ class ProductCell(nn.Cell):
         super().__init__()
         self.product_type = ms.float32
         self.lowers = False
+        self.rounds = False
         self.cast = ops.Cast()
 
     def set_product_type(self, kind: ms.Type) -> None:
         """Compute in this type from the next compilation on, while training."""
         self.product_type = kind
         self.lowers = kind != ms.float32
+
+    def round_factors(self) -> None:
+        """Let native products round their factors to bfloat16 from the next compilation on."""
+        self.rounds = True  # graphs are told apart by it
+        for product in self.native_forms():
+            products_custom.round_factors(product)
+
+    def native_forms(self) -> tuple[ops.Custom, ...]:
+        """The native products that this cell may use and round."""
+        return ()
 
     def lowered(self, x: Tensor) -> Tensor:
         """An operand of a product in the type of the products: any shape."""
@@ -73,6 +84,10 @@ class Dense(ProductCell):
         self.add_bias = ops.BiasAdd()
         self.reshape = ops.Reshape()
 
+    def native_forms(self) -> tuple[ops.Custom, ...]:
+        """Dense, and with what comes after it."""
+        return (self.dense, self.dense_sum, self.dense_valid) if self.native else ()
+
     def construct(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
         """[..., C_in] -> [..., C_out], plus the residual of that shape if there is one."""
         if not self.native:
@@ -105,6 +120,10 @@ class Linear(Dense):
 
     def set_product_type(self, kind: ms.Type) -> None:
         """Nothing."""
+
+    def native_forms(self) -> tuple[ops.Custom, ...]:
+        """None to round."""
+        return ()
 
 
 class Convolution(ProductCell):
@@ -143,6 +162,12 @@ class Convolution(ProductCell):
             outputs, kernel, pad_mode="pad", pad=padding, stride=stride, group=groups
         )
         self.add_bias = ops.BiasAdd()
+
+    def native_forms(self) -> tuple[ops.Custom, ...]:
+        """The convolution, and with what comes after it."""
+        if not self.native:
+            return ()
+        return self.convolution, self.convolution_sum, self.convolution_valid
 
     def construct(
         self,

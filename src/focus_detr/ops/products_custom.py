@@ -13,6 +13,7 @@ from mindspore import Tensor, ops
 from focus_detr.ops.custom_primitive import build_primitive
 
 ACTIVATIONS = {"none": 0, "relu": 1, "relu6": 2, "gelu": 3}  # enum products_activation
+FLOAT32, BFLOAT16 = 0, 1  # enum products_precision
 
 
 def _activation_gradient(library: Path, activation: str) -> ops.Custom:
@@ -21,6 +22,14 @@ def _activation_gradient(library: Path, activation: str) -> ops.Custom:
     return build_primitive(
         library, "ActivationGrad", ("grad", "kept"), ("grad_source",), activation=kind
     )
+
+
+def round_factors(product: ops.Custom) -> None:
+    """Let a dense layer or convolution round its factors to bfloat16 from the next compilation on.
+
+    Its sums and everything else stay float32, and so do its gradients.
+    """
+    product.add_prim_attr("precision", BFLOAT16)
 
 
 def _dense_gradients(library: Path) -> tuple[ops.Custom, ops.Custom]:
@@ -35,7 +44,9 @@ def _dense_gradients(library: Path) -> tuple[ops.Custom, ops.Custom]:
 def dense(library: Path, activation: str) -> ops.Custom:
     """Source [..., I], weight [O, I], bias [O] -> activation(source weight^T + bias) [..., O]."""
     inputs, kind = ("source", "weight", "bias"), ACTIVATIONS[activation]
-    plain = build_primitive(library, "DenseForward", inputs, ("target",), activation=0)
+    plain = build_primitive(
+        library, "DenseForward", inputs, ("target",), activation=0, precision=FLOAT32
+    )
     through = _activation_gradient(library, activation)
     to_source, to_weight = _dense_gradients(library)
     activates, takes_argument = activation != "none", activation == "gelu"
@@ -50,7 +61,13 @@ def dense(library: Path, activation: str) -> ops.Custom:
         return to_source(grad, weight), grad_weight, grad_bias
 
     return build_primitive(
-        library, "DenseForward", inputs, ("target",), bprop=bprop, activation=kind
+        library,
+        "DenseForward",
+        inputs,
+        ("target",),
+        bprop=bprop,
+        activation=kind,
+        precision=FLOAT32,
     )
 
 
@@ -72,7 +89,13 @@ def dense_sum(library: Path) -> ops.Custom:
 
     inputs = ("source", "weight", "bias", "residual")
     return build_primitive(
-        library, "DenseSumForward", inputs, ("target",), bprop=bprop, activation=0
+        library,
+        "DenseSumForward",
+        inputs,
+        ("target",),
+        bprop=bprop,
+        activation=0,
+        precision=FLOAT32,
     )
 
 
@@ -96,7 +119,13 @@ def dense_valid(library: Path) -> ops.Custom:
 
     inputs = ("source", "weight", "bias", "valid")
     return build_primitive(
-        library, "DenseValidForward", inputs, ("target",), bprop=bprop, activation=0
+        library,
+        "DenseValidForward",
+        inputs,
+        ("target",),
+        bprop=bprop,
+        activation=0,
+        precision=FLOAT32,
     )
 
 
@@ -139,6 +168,7 @@ def convolution(library: Path, place: tuple[int, ...], activation: str) -> ops.C
         bprop=bprop,
         place=place,
         activation=kind,
+        precision=FLOAT32,
     )
 
 
@@ -171,6 +201,7 @@ def convolution_sum(library: Path, place: tuple[int, ...], activation: str) -> o
         bprop=bprop,
         place=place,
         activation=kind,
+        precision=FLOAT32,
     )
 
 
@@ -204,6 +235,7 @@ def convolution_valid(library: Path, place: tuple[int, ...], activation: str) ->
         bprop=bprop,
         place=place,
         activation=kind,
+        precision=FLOAT32,
     )
 
 

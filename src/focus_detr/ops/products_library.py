@@ -69,6 +69,15 @@ def _open(path: Path) -> None:
         raise LibraryError(problem.decode(errors="replace"))
 
 
+def has_bfloat16() -> bool:
+    """Whether this processor has instructions for products in bfloat16.
+
+    Raises:
+        LibraryError: as ``find_products``.
+    """
+    return bool(ctypes.CDLL(str(find_products())).products_has_bfloat16())
+
+
 @functools.cache
 def lift_cap() -> bool:
     """Let oneDNN use every instruction, unless the user limits them; whether that was done.
