@@ -2,11 +2,19 @@
 
 #ifdef _OPENMP
 #include <omp.h>
+#include <pthread.h>
 #endif
 
 namespace products {
 
 #ifdef _OPENMP
+namespace {
+
+// A forked process has no other threads, but GNU's OpenMP would wait for them: it goes on with one.
+const int alone_after_fork = pthread_atfork(nullptr, nullptr, [] { omp_set_num_threads(1); });
+
+}  // namespace
+
 int ThreadCount() { return omp_in_parallel() ? 1 : omp_get_max_threads(); }
 
 bool Pool::get_in_parallel() const { return omp_in_parallel(); }
