@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,7 +21,7 @@ def count_kernels(call: Callable[[], object]) -> dict[str, int]:
             activities=[profiler.ProfilerActivity.CPU],
             on_trace_ready=profiler.tensorboard_trace_handler(folder),
         )
-        with recorded:
+        with redirect_stdout(StringIO()), recorded:  # it tells its progress
             call()
         tables = [*Path(folder).rglob(_TABLE)]
         return _read(tables[0]) if tables else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -149,6 +150,8 @@ def _seconds(part: str) -> float:
 
 
 def _kernels(part: str) -> dict[str, int]:
+    if "mindspore" not in sys.modules:  # another framework's process
+        return {}
     import mindspore as ms
     from model_kernels import count_kernels
 
