@@ -9,10 +9,8 @@ from mindspore import Tensor, nn
 
 from focus_detr.config.schema import Config
 from focus_detr.data.random_batch import random_image
+from focus_detr.models.detr import DETR
 from focus_detr.models.factory import build_model
-from focus_detr.models.focus_detr import FocusDETR
-from focus_detr.models.geometry import level_shapes
-from focus_detr.models.layers import BLOCKED
 
 WHOLE = "whole forward"
 BACKBONE = "backbone"
@@ -26,10 +24,19 @@ DECODER = "decoder and heads"
 class _Stage(nn.Cell):
     """A part of the detector; inference."""
 
-    def __init__(self, model: FocusDETR) -> None:
+    def __init__(self, model: DETR) -> None:
         super().__init__(auto_prefix=False)
         self.model = model
         self.set_train(False)
+
+
+class WholeStage(_Stage):
+    """Pixels to predictions."""
+
+    def construct(self, images: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, 3, H, W] and [B, 2] -> the last layer's logits and boxes."""
+        decoded = self.model(images, sizes)["decoded"]
+        return decoded["logits"][-1], decoded["boxes"][-1]
 
 
 class BackboneStage(_Stage):
@@ -37,7 +44,7 @@ class BackboneStage(_Stage):
 
     def construct(self, images: Tensor, sizes: Tensor) -> tuple[Tensor, ...]:
         """[B, 3, H, W] and [B, 2] -> three [B, C_i, h, w]."""
-        return self.model.backbone(images, sizes if self.model.padding() == "full" else None)
+        return self.model.backbone(images, sizes if self.model.isolated() else None)
 
 
 class NeckStage(_Stage):
@@ -45,62 +52,53 @@ class NeckStage(_Stage):
 
     def construct(self, images: Tensor, sizes: Tensor, *features: Tensor) -> tuple[Tensor, ...]:
         """Three [B, C_i, h, w] -> [B, C, h, w] per level; ``images`` only tells the shape."""
-        if self.model.padding() != "full":
+        if not self.model.isolated():
             return self.model.neck(features, None)
-        masks: tuple[Tensor, ...] = ()
-        for row_valid, column_valid in self.model.validity(images, sizes):
-            masks += (self.model.cell_mask(row_valid, column_valid),)
-        return self.model.neck(features, masks)
+        grid = self.model.build_grid(images, sizes)
+        return self.model.neck(features, self.model.masks(images, grid))
+
+
+class SelectionStage(_Stage):
+    """Neck maps to ranked tokens."""
+
+    def construct(self, images: Tensor, sizes: Tensor, *maps: Tensor) -> tuple[Tensor, ...]:
+        """[B, C, h, w] per level -> scores [B, N], ranked [B, K], written [B, layers]."""
+        grid, shapes = self.model.build_grid(images, sizes), self.model.shapes(images)
+        selection = self.model.select(self.model.tokens(maps), grid, shapes)
+        return selection["scores"], selection["ranked"], selection["written"]
 
 
 class EncodingStage(_Stage):
     """Neck maps to memory."""
 
-    def encode(self, images: Tensor, sizes: Tensor, maps: tuple[Tensor, ...]) -> tuple:
-        """Memory [B, N, C], scores [B, N], ranked [B, K], written [B, layers]."""
-        shapes = level_shapes(images.shape[2], images.shape[3], self.model.levels)
-        validity = self.model.validity(images, sizes)
-        position = self.model.positions(validity)
-        return self.model.encode(self.model.tokens(maps), position, validity, shapes)
-
-    def construct(self, images: Tensor, sizes: Tensor, *maps: Tensor) -> tuple[Tensor, ...]:
-        """[B, C, h, w] per level -> all that ``encode`` returns."""
-        return self.encode(images, sizes, maps)
-
-
-class SelectionStage(EncodingStage):
-    """Neck maps to ranked tokens: the graph holds no encoder, since nothing uses its memory."""
-
-    def construct(self, images: Tensor, sizes: Tensor, *maps: Tensor) -> tuple[Tensor, ...]:
-        """[B, C, h, w] per level -> scores [B, N], ranked [B, K], written [B, layers]."""
-        return self.encode(images, sizes, maps)[1:]
+    def construct(self, images: Tensor, sizes: Tensor, *maps: Tensor) -> Tensor:
+        """[B, C, h, w] per level -> memory [B, N, C]."""
+        grid, shapes = self.model.build_grid(images, sizes), self.model.shapes(images)
+        tokens = self.model.tokens(maps)
+        selection = self.model.select(tokens, grid, shapes)
+        return self.model.encode(tokens, selection, grid, shapes)["memory"]
 
 
 class ProposalStage(_Stage):
     """Memory to the decoder's first queries."""
 
     def construct(self, images: Tensor, sizes: Tensor, memory: Tensor) -> tuple[Tensor, ...]:
-        """[B, N, C] -> content [B, Q, C], boxes [B, Q, 4], logits, chosen, slot validity."""
-        return self.model.propose(memory, self.model.validity(images, sizes))
+        """[B, N, C] -> content [B, Q, C], references [B, Q, 4], slot validity [B, Q]."""
+        queries = self.model.propose(memory, self.model.build_grid(images, sizes))
+        return queries["content"], queries["references"], queries["real"]
 
 
 class DecoderStage(_Stage):
     """Queries to predictions, with the heads."""
 
     def construct(
-        self,
-        images: Tensor,
-        sizes: Tensor,
-        memory: Tensor,
-        content: Tensor,
-        boxes: Tensor,
-        is_real: Tensor,
+        self, images: Tensor, sizes: Tensor, memory: Tensor, *queries: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Queries [B, Q, C] and [B, Q, 4] -> logits and boxes of every layer."""
-        shapes = level_shapes(images.shape[2], images.shape[3], self.model.levels)
-        bias = (1.0 - is_real)[:, None, None, :] * BLOCKED  # [B, 1, 1, Q]
-        validity = self.model.validity(images, sizes)
-        return self.model.decode(content, boxes, bias, memory, validity, shapes)
+        """What ``ProposalStage`` returns -> the last layer's logits and boxes."""
+        grid, shapes = self.model.build_grid(images, sizes), self.model.shapes(images)
+        named = {"content": queries[0], "references": queries[1], "real": queries[2]}
+        decoded = self.model.decode(named, None, memory, grid, shapes)
+        return decoded["logits"][-1], decoded["boxes"][-1]
 
 
 class ForwardParts:
@@ -119,11 +117,12 @@ class ForwardParts:
     ) -> None:
         self.parts = parts
         self.model = build_model(config.model, num_classes).set_train(False)
+        self.forward = WholeStage(self.model)
         self.image = (Tensor(random_image(height, width)), Tensor([[height, width]], ms.int32))
 
     def whole(self) -> object:
         """The whole forward pass."""
-        return self.model(*self.image)
+        return self.forward(*self.image)
 
     def calls(self) -> dict[str, Callable[[], object]]:
         """The whole and, if wanted, one call per part."""
@@ -137,13 +136,13 @@ class ForwardParts:
         proposal, decoder = ProposalStage(self.model), DecoderStage(self.model)
         features = backbone(*image)
         maps = neck(*image, *features)
-        memory = encoding(*image, *maps)[0]
-        content, boxes, _, _, is_real = proposal(*image, memory)
+        memory = encoding(*image, *maps)
+        queries = proposal(*image, memory)
         return {
             BACKBONE: lambda: backbone(*image),
             NECK: lambda: neck(*image, *features),
             SELECTION: lambda: selection(*image, *maps),
             ENCODING: lambda: encoding(*image, *maps),
             PROPOSALS: lambda: proposal(*image, memory),
-            DECODER: lambda: decoder(*image, memory, content, boxes, is_real),
+            DECODER: lambda: decoder(*image, memory, *queries),
         }

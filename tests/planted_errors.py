@@ -8,7 +8,8 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from focus_detr.comparing.proof import DETECTIONS, FOREGROUND, OBJECTS, PROPOSALS
+from focus_detr.comparing.proof import DETECTIONS
+from focus_detr.models.tokens import FOREGROUND, OBJECTS, PROPOSALS
 
 Weights = Mapping[str, np.ndarray]
 Plant = Callable[[onnx.ModelProto, Weights], None]

@@ -27,7 +27,7 @@ from small_checkpoint import write_small_checkpoint
 from focus_detr.commands.export import parse_arguments
 from focus_detr.comparing.guided_detector import GuidedDetector
 from focus_detr.comparing.pictures import draw_picture
-from focus_detr.comparing.proof import FOREGROUND, prove
+from focus_detr.comparing.proof import prove
 from focus_detr.data.image_io import read_image
 from focus_detr.deploy.engine import Engine, open_engine
 from focus_detr.deploy.engine_options import ONNX_RUNTIME, EngineOptions
@@ -42,6 +42,7 @@ from focus_detr.exporting.writing import write_graph, write_telling
 from focus_detr.files import sha256_of
 from focus_detr.inference.image_writing import write_image
 from focus_detr.inference.session import PicturePredictor
+from focus_detr.models.tokens import FOREGROUND
 from focus_detr.weights.checkpoint import load_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]

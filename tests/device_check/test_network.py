@@ -12,12 +12,13 @@ from model_cases import pynative
 from small_checkpoint import write_small_checkpoint
 
 from focus_detr.comparing.given_selections import GivenTop
-from focus_detr.comparing.proof import DETECTIONS, FOREGROUND, OBJECTS, PROPOSALS, prove
+from focus_detr.comparing.proof import DETECTIONS, prove
 from focus_detr.device_check.comparison import DIFFERS, EQUAL, judge_detections
 from focus_detr.device_check.network import detection_numbers, training_numbers
 from focus_detr.device_check.told import computed_of, list_names
 from focus_detr.device_check.worker import Task
 from focus_detr.errors import FocusDetrError
+from focus_detr.models.tokens import FOREGROUND, OBJECTS, PROPOSALS
 from focus_detr.weights.checkpoint import load_checkpoint, save_checkpoint
 
 TOLERANCE = 1e-3

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from exported_files import GRAPH
 
-from focus_detr.comparing.proof import FOREGROUND, Computed, Selection
+from focus_detr.comparing.proof import Computed, Selection
 from focus_detr.deploy.replay import Replayed
 from focus_detr.errors import FocusDetrError
 from focus_detr.exporting.proving import prove_file
 from focus_detr.inference.postprocess import Detections
 from focus_detr.inference.prediction import Prediction
+from focus_detr.models.tokens import FOREGROUND
 
 PICTURE = np.zeros((64, 96, 3), np.uint8)
 FOUND = Detections(

@@ -10,12 +10,12 @@ import pytest
 from golden_data import check, load
 from golden_draws import golden_targets
 from loss_cases import Case, random_case, set_losses
-from mindspore import Tensor, nn
+from mindspore import Parameter, Tensor, nn
 
 from focus_detr.losses.criterion import Criterion, SetLosses
 from focus_detr.losses.foreground import ForegroundLoss
 from focus_detr.losses.matcher import build_matcher
-from focus_detr.models.denoising import denoising_slots, slot_layout
+from focus_detr.models.denoising.contrastive import ContrastiveQueries, contrastive_slots
 
 RELEASED = ((-1, 64), (64, 128), (128, 256), (256, 999999))
 HEIGHT, WIDTH = 64, 96
@@ -23,36 +23,80 @@ TOKENS = 96 + 24 + 6 + 2
 LAYERS, QUERIES, CLASSES, NUMBER = 3, 12, 4, 3
 
 
-def _criterion(**changes: Any) -> Criterion:
+class ByPlace(nn.Cell):
+    """A criterion that takes tensors instead of names, so that any of them can be differentiated.
+
+    Args of ``construct``: logits and boxes of all layers, of the encoder's, foreground scores,
+    labels, boxes and validity of the targets, sizes of the images, the padded height and width,
+    and what ``_layout`` returns.
+    """
+
+    def __init__(self, criterion: Criterion) -> None:
+        super().__init__()
+        self.criterion = criterion
+        self.loss_names = criterion.loss_names
+
+    def construct(self, *arguments: Any) -> tuple:
+        logits, boxes, encoder_logits, encoder_boxes, scores = arguments[:5]
+        labels, target_boxes, valid, sizes, height, width = arguments[5:11]
+        layers, starts = (), ()
+        for layer in range(logits.shape[0]):
+            layers += (logits[layer],)
+            starts += (boxes[layer],)
+        outputs = {
+            "decoded": {"logits": layers, "boxes": starts},
+            "queries": {
+                "real": encoder_logits[..., 0],
+                "logits": encoder_logits,
+                "boxes": encoder_boxes,
+            },
+            "selection": {"scores": scores},
+        }
+        targets = {"labels": labels, "boxes": target_boxes, "valid": valid, "image_sizes": sizes}
+        layout = None
+        if len(arguments) > 11:
+            group, target, positive, groups = arguments[11]
+            layout = {"group": group, "target": target, "positive": positive, "groups": groups}
+        return self.criterion(outputs, targets, height, width, layout)
+
+
+def _layout(valid: np.ndarray) -> tuple[Tensor, ...]:
+    """Group, target and positive of each slot, and the number of groups."""
+    table = Parameter(Tensor(np.zeros((1, 1), np.float32)))
+    layout = ContrastiveQueries(table, number=NUMBER).layout(Tensor(valid))
+    return tuple(layout[key] for key in ("group", "target", "positive", "groups"))
+
+
+def _criterion(**changes: Any) -> ByPlace:
     settings: dict[str, Any] = {
         "matcher": build_matcher("host", "CPU"),
         "foreground_loss": ForegroundLoss(intervals=RELEASED),
         "decoder_layers": LAYERS,
     }
-    return Criterion(**{**settings, **changes})
+    return ByPlace(Criterion(**{**settings, **changes}))
 
 
 @pytest.fixture(scope="module")
-def full() -> Criterion:
+def full() -> ByPlace:
     """One cell with all losses: equal shapes reuse its compiled graph."""
     return _criterion()
 
 
 @pytest.fixture(scope="module")
-def plain() -> Criterion:
+def plain() -> ByPlace:
     """One cell without denoising."""
     return _criterion(denoising=False)
 
 
 @pytest.fixture(scope="module")
-def golden_size() -> Criterion:
+def golden_size() -> ByPlace:
     """One cell for the golden cases, which have equal shapes."""
     return _criterion(decoder_layers=6, denoising=False)
 
 
 def _inputs(counts: tuple[int, ...], seed: int = 0, padded: int = 5) -> tuple[Case, list, tuple]:
     """A case whose last head is the encoder's, the criterion's tensors, and the slot layout."""
-    slots = denoising_slots(NUMBER, padded)
+    slots = contrastive_slots(NUMBER, padded)
     case = random_case(seed, LAYERS + 1, slots + QUERIES, CLASSES, counts, padded)
     rng = np.random.default_rng(seed)
     batch = len(counts)
@@ -68,7 +112,7 @@ def _inputs(counts: tuple[int, ...], seed: int = 0, padded: int = 5) -> tuple[Ca
         np.array([[HEIGHT, WIDTH]] * batch, np.int32),
     ]
     # mutable: a plain tuple of tensors would be a constant of the graph and compile every time
-    layout = ms.mutable(slot_layout(Tensor(case.box_valid), NUMBER))
+    layout = ms.mutable(_layout(case.box_valid))
     return case, [Tensor(array) for array in arrays], layout
 
 
@@ -112,7 +156,7 @@ def _reference_names(golden: dict) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["train_r50_q100", "train_r50_empty1_q100"])
-def test_losses_equal_golden(golden_size: Criterion, name: str) -> None:
+def test_losses_equal_golden(golden_size: ByPlace, name: str) -> None:
     golden = load(name)
     targets = golden_targets(golden, padded=8)
     keys = (*(f"aux{layer}_{{}}" for layer in range(5)), "pred_{}")
@@ -171,7 +215,7 @@ def test_set_losses_and_gradients_equal_golden() -> None:
 
 
 @pytest.mark.parametrize("counts", [(3, 1), (5, 0), (1, 2)])
-def test_all_parts_equal_the_plain_version(full: Criterion, counts: tuple[int, int]) -> None:
+def test_all_parts_equal_the_plain_version(full: ByPlace, counts: tuple[int, int]) -> None:
     case, tensors, layout = _inputs(counts)
     total, parts, matches = full(*tensors, HEIGHT, WIDTH, layout)
     ours = dict(zip(full.loss_names, parts.asnumpy(), strict=True))
@@ -187,7 +231,7 @@ def test_all_parts_equal_the_plain_version(full: Criterion, counts: tuple[int, i
                 assert ours[f"loss_{kind}{key}"] == pytest.approx(value, rel=1e-5, abs=1e-6)
 
 
-def test_order_of_targets_does_not_matter(plain: Criterion) -> None:
+def test_order_of_targets_does_not_matter(plain: ByPlace) -> None:
     _, tensors, _ = _inputs((5, 5))
     order = [2, 0, 4, 1, 3]
     shuffled = list(tensors)
@@ -199,7 +243,7 @@ def test_order_of_targets_does_not_matter(plain: Criterion) -> None:
     np.testing.assert_array_equal(matches.asnumpy()[..., order], other.asnumpy())
 
 
-def test_padding_of_targets_does_not_matter(plain: Criterion) -> None:
+def test_padding_of_targets_does_not_matter(plain: ByPlace) -> None:
     _, tensors, _ = _inputs((3, 1))
     wider = list(tensors)
     for place, filler in ((5, 0), (6, 0.5), (7, 0.0)):
@@ -210,7 +254,7 @@ def test_padding_of_targets_does_not_matter(plain: Criterion) -> None:
     np.testing.assert_allclose(first, second, rtol=1e-6)
 
 
-def test_gradients_equal_finite_differences(full: Criterion) -> None:
+def test_gradients_equal_finite_differences(full: ByPlace) -> None:
     _, tensors, layout = _inputs((3, 2), seed=4)
     fixed = tensors[5:]
 
@@ -247,13 +291,13 @@ def test_batch_without_boxes(kind: str) -> None:
         background = ("class" in name and "_dn" not in name) or name == "select_loss"
         assert (value > 0.0) == background, name
     assert np.isfinite(float(total)) and not matches.asnumpy().any()
-    slots = denoising_slots(NUMBER, 5)
+    slots = contrastive_slots(NUMBER, 5)
     assert np.isfinite(gradients[0].asnumpy()).all()
     assert not gradients[0].asnumpy()[:, :, :slots].any()
     assert not gradients[1].asnumpy().any()
 
 
-def test_more_boxes_than_queries(plain: Criterion) -> None:
+def test_more_boxes_than_queries(plain: ByPlace) -> None:
     case, tensors, _ = _inputs((15, 2), padded=15)
     total, parts, matches = plain(*tensors, HEIGHT, WIDTH)
     assert np.isfinite(float(total)) and ((matches.asnumpy()[:, 0] < 0).sum(1) == 3).all()
@@ -272,7 +316,7 @@ def test_more_boxes_than_queries(plain: Criterion) -> None:
     assert parts.asnumpy()[0] == pytest.approx(5.0 * expected[0] / 17.0, rel=1e-5)
 
 
-def test_saturated_scores_give_finite_gradients(full: Criterion) -> None:
+def test_saturated_scores_give_finite_gradients(full: ByPlace) -> None:
     _, tensors, layout = _inputs((3, 2))
     logits, scores = tensors[0].asnumpy() * 3e3, tensors[4].asnumpy() * 1e3
     rest = tensors[1:4]
@@ -292,7 +336,7 @@ class _Double(nn.Cell):
         return 2.0 * count
 
 
-def test_count_of_boxes_can_be_reduced_over_workers(full: Criterion) -> None:
+def test_count_of_boxes_can_be_reduced_over_workers(full: ByPlace) -> None:
     _, tensors, layout = _inputs((3, 2))
     alone = full(*tensors, HEIGHT, WIDTH, layout)[1].asnumpy()
     shared = _criterion(reduce_count=_Double())(*tensors, HEIGHT, WIDTH, layout)[1].asnumpy()

@@ -67,7 +67,7 @@ def test_keep_ratio_and_cascade_decide_how_many_tokens_are_refined(
     encoder: dict[str, Any], counts: tuple[int, int]
 ) -> None:
     config = small_config(encoder=replace(small_config().encoder, **encoder))
-    assert build_model(config, SMALL_CLASSES).ranking.static_counts(1000) == counts
+    assert build_model(config, SMALL_CLASSES).selection.counts(1000) == counts
 
 
 def test_the_seed_of_a_training_draws_its_first_weights() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from golden_data import check, load
-from mindspore import Tensor, nn
+from mindspore import Parameter, Tensor, nn
 from model_cases import pynative
 
 from focus_detr.models.geometry import (
@@ -17,50 +19,83 @@ from focus_detr.models.geometry import (
     token_reference_points,
     valid_ratios,
 )
-from focus_detr.models.proposals import ProposalSelection
-from focus_detr.models.token_ranking import TokenRanking, kept_count, layer_counts
+from focus_detr.models.grid import GridBuilder
+from focus_detr.models.grid_constants import OUTSIDE
+from focus_detr.models.positions import SinePositionEmbedding
+from focus_detr.models.selection.token_ranking import TokenRanking, kept_count, layer_counts
 
 CASCADE = (1.0, 0.8, 0.6, 0.6, 0.4, 0.2)
 
 
-class Geometry(nn.Cell):
-    """All geometry of a padded batch."""
+GRID = ("extents", "valid", "ratios", "references", "proposals", "usable", "position")
 
-    def __init__(self, height: int, width: int) -> None:
+
+class Geometry(nn.Cell):
+    """The grid of a padded batch, as a tuple in the order of ``GRID``."""
+
+    def __init__(self, height: int, width: int, padding: str) -> None:
         super().__init__()
-        self.shape = (height, width)
-        self.selection = ProposalSelection(4, 8)
+        self.size, self.padding = (height, width), padding
+        embed = np.random.default_rng(0).normal(size=(4, 16)).astype(np.float32)
+        self.builder = GridBuilder(SinePositionEmbedding(16), Parameter(Tensor(embed)))
 
     def construct(self, sizes: Tensor) -> tuple[Tensor, ...]:
-        validity = level_validity(sizes, self.shape, 4, "partial")
-        proposals, usable = token_proposals(validity)
-        return (
-            flatten_validity(validity),
-            valid_ratios(validity),
-            token_reference_points(validity),
-            usable,
-            self.selection.unsigmoid(proposals, usable),
-        )
+        grid = self.builder(sizes, level_shapes(*self.size), self.size, self.padding)
+        values = ()
+        for key in GRID:
+            values += (grid[key],)
+        return values
+
+
+def _grid(height: int, width: int, padding: str, sizes: Sequence[Sequence[int]]) -> dict:
+    values = Geometry(height, width, padding)(Tensor(np.array(sizes, np.int32)))
+    return dict(zip(GRID, (value.asnumpy() for value in values), strict=True))
 
 
 @pytest.mark.parametrize("case", [0, 1])
 def test_geometry_of_a_padded_batch(case: int) -> None:
     golden = load("proposals")
     meta = golden["meta"]["cases"][case]
-    geometry = Geometry(meta["H"], meta["W"])
-    valid, ratios, references, usable, logits = (
-        output.asnumpy() for output in geometry(Tensor(np.array(meta["valid"], np.int32)))
-    )
-    np.testing.assert_array_equal(valid == 0, golden[f"c{case}/mask_flatten"])
-    check(golden, f"c{case}/valid_ratios", ratios)
-    check(golden, f"c{case}/reference_points", references)
+    grid = _grid(meta["H"], meta["W"], "partial", meta["valid"])
+    np.testing.assert_array_equal(grid["valid"] == 0, golden[f"c{case}/mask_flatten"])
+    check(golden, f"c{case}/valid_ratios", grid["ratios"])
+    check(golden, f"c{case}/reference_points", grid["references"])
     expected = golden[f"c{case}/proposals_unact"]
-    np.testing.assert_array_equal(usable > 0, np.isfinite(expected).all(-1))
+    np.testing.assert_array_equal(grid["usable"] > 0, np.isfinite(expected).all(-1))
     finite = np.isfinite(expected)
-    np.testing.assert_allclose(logits[finite], expected[finite], atol=2e-5)
-    assert (logits[~finite] == 1e4).all()
+    np.testing.assert_allclose(grid["proposals"][finite], expected[finite], atol=2e-5)
+    assert (grid["proposals"][~finite] == OUTSIDE).all()
     shapes = level_shapes(meta["H"], meta["W"])
     np.testing.assert_array_equal(shapes, golden[f"c{case}/spatial_shapes"])
+
+
+@pytest.mark.parametrize("padding", ["partial", "full"])
+@pytest.mark.parametrize("size", [(128, 160), (97, 301), (33, 40)])
+def test_all_levels_at_once_equal_level_by_level(padding: str, size: tuple[int, int]) -> None:
+    height, width = size
+    sizes = ((height, width), (height // 2, width - 7), (1, 9))
+    grid = _grid(height, width, padding, sizes)
+    with pynative():
+        validity = level_validity(Tensor(np.array(sizes, np.int32)), size, 4, padding)
+        boxes, usable = token_proposals(validity)
+        plain = {
+            "valid": flatten_validity(validity),
+            "ratios": valid_ratios(validity),
+            "references": token_reference_points(validity),
+            "usable": usable,
+        }
+    for key, expected in plain.items():
+        np.testing.assert_allclose(grid[key], expected.asnumpy(), rtol=1e-6, err_msg=key)
+    chosen = grid["usable"] > 0
+    shares = 1 / (1 + np.exp(-grid["proposals"][chosen].astype(np.float64)))
+    np.testing.assert_allclose(shares, boxes.asnumpy()[chosen], rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(128, 160), (97, 301), (416, 424)])
+def test_the_constant_grid_is_that_of_images_that_fill_the_batch(size: tuple[int, int]) -> None:
+    constant, found = (_grid(*size, padding, (size, size)) for padding in ("none", "full"))
+    for key, values in constant.items():
+        np.testing.assert_allclose(values, found[key], rtol=1e-5, atol=2e-5, err_msg=key)
 
 
 @pytest.mark.parametrize("case", [0, 1])
@@ -69,7 +104,7 @@ def test_token_counts_follow_the_largest_image(case: int) -> None:
     valid = 1.0 - golden[f"c{case}/mask_flatten"].astype(np.float32)
     ranking = TokenRanking(keep_ratio=0.5, cascade=CASCADE)
     scores = Tensor(np.random.default_rng(0).normal(size=valid.shape).astype(np.float32))
-    _, limits, written = (x.asnumpy() for x in ranking(scores, Tensor(valid), "partial"))
+    _, limits, written = (x.asnumpy() for x in ranking(scores, Tensor(valid), False))
     np.testing.assert_array_equal(limits[0], golden[f"c{case}/layer_k"])
     np.testing.assert_array_equal(limits[1], golden[f"c{case}/layer_k"])
     counts = golden[f"c{case}/focus_token_nums"]

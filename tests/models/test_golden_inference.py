@@ -7,21 +7,23 @@ import pytest
 from golden_data import check, check_set, load
 from golden_detections import check_detections
 from mindspore import Tensor, nn, ops
-from model_cases import channels_first, golden_images, golden_model, normalised_batch, pynative
+from model_cases import (
+    GivenPlaces,
+    channels_first,
+    golden_images,
+    golden_model,
+    normalised_batch,
+    pynative,
+)
 
 from focus_detr.models.detector import Detector
-from focus_detr.models.dual_attention import object_scores
-from focus_detr.models.encoder import EncoderLayer
-from focus_detr.models.focus_detr import FocusDETR
-from focus_detr.models.geometry import (
-    flatten_validity,
-    level_shapes,
-    token_proposals,
-    token_reference_points,
-    valid_ratios,
-)
-from focus_detr.models.heads import predict
-from focus_detr.models.tokens import gather_tokens
+from focus_detr.models.detr import DETR
+from focus_detr.models.encoder.dual_attention import object_scores
+from focus_detr.models.encoder.focus import Listed
+from focus_detr.models.encoder.layer import EncoderLayer
+from focus_detr.models.grid import Grid
+from focus_detr.models.selection.selection import Selection
+from focus_detr.models.tokens import gather_tokens, places
 
 pytestmark = pytest.mark.large
 
@@ -46,71 +48,65 @@ SELECTOR = (
 class EncoderTrace(nn.Cell):
     """Runs a network up to its proposals and returns what happens on the way."""
 
-    def __init__(self, model: FocusDETR) -> None:
+    def __init__(self, model: DETR) -> None:
         super().__init__(auto_prefix=False)
         self.model = model
 
     def construct(self, images: Tensor, sizes: Tensor) -> tuple:
         model = self.model
-        shapes = level_shapes(images.shape[2], images.shape[3])
-        validity = model.validity(images, sizes)
+        shapes, grid = model.shapes(images), model.build_grid(images, sizes)
         backbone = model.backbone(images, None)
-        maps = model.features(images, sizes, validity)
-        tokens, position = model.tokens(maps), model.positions(validity)
-        valid, references = flatten_validity(validity), token_reference_points(validity)
-        _, usable = token_proposals(validity)
-        projected = model.selector_features(tokens, position, validity)
-        level_scores, modulated = self.select(projected, validity, shapes)
-        memory, scores, ranked, written = model.encode(tokens, position, validity, shapes)
-        head, layers, objects, current = model.class_heads[-1], (), (), tokens
-        counts = model.ranking.static_counts(tokens.shape[1])
-        masked = model.ranking.mask_scores(scores, valid, model.padding())
-        _, limits, _ = model.ranking(masked, valid, model.padding())
-        for index, layer in enumerate(model.encoder.layers):
-            chosen = ranked[:, : counts[index]]
-            objects += (self.attend(layer, current, position, masked, chosen, limits[:, index]),)
-            refined = model.encoder.refine(
-                layer, head, current, tokens, position, masked, valid, shapes, references,
-                chosen, limits[:, index],
-            )  # fmt: skip
-            layers += (refined,)
-            current = self.write(current, chosen, refined)
-        _, _, _, proposals, _ = model.propose(memory, validity)
-        twostage = model.memory_projection(memory, usable)
-        class_max = model.class_heads[-1](twostage).max(axis=-1)
-        ratios = valid_ratios(validity)
-        named = (tokens, position, ratios, references, projected, masked, memory, twostage)
-        selector = (*level_scores, *modulated, scores)
-        layers = (layers, objects)
-        return (*named, class_max), backbone, maps, selector, ranked, written, layers, proposals
+        maps = model.features(images, sizes, grid)
+        tokens = model.tokens(maps)
+        projected = model.selection.features(tokens, grid)
+        level_scores, modulated = self.select(projected, grid, shapes)
+        selection = model.select(tokens, grid, shapes)
+        memory = model.encode(tokens, selection, grid, shapes)["memory"]
+        layers = self.layers(tokens, selection, grid, shapes)
+        proposed = model.queries.proposals(memory, grid, model.isolated())
+        named = (
+            tokens, grid["position"], grid["ratios"], grid["references"], projected,
+            selection["masked"], memory, proposed["projected"], proposed["logits"].max(axis=-1),
+        )  # fmt: skip
+        selector = (*level_scores, *modulated, selection["scores"])
+        ranking = (selection["ranked"], selection["written"])
+        return named, backbone, maps, selector, *ranking, layers, proposed["chosen"]
 
-    def select(self, projected: Tensor, validity: tuple, shapes: tuple) -> tuple:
+    def select(self, projected: Tensor, grid: Grid, shapes: tuple) -> tuple:
         """Scores and modulated features of each level, coarse to fine."""
-        selector = self.model.foreground_selector
-        features, extents, counted = self.model.selector_inputs(projected, validity, shapes)
-        scores, factors = selector.modulated(features, extents, counted)
-        modulated = ()
-        for level, factor in enumerate(factors):
-            modulated += (features[level] if factor is None else features[level] * factor,)
+        selector, start, modulated = self.model.selection.selector, 0, ()
+        scores, factors = selector.modulated(projected, grid, shapes, self.model.isolated())
+        for (rows, columns), factor in zip(shapes, factors, strict=True):
+            features = projected[:, start : start + rows * columns]
+            start += rows * columns
+            modulated += (features if factor is None else features * factor,)
         return scores[::-1], modulated[::-1]
 
+    def layers(self, tokens: Tensor, selection: Selection, grid: Grid, shapes: tuple) -> tuple:
+        """Each layer's result and the parts of its dual attention."""
+        encoder, layers, objects, memory = self.model.encoder, (), (), tokens
+        counts = self.model.selection.counts(tokens.shape[1])
+        listed = encoder.listed(selection, grid)
+        for index, layer in enumerate(encoder.layers):
+            limit = selection["limits"][:, index : index + 1]
+            objects += (self.attend(layer, memory, listed, counts[index], limit),)
+            refined = encoder.refine(
+                layer, memory, tokens, listed, counts[index], limit, grid["valid"], shapes
+            )
+            layers += (refined,)
+            memory = self.write(memory, listed["chosen"][:, : counts[index]], refined)
+        return layers, objects
+
     def attend(
-        self,
-        layer: EncoderLayer,
-        memory: Tensor,
-        position: Tensor,
-        masked: Tensor,
-        chosen: Tensor,
-        limit: Tensor,
+        self, layer: EncoderLayer, memory: Tensor, listed: Listed, count: int, limit: Tensor
     ) -> tuple[Tensor, ...]:
         """MCSP and the attention among object tokens of one layer."""
-        query = gather_tokens(memory, chosen)  # [B, K, C]
-        logits = self.model.class_heads[-1](query)
-        foreground = gather_tokens(masked[..., None], chosen)[..., 0]  # [B, K]
-        dual = layer.dual_attention
-        objects, is_object = dual.select(logits, foreground, limit)  # [B, O]
-        places = gather_tokens(gather_tokens(position, chosen), objects)  # [B, O, C]
-        attended = dual.attend(gather_tokens(query, objects), places, is_object)
+        query = gather_tokens(memory, listed["chosen"][:, :count])  # [B, K, C]
+        dual, foreground = layer.dual_attention, listed["scores"][:, :count]
+        logits = dual.category_head(query)
+        objects, is_object = dual.select(logits, foreground, places(count) < limit)  # [B, O]
+        looks_from = gather_tokens(listed["position"][:, :count], objects)  # [B, O, C]
+        attended = dual.attend(gather_tokens(query, objects), looks_from, is_object)
         return logits, object_scores(logits, foreground, dual.score), objects, attended
 
     def write(self, tokens: Tensor, chosen: Tensor, refined: Tensor) -> Tensor:
@@ -121,26 +117,18 @@ class EncoderTrace(nn.Cell):
 class DecoderTrace(nn.Cell):
     """The network from given proposals on."""
 
-    def __init__(self, model: FocusDETR) -> None:
+    def __init__(self, model: DETR, chosen: np.ndarray) -> None:
         super().__init__(auto_prefix=False)
         self.model = model
+        model.queries.proposals.top = GivenPlaces(chosen)
 
-    def construct(self, images: Tensor, sizes: Tensor, memory: Tensor, chosen: Tensor) -> tuple:
+    def construct(self, images: Tensor, sizes: Tensor, memory: Tensor) -> tuple:
         model = self.model
-        shapes = level_shapes(images.shape[2], images.shape[3])
-        validity = model.validity(images, sizes)
-        proposals, usable = token_proposals(validity)
-        projected = model.memory_projection(memory, usable)
-        box_logits = model.box_heads[-1](projected)
-        box_logits = box_logits + model.proposals.unsigmoid(proposals, usable)
-        _, boxes, content = model.proposals(projected, box_logits, chosen)
-        valid, ratios = flatten_validity(validity), valid_ratios(validity)
-        bias = ops.zeros((1, 1, 1, 1))
-        states, starts = model.decoder(
-            content, boxes, bias, memory, valid, shapes, ratios, model.box_heads, True
-        )
-        logits, predicted = predict(states, starts, model.class_heads, model.box_heads)
-        return boxes, states, starts, logits[-1], predicted[-1]
+        shapes, grid = model.shapes(images), model.build_grid(images, sizes)
+        queries = model.propose(memory, grid)
+        decoded = model.decode(queries, None, memory, grid, shapes)
+        states, starts = ops.stack(decoded["states"]), ops.stack(decoded["starts"])
+        return queries["boxes"], states, starts, decoded["logits"][-1], decoded["boxes"][-1]
 
 
 def _traced(cell: nn.Cell, *inputs: Tensor) -> list:
@@ -197,12 +185,14 @@ def _check_encoder(golden: dict, outputs: list) -> None:
 
 def _check_decoder(
     golden: dict,
-    model: FocusDETR,
+    model: DETR,
     inputs: tuple[Tensor, Tensor],
     memory: np.ndarray,
-    chosen: Tensor,
+    chosen: np.ndarray,
 ) -> None:
-    traced = _traced(DecoderTrace(model), *inputs, Tensor(memory), chosen)
+    free = model.queries.proposals.top
+    traced = _traced(DecoderTrace(model, chosen), *inputs, Tensor(memory))
+    model.queries.proposals.top = free
     boxes, states, starts, logits, predicted = traced
     check(golden, "topk_coords", boxes)
     check(golden, "dec_init_reference", starts[0])
@@ -232,7 +222,7 @@ def test_free_running_from_pixels_to_detections(case: str, msda: str) -> None:
     inputs = normalised_batch(golden_images(meta))
     encoded = _traced(EncoderTrace(model), *inputs)
     _check_encoder(golden, encoded)
-    _check_decoder(golden, model, inputs, encoded[0][6], Tensor(encoded[-1]))
+    _check_decoder(golden, model, inputs, encoded[0][6], encoded[-1])
     check_detections(golden, _arrays(Detector(model).set_train(False)(*inputs)))
 
 
@@ -244,5 +234,4 @@ def test_900_queries_by_sets_and_with_the_proposals_injected(msda: str) -> None:
     inputs = normalised_batch(golden_images(meta))
     encoded = _traced(EncoderTrace(model), *inputs)
     _check_encoder(golden, encoded)
-    chosen = Tensor(golden["topk_proposals"].astype(np.int32))
-    _check_decoder(golden, model, inputs, encoded[0][6], chosen)
+    _check_decoder(golden, model, inputs, encoded[0][6], golden["topk_proposals"])

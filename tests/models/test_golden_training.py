@@ -10,13 +10,18 @@ import pytest
 from golden_data import check, load, packed_mask
 from golden_draws import golden_targets, slot_draws
 from mindspore import Tensor, nn, ops
-from model_cases import golden_config, golden_images, golden_model, normalised_batch
+from model_cases import (
+    GivenPlaces,
+    golden_config,
+    golden_images,
+    golden_model,
+    normalised_batch,
+)
 
 from focus_detr.config.schema import Config
-from focus_detr.losses.training_loss import TrainingLoss
-from focus_detr.models.denoising import DenoisingQueries, attention_mask
-from focus_detr.models.factory import build_criterion
-from focus_detr.models.proposals import ProposalSelection
+from focus_detr.losses.training_loss import TrainingLoss, as_draws, as_targets
+from focus_detr.models.denoising.slots import attention_mask
+from focus_detr.models.factory import build_criterion, build_denoising
 from focus_detr.weights.naming import to_torch
 
 pytestmark = pytest.mark.large
@@ -24,18 +29,6 @@ pytestmark = pytest.mark.large
 TARGETS = 20  # padded boxes per image; any number above the largest count gives the same
 SLICES = 33  # gradients that a golden file holds slices of
 HEADS = ("aux0", "aux1", "aux2", "aux3", "aux4", "last", "enc")
-
-
-class InjectedProposals(ProposalSelection):
-    """The reference's own choice of 900 tokens: between correct implementations near ties swap."""
-
-    def __init__(self, selection: ProposalSelection, chosen: np.ndarray) -> None:
-        super().__init__(*selection.query_embed.shape)
-        self.query_embed.set_data(Tensor(selection.query_embed.asnumpy()))
-        self.chosen = Tensor(chosen.astype(np.int32))
-
-    def choose(self, class_logits: Tensor, valid: Tensor, padding: str) -> tuple[Tensor, Tensor]:
-        return self.chosen, ops.ones(self.chosen.shape)
 
 
 class TrainTrace(nn.Cell):
@@ -46,16 +39,17 @@ class TrainTrace(nn.Cell):
         self.loss = loss
 
     def construct(self, images: Tensor, sizes: Tensor, *targets: Tensor) -> tuple:
-        outputs, layout = self.loss.predictions(images, sizes, *targets)
         boxes, labels, valid = targets[:3]
+        wanted = as_targets(sizes, boxes, labels, valid)
+        outputs, layout = self.loss.predictions(images, wanted, as_draws(*targets[3:]))
         height, width = images.shape[2:]
-        total, parts, matches = self.loss.criterion(
-            outputs[0], outputs[1], outputs[2], outputs[3], outputs[4],
-            labels, boxes, valid, sizes, height, width, layout,
-        )  # fmt: skip
+        total, parts, matches = self.loss.criterion(outputs, wanted, height, width, layout)
         tokens = self.loss.criterion.foreground_loss.labels(boxes, valid, sizes, height, width)
-        blocked = attention_mask(layout[0], outputs[2].shape[1])
-        return total, parts, matches, tokens, blocked, outputs[:5]
+        queries, decoded = outputs["queries"], outputs["decoded"]
+        blocked = attention_mask(layout["group"], queries["real"].shape[1])
+        predictions = (ops.stack(decoded["logits"]), ops.stack(decoded["boxes"]))
+        proposed = (queries["logits"], queries["boxes"], outputs["selection"]["scores"])
+        return total, parts, matches, tokens, blocked, (*predictions, *proposed)
 
 
 def _inputs(golden: dict) -> tuple[Tensor, ...]:
@@ -71,8 +65,9 @@ def _training_loss(case: str, golden: dict) -> TrainingLoss:
     model = golden_model(case, meta)
     config = replace(Config(), model=golden_config(case, meta))
     if config.model.decoder.queries == 900:
-        model.proposals = InjectedProposals(model.proposals, golden["topk_proposals"])
-    loss = TrainingLoss(model, build_criterion(config), DenoisingQueries(number=100))
+        model.queries.proposals.top = GivenPlaces(golden["topk_proposals"])
+    denoising = build_denoising(config.denoising, model.label_embed)
+    loss = TrainingLoss(model, build_criterion(config), denoising)
     return loss.set_train(True)
 
 

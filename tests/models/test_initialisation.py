@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from model_cases import SMALL_CLASSES, small_config
 
+from focus_detr.models.detr import DETR
 from focus_detr.models.factory import build_model
-from focus_detr.models.focus_detr import FocusDETR
 from focus_detr.models.initialisation import sampling_directions
 
 
 @pytest.fixture(scope="module")
-def model() -> FocusDETR:
+def model() -> DETR:
     return build_model(small_config(), SMALL_CLASSES, seed=3)
 
 
-def test_same_seed_same_weights(model: FocusDETR) -> None:
+def test_same_seed_same_weights(model: DETR) -> None:
     again = build_model(small_config(), SMALL_CLASSES, seed=3)
     other = build_model(small_config(), SMALL_CLASSES, seed=4)
     for a, b in zip(model.get_parameters(), again.get_parameters(), strict=True):
@@ -26,7 +26,7 @@ def test_same_seed_same_weights(model: FocusDETR) -> None:
     assert (model.label_embed.asnumpy() != other.label_embed.asnumpy()).any()
 
 
-def test_heads_start_equal_and_unsure(model: FocusDETR) -> None:
+def test_heads_start_equal_and_unsure(model: DETR) -> None:
     for head in model.class_heads:
         np.testing.assert_allclose(head.bias.asnumpy(), -math.log(99), rtol=1e-6)
         np.testing.assert_array_equal(head.weight.asnumpy(), model.class_heads[0].weight.asnumpy())
@@ -44,7 +44,7 @@ def test_sampling_starts_along_eight_directions() -> None:
     np.testing.assert_allclose(np.abs(grid).max(-1)[:, 0], np.tile([1, 2, 3, 4], (8, 1)))
 
 
-def test_attention_starts_even_and_linear_layers_within_xavier(model: FocusDETR) -> None:
+def test_attention_starts_even_and_linear_layers_within_xavier(model: DETR) -> None:
     layer = model.encoder.layers[0]
     assert not layer.deformable.sampling_offsets.weight.asnumpy().any()
     assert not layer.deformable.attention_weights.bias.asnumpy().any()
@@ -56,7 +56,7 @@ def test_attention_starts_even_and_linear_layers_within_xavier(model: FocusDETR)
     np.testing.assert_array_equal(bias, model.encoder.layers[1].ffn.linear1.bias.asnumpy())
 
 
-def test_frozen_norms_and_stem_do_not_train(model: FocusDETR) -> None:
+def test_frozen_norms_and_stem_do_not_train(model: DETR) -> None:
     trained = {parameter.name for parameter in model.trainable_params()}
     assert not any(".norm.running" in name or name.startswith("backbone.stem") for name in trained)
     assert "backbone.res2.0.conv1.weight" in trained

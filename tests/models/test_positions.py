@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from golden_data import check, load
-from mindspore import Tensor
+from mindspore import Parameter, Tensor
 
 from focus_detr.models.box_math import box_sigmoid, inverse_sigmoid
+from focus_detr.models.grid import GridBuilder
 from focus_detr.models.positions import BoxSineEmbedding, SinePositionEmbedding
 
 
@@ -17,16 +18,18 @@ from focus_detr.models.positions import BoxSineEmbedding, SinePositionEmbedding
 )
 def test_grid_embedding(grid: str, recipe: str, temperature: float, offset: float) -> None:
     golden = load("pos_embed")
-    valid = 1.0 - golden[f"{grid}/mask"].astype(np.float32)  # [B, h, w], 1 = image
-    rows, columns = valid.max(axis=2), valid.max(axis=1)
-    np.testing.assert_array_equal(valid, rows[:, :, None] * columns[:, None, :])
-    embed = SinePositionEmbedding(256, temperature=temperature, offset=offset)
-    level = np.random.default_rng(0).normal(size=256).astype(np.float32)
-    found = embed(Tensor(rows), Tensor(columns), Tensor(level)).asnumpy()  # [B, h*w, C]
+    valid = ~golden[f"{grid}/mask"].astype(bool)  # [B, h, w]
     batch, height, width = valid.shape
-    plain = embed(Tensor(rows), Tensor(columns), Tensor(np.zeros(256, np.float32))).asnumpy()
-    np.testing.assert_array_equal(found, plain + level)
-    maps = plain.reshape(batch, height, width, 256).transpose(0, 3, 1, 2)
+    extents = np.stack((valid.any(axis=1).sum(1), valid.any(axis=2).sum(1)), -1)  # [B, 2]
+    embed = SinePositionEmbedding(256, temperature=temperature, offset=offset)
+    builder = GridBuilder(embed, Parameter(Tensor(np.zeros((1, 256), np.float32))))
+    cells = np.indices((height, width)).reshape(2, -1)[::-1].T  # [h*w, 2]
+    inside = cells[None] < extents[:, None]
+    np.testing.assert_array_equal(valid.reshape(batch, -1), inside.all(-1))
+    found = builder.position(
+        Tensor(extents[:, None].astype(np.float32)), Tensor(inside), ((height, width),)
+    ).asnumpy()  # [B, h*w, C]
+    maps = found.reshape(batch, height, width, 256).transpose(0, 3, 1, 2)
     check(golden, f"{grid}/{recipe}", maps)
 
 

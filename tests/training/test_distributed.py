@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mindspore import Tensor, nn
+from mindspore import Parameter, Tensor, nn
 from tiny_training import TinyLoader, TinyRun
 from told_world import ToldWorld
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.models.denoising import slot_layout
+from focus_detr.models.denoising.contrastive import ContrastiveQueries
 from focus_detr.training.metrics_file import JsonLinesSink
 from focus_detr.training.state import fingerprint
 from focus_detr.training.stop_signal import TrainingStopped
@@ -112,8 +112,10 @@ class _Five(nn.Cell):
 def test_slots_are_laid_out_for_the_largest_image_of_all_workers() -> None:
     def layout(counts: list[int], reduce_largest: nn.Cell | None = None) -> list[np.ndarray]:
         valid = np.arange(6) < np.array(counts)[:, None]
-        parts = slot_layout(Tensor(valid.astype(np.float32)), 12, reduce_largest)
-        return [part.asnumpy() for part in parts]
+        table = Parameter(Tensor(np.zeros((1, 1), np.float32)))
+        queries = ContrastiveQueries(table, number=12, reduce_largest=reduce_largest)
+        parts = queries.layout(Tensor(valid.astype(np.float32)))
+        return [parts[key].asnumpy() for key in ("group", "target", "positive", "groups")]
 
     for whole, share in zip(layout([2, 5]), layout([2], _Five()), strict=True):
         np.testing.assert_array_equal(whole, share)

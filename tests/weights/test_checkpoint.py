@@ -184,3 +184,16 @@ def test_prefix_fills_one_part_only() -> None:
     np.testing.assert_array_equal(
         loaded["backbone.weight"], model_tensors(source)["backbone.weight"]
     )
+
+
+def test_names_of_earlier_versions_are_read_as_todays(tmp_path: Path) -> None:
+    """A file as version 0.1.0 wrote it."""
+    names = ("proposals.query_embed", "optimizer.moment1.proposals.query_embed", "level_embed")
+    tensors = {name: np.full((2, 3), place, np.float32) for place, name in enumerate(names)}
+    path = tmp_path / "old.safetensors"
+    save_checkpoint(path, tensors, {})
+    found = load_checkpoint(path).tensors
+    today = ("queries.query_embed", "optimizer.moment1.queries.query_embed", "level_embed")
+    assert tuple(sorted(found)) == tuple(sorted(today))
+    for place, name in enumerate(today):
+        np.testing.assert_array_equal(found[name], place)

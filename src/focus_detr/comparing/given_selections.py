@@ -17,9 +17,9 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
-from focus_detr.comparing.proof import DETECTIONS, FOREGROUND, OBJECTS, PROPOSALS, Selection
+from focus_detr.comparing.proof import DETECTIONS, Selection
 from focus_detr.models.detector import Detector
-from focus_detr.models.geometry import level_shapes
+from focus_detr.models.tokens import Choice
 
 _OWN = -1  # instead of a place: choose yourself
 
@@ -68,26 +68,18 @@ class GivenSelections:
         """
         self.names: list[str] = []
         self._tops: list[GivenTop] = []
-        model, tokens = detector.model, 0
-        for rows, columns in level_shapes(height, width, model.levels):
-            tokens += rows * columns
-        counts = model.ranking.static_counts(tokens)
-        queries = model.query_count(height, width)
-        self._put(model.ranking, FOREGROUND, tokens, max(counts))
-        for index, layer in enumerate(model.encoder.layers):
-            if layer.has_dual_attention:
-                attention, among = layer.dual_attention, counts[index]
-                objects = min(attention.object_tokens, among)
-                self._put(attention, OBJECTS.format(index + 1), among, objects)
-        self._put(model.proposals, PROPOSALS, tokens, queries)
-        pairs = queries * model.num_classes
-        self._put(detector, DETECTIONS, pairs, min(detector.max_detections, pairs))
+        model = detector.model
+        for choice in model.choices(height, width):
+            self._put(choice)
+        pairs = model.query_count(height, width) * model.num_classes
+        count = min(detector.max_detections, pairs)
+        self._put(Choice(DETECTIONS, detector, pairs, count))
 
-    def _put(self, place: nn.Cell, name: str, among: int, count: int) -> None:
-        top = place.top = GivenTop(among, count)
+    def _put(self, choice: Choice) -> None:
+        top = choice.place.top = GivenTop(choice.among, choice.count)
         for part in ("given", "places", "scores"):  # a cell that takes another in renames it
             getattr(top, part).name = f"selection{len(self._tops)}_{part}"
-        self.names.append(name)
+        self.names.append(choice.name)
         self._tops.append(top)
 
     def give(self, selections: Sequence[np.ndarray] | None) -> None:

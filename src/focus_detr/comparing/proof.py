@@ -15,9 +15,6 @@ import numpy as np
 
 from focus_detr.wording import counted
 
-FOREGROUND = "foreground scores"
-OBJECTS = "object scores of encoder layer {}"
-PROPOSALS = "class scores of the proposals"
 DETECTIONS = "class scores of the queries"
 # of what is no score: below every real one
 _NO_SCORE = -1e38

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
 from focus_detr.losses.boxes import corners, generalized_iou
 from focus_detr.losses.focal import SigmoidFocalLoss
-from focus_detr.models.denoising import SlotLayout
+from focus_detr.models.denoising.slots import SlotLayout
+from focus_detr.models.detr import Outputs
+from focus_detr.models.queries.queries import Queries
+from focus_detr.models.targets import Targets
 
 Losses = tuple[Tensor, Tensor, Tensor]  # L1, class, generalized IoU; one value per head each
 
@@ -78,13 +84,32 @@ class SetLosses(nn.Cell):
         return distance, self._class_loss(logits, ops.stop_gradient(targets), live), missing
 
 
-def _loss_names(layers: int, denoising: bool, foreground: bool) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class LossWeights:
+    """Of the parts of the total."""
+
+    box: float = 5.0  # L1
+    giou: float = 2.0
+    class_: float = 1.0  # of the decoder's layers
+    encoder_class: float = 1.0
+    denoising_class: float = 1.0
+    foreground: float = 1.5
+
+    def of(self, class_weight: float) -> tuple[float, float, float]:
+        """Of the three kinds in the order of ``Losses``."""
+        return self.box, class_weight, self.giou
+
+
+def _loss_names(layers: int, encoder: bool, denoising: bool, foreground: bool) -> tuple[str, ...]:
     """Names of the losses in the order of the values, as the reference logs them."""
     heads = ("", *(f"_{layer}" for layer in range(layers - 1)))
     if denoising:
         heads += tuple(f"_dn{head}" for head in heads)
-    kinds = ("loss_bbox", "loss_class", "loss_giou")
-    names = tuple(f"{kind}{head}" for kind in kinds for head in (*heads, "_enc"))
+    if encoder:
+        heads += ("_enc",)
+    names = tuple(
+        f"{kind}{head}" for kind in ("loss_bbox", "loss_class", "loss_giou") for head in heads
+    )
     return (*names, "select_loss") if foreground else names
 
 
@@ -94,9 +119,18 @@ def _last_first(values: Tensor, layers: int) -> tuple[Tensor, ...]:
     return (*last, values[: layers - 1]) if layers > 1 else last
 
 
-def _with_encoder(layers: Tensor, encoder: Tensor) -> Tensor:
-    """[layers, B, Q, n] float32 and [B, Q, n] -> [layers + 1, B, Q, n]."""
-    return ops.concat((layers, encoder.astype(ms.float32).expand_dims(0)))
+def _as_float(values: tuple[Tensor, ...]) -> Tensor:
+    """Items of all layers [B, Q, n] -> [layers, B, Q, n] float32."""
+    return ops.stack(values).astype(ms.float32)
+
+
+def _joined(first: Losses, second: Losses) -> Losses:
+    """Losses of some heads, then of others."""
+    return (
+        ops.concat((first[0], second[0])),
+        ops.concat((first[1], second[1])),
+        ops.concat((first[2], second[2])),
+    )
 
 
 class Criterion(nn.Cell):
@@ -112,11 +146,9 @@ class Criterion(nn.Cell):
         matcher: nn.Cell,
         foreground_loss: nn.Cell | None,
         decoder_layers: int = 6,
+        encoder: Literal["none", "chosen", "every_token"] = "chosen",
         denoising: bool = True,
-        class_weight: float = 1.0,
-        box_weight: float = 5.0,
-        giou_weight: float = 2.0,
-        foreground_weight: float = 1.5,
+        weights: LossWeights = LossWeights(),
         reduce_count: nn.Cell | None = None,
     ) -> None:
         """Build the criterion.
@@ -125,22 +157,28 @@ class Criterion(nn.Cell):
             matcher: from ``build_matcher``.
             foreground_loss: ``ForegroundLoss``, or None to leave the selector unsupervised.
             decoder_layers: how many layers predict.
+            encoder: what of the encoder predicts: nothing; the proposals that became queries; or
+                every token, which only has to tell objects (class 0) from background.
             denoising: whether the predictions start with denoising slots.
-            class_weight: weight of the class losses.
-            box_weight: weight of the L1 losses.
-            giou_weight: weight of the generalized IoU losses.
-            foreground_weight: weight of the foreground loss.
+            weights: of the parts.
             reduce_count: this worker's number of boxes [] -> what its losses are divided by [],
                 see ``BoxesPerWorker``; None with one worker.
         """
         super().__init__()
         self.matcher = matcher
         self.foreground_loss = foreground_loss
-        self.weights = (box_weight, class_weight, giou_weight)
-        self.foreground_weight = foreground_weight
+        self.decoder_layers = decoder_layers
+        self.chosen_predict = encoder == "chosen"
+        self.every_token_predicts = encoder == "every_token"
+        self.weights = weights.of(weights.class_)
+        self.encoder_weights = weights.of(weights.encoder_class)
+        self.denoising_weights = weights.of(weights.denoising_class)
+        self.foreground_weight = weights.foreground
         self.reduce_count = reduce_count
         self.set_losses = SetLosses()
-        self.loss_names = _loss_names(decoder_layers, denoising, foreground_loss is not None)
+        self.loss_names = _loss_names(
+            decoder_layers, encoder != "none", denoising, foreground_loss is not None
+        )
 
     def _box_count(self, box_valid: Tensor, given: Tensor | None) -> Tensor:
         count = box_valid.sum() if given is None else given
@@ -148,49 +186,64 @@ class Criterion(nn.Cell):
             return self.reduce_count(count)
         return ops.clamp(count, min=1.0) if given is None else count
 
+    def _matched_losses(
+        self, logits: Tensor, boxes: Tensor, labels: Tensor, targets: Targets
+    ) -> tuple[Losses, Tensor]:
+        """Sums of heads whose queries [H, B, S, n] are matched, and the matches [H, B, T]."""
+        fixed = ops.stop_gradient(logits), ops.stop_gradient(boxes)
+        matches = self.matcher(*fixed, labels, targets["boxes"], targets["valid"])
+        matches = ops.stop_gradient(matches)
+        live = ops.ones((logits.shape[2],), ms.float32)
+        rest = (labels, targets["boxes"], targets["valid"], live)
+        return self.set_losses(logits, boxes, matches, *rest), matches
+
     def _denoising_losses(
-        self,
-        logits: Tensor,
-        boxes: Tensor,
-        labels: Tensor,
-        target_boxes: Tensor,
-        box_valid: Tensor,
-        layout: SlotLayout,
+        self, logits: Tensor, boxes: Tensor, targets: Targets, layout: SlotLayout
     ) -> Losses:
         """Losses of the slots: positives against their box, the other live ones as background."""
-        group, target, positive, groups = layout
+        target, positive, groups = layout["target"], layout["positive"], layout["groups"]
         heads, batch, slots, _ = logits.shape
         index = ops.broadcast_to(ops.arange(slots).astype(ms.int32), (heads, batch, slots))
-        slot_labels = ops.gather(labels, target, 1)  # [B, D]
-        slot_boxes = ops.gather(target_boxes, target, 1)  # [B, D, 4]
-        use = ops.gather(box_valid, target, 1) * positive  # [B, D]
-        live = (group >= 0).astype(ms.float32)  # [D]
+        slot_labels = ops.gather(targets["labels"], target, 1)  # [B, D]
+        slot_boxes = ops.gather(targets["boxes"], target, 1)  # [B, D, 4]
+        use = ops.gather(targets["valid"], target, 1) * positive  # [B, D]
+        live = (layout["group"] >= 0).astype(ms.float32)  # [D]
         sums = self.set_losses(logits, boxes, index, slot_labels, slot_boxes, use, live)
         return sums[0] / groups, sums[1] / groups, sums[2] / groups
 
     def _in_named_order(self, matched: Losses, denoised: Losses | None, count: Tensor) -> Tensor:
         """Weight, normalise and order the losses: last layer, earlier layers, ..., encoder."""
         parts: tuple[Tensor, ...] = ()
+        layers = self.decoder_layers
         for kind in range(3):
-            heads = matched[kind] * self.weights[kind]  # [layers + 1]
-            layers = heads.shape[0] - 1
-            parts += _last_first(heads, layers)
+            parts += _last_first(matched[kind][:layers] * self.weights[kind], layers)
             if denoised is not None:
-                parts += _last_first(denoised[kind] * self.weights[kind], layers)
-            parts += (heads[layers:],)
+                parts += _last_first(denoised[kind] * self.denoising_weights[kind], layers)
+            if self.chosen_predict or self.every_token_predicts:
+                parts += (matched[kind][layers:] * self.encoder_weights[kind],)
         return ops.concat(parts) / count
+
+    def _matched(
+        self, logits: Tensor, boxes: Tensor, queries: Queries, targets: Targets
+    ) -> tuple[Losses, Tensor]:
+        """Losses and matches of the decoder's layers [layers, B, Q, n] and of the encoder."""
+        labels = targets["labels"]
+        if self.chosen_predict:
+            logits = ops.concat((logits, _as_float((queries["logits"],))))
+            boxes = ops.concat((boxes, _as_float((queries["boxes"],))))
+        losses, matches = self._matched_losses(logits, boxes, labels, targets)
+        if self.every_token_predicts:
+            encoder_logits = _as_float((queries["logits"],))  # [1, B, N, classes]
+            encoder_boxes = _as_float((queries["boxes"],))
+            objects = ops.zeros_like(labels)
+            encoder, found = self._matched_losses(encoder_logits, encoder_boxes, objects, targets)
+            losses, matches = _joined(losses, encoder), ops.concat((matches, found))
+        return losses, matches
 
     def construct(
         self,
-        logits: Tensor,
-        boxes: Tensor,
-        enc_logits: Tensor,
-        enc_boxes: Tensor,
-        foreground_scores: Tensor,
-        labels: Tensor,
-        target_boxes: Tensor,
-        box_valid: Tensor,
-        image_sizes: Tensor,
+        outputs: Outputs,
+        targets: Targets,
         height: int,
         width: int,
         layout: SlotLayout | None = None,
@@ -199,44 +252,34 @@ class Criterion(nn.Cell):
         """Compare predictions with targets.
 
         Args:
-            logits: [layers, B, D + Q, classes] of the decoder layers, denoising slots first.
-            boxes: [layers, B, D + Q, 4] cx, cy, w, h over the image, in [0, 1].
-            enc_logits: [B, Q, classes] of the encoder's proposals.
-            enc_boxes: [B, Q, 4].
-            foreground_scores: [B, N] logits.
-            labels: [B, T] int32.
-            target_boxes: [B, T, 4] cx, cy, w, h over each image's own size.
-            box_valid: [B, T] float32, 1 for real boxes, which come first.
-            image_sizes: [B, 2] (height, width) of each image inside the padding.
+            outputs: of the network.
+            targets: of the batch.
             height: of the padded images, pixels.
             width: of the padded images, pixels.
-            layout: of the denoising slots (``slot_layout``); None exactly if built without.
+            layout: of the denoising slots; None exactly if built without.
             box_count: [], what divides the set losses; None: the boxes of the batch, at least 1.
 
         Returns:
-            Total loss [], weighted parts [len(loss_names)], matches [layers + 1, B, T] int32.
+            Total loss [], weighted parts [len(loss_names)], matches [layers (+ 1), B, T] int32.
         """
-        slots = logits.shape[2] - enc_logits.shape[1]
-        logits, boxes = logits.astype(ms.float32), boxes.astype(ms.float32)
-        all_logits = _with_encoder(logits[:, :, slots:], enc_logits)
-        all_boxes = _with_encoder(boxes[:, :, slots:], enc_boxes)
-        fixed = ops.stop_gradient(all_logits), ops.stop_gradient(all_boxes)
-        matches = ops.stop_gradient(self.matcher(*fixed, labels, target_boxes, box_valid))
-        live = ops.ones((enc_logits.shape[1],), ms.float32)
-        matched = self.set_losses(
-            all_logits, all_boxes, matches, labels, target_boxes, box_valid, live
+        decoded, queries = outputs["decoded"], outputs["queries"]
+        logits, boxes = _as_float(decoded["logits"]), _as_float(decoded["boxes"])
+        slots = logits.shape[2] - queries["real"].shape[1]
+        matched, matches = self._matched(
+            logits[:, :, slots:], boxes[:, :, slots:], queries, targets
         )
         denoised = None
         if layout is not None:
             denoised = self._denoising_losses(
-                logits[:, :, :slots], boxes[:, :, :slots], labels, target_boxes, box_valid, layout
+                logits[:, :, :slots], boxes[:, :, :slots], targets, layout
             )
-        parts = self._in_named_order(matched, denoised, self._box_count(box_valid, box_count))
+        count = self._box_count(targets["valid"], box_count)
+        parts = self._in_named_order(matched, denoised, count)
         if self.foreground_loss is not None:
-            scores = foreground_scores.astype(ms.float32)
-            targets = (target_boxes, box_valid, image_sizes)
+            scores = outputs["selection"]["scores"].astype(ms.float32)
+            of_images = (targets["boxes"], targets["valid"], targets["image_sizes"])
             foreground = self.foreground_weight * self.foreground_loss(
-                scores, *targets, height, width
+                scores, *of_images, height, width
             )
             parts = ops.concat((parts, foreground.reshape(1)))  # [] -> [1]
         return parts.sum(), parts, matches

@@ -5,16 +5,17 @@ from __future__ import annotations
 from mindspore import Tensor, nn
 
 from focus_detr.losses.criterion import Criterion
-from focus_detr.models.box_math import box_sigmoid
-from focus_detr.models.denoising import DenoisingQueries, attention_mask, embed
-from focus_detr.models.focus_detr import FocusDETR
+from focus_detr.models.denoising.queries import DenoisingQueries
+from focus_detr.models.denoising.slots import SlotLayout
+from focus_detr.models.detr import DETR, Outputs
+from focus_detr.models.targets import Draws, Targets
 
 
 class TrainingLoss(nn.Cell):
     """Total loss of a batch; ``loss_names`` lists its parts."""
 
     def __init__(
-        self, model: FocusDETR, criterion: Criterion, denoising: DenoisingQueries | None
+        self, model: DETR, criterion: Criterion, denoising: DenoisingQueries | None
     ) -> None:
         super().__init__(auto_prefix=False)
         self.model = model
@@ -24,21 +25,21 @@ class TrainingLoss(nn.Cell):
             self.denoising = denoising
         self.loss_names = criterion.loss_names
 
-    def predictions(self, images: Tensor, image_sizes: Tensor, *targets: Tensor) -> tuple:
+    def predictions(
+        self, images: Tensor, targets: Targets, draws: Draws
+    ) -> tuple[Outputs, SlotLayout | None]:
         """The network's outputs and the layout of the denoising slots, None without denoising.
 
         Args:
             images: [B, 3, H, W] float32, normalised and padded.
-            image_sizes: [B, 2] int32.
-            *targets: boxes and what else ``DenoisingQueries`` takes.
+            targets: of the batch.
+            draws: of the denoising queries.
         """
         if not self.has_denoising:
-            return self.model(images, image_sizes), None
-        slot_labels, slot_boxes, slot_valid, layout = self.denoising(*targets)
-        content = embed(slot_labels, slot_valid, self.model.label_embed)
+            return self.model(images, targets["image_sizes"]), None
         queries = self.model.query_count(images.shape[2], images.shape[3])
-        blocked = attention_mask(layout[0], queries)
-        return self.model(images, image_sizes, content, box_sigmoid(slot_boxes), blocked), layout
+        denoising, layout = self.denoising(targets, draws, queries)
+        return self.model(images, targets["image_sizes"], denoising), layout
 
     def construct(self, *batch: Tensor) -> tuple[Tensor, Tensor]:
         """Loss of one batch, divided by its own box count; otherwise as ``losses``."""
@@ -69,9 +70,19 @@ class TrainingLoss(nn.Cell):
         Returns:
             The total (scalar) and its weighted parts [len(loss_names)].
         """
-        outputs, layout = self.predictions(images, image_sizes, boxes, labels, box_valid, *draws)
-        size = images.shape[2:]
+        targets = as_targets(image_sizes, boxes, labels, box_valid)
+        outputs, layout = self.predictions(images, targets, as_draws(*draws))
         total, parts, _ = self.criterion(
-            *outputs[:5], labels, boxes, box_valid, image_sizes, *size, layout, box_count
+            outputs, targets, images.shape[2], images.shape[3], layout, box_count
         )
         return total, parts
+
+
+def as_targets(image_sizes: Tensor, boxes: Tensor, labels: Tensor, valid: Tensor) -> Targets:
+    """Tensors of a batch by name."""
+    return {"boxes": boxes, "labels": labels, "valid": valid, "image_sizes": image_sizes}
+
+
+def as_draws(uniform: Tensor, new_label: Tensor, sign: Tensor, part: Tensor) -> Draws:
+    """Tensors of a batch's noise by name."""
+    return {"uniform": uniform, "new_label": new_label, "sign": sign, "part": part}

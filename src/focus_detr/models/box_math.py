@@ -19,7 +19,7 @@ def box_sigmoid(x: Tensor) -> Tensor:
 
 
 def box_log(x: Tensor) -> Tensor:
-    """Natural logarithm of values in 1e-3..1e3, exact to float32 rounding: any shape.
+    """Natural logarithm of values in 1e-5..1e5, exact to float32 rounding: any shape.
 
     One Newton step on the quick logarithm y: y + (x exp(-y) - 1). Its gradient is 1 / x.
     """
@@ -29,7 +29,7 @@ def box_log(x: Tensor) -> Tensor:
     return quick + ops.stop_gradient(x * inverse - 1.0)
 
 
-def inverse_sigmoid(x: Tensor) -> Tensor:
-    """Logit of x clamped to 0..1, both sides of the fraction at least 1e-3: any shape."""
+def inverse_sigmoid(x: Tensor, epsilon: float = EPSILON) -> Tensor:
+    """Logit of x clamped to 0..1, both sides of the fraction at least epsilon: any shape."""
     x = ops.clamp(x, 0.0, 1.0)
-    return box_log(ops.clamp(x, EPSILON, 1.0) / ops.clamp(1.0 - x, EPSILON, 1.0))
+    return box_log(ops.clamp(x, epsilon, 1.0) / ops.clamp(1.0 - x, epsilon, 1.0))

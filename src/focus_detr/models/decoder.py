@@ -1,14 +1,28 @@
-"""Decoder of DINO: deformable cross attention, box refinement, look-forward-twice."""
+"""The decoder: deformable attention to the memory, boxes refined from layer to layer."""
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from mindspore import Tensor, nn, ops
 
-from focus_detr.models.box_math import box_sigmoid, inverse_sigmoid
+from focus_detr.models.geometry import Shapes
+from focus_detr.models.grid import Grid
+from focus_detr.models.heads import Heads
 from focus_detr.models.layer_norm import LayerNorm
 from focus_detr.models.layers import MLP, FeedForward, MultiHeadAttention
 from focus_detr.models.positions import BoxSineEmbedding
+from focus_detr.models.queries.queries import Queries
 from focus_detr.ops.msda import MSDeformableAttention
+
+
+class Decoded(TypedDict):
+    """What every layer of the decoder makes of the queries; a tuple has an item per layer."""
+
+    logits: tuple[Tensor, ...]  # [B, Q, classes]
+    boxes: tuple[Tensor, ...]  # [B, Q, 4] cx cy w h
+    states: tuple[Tensor, ...]  # [B, Q, C] that the predictions are made of
+    starts: tuple[Tensor, ...]  # [B, Q, 4 or 2] that the boxes start from
 
 
 class DecoderLayer(nn.Cell):
@@ -36,19 +50,19 @@ class DecoderLayer(nn.Cell):
         bias: Tensor,
         memory: Tensor,
         valid: Tensor,
-        shapes: tuple[tuple[int, int], ...],
+        shapes: Shapes,
         references: Tensor,
     ) -> Tensor:
         """Update the queries.
 
         Args:
             query: [B, Q, C].
-            position: [B, Q, C] from the reference boxes.
+            position: [B, Q, C].
             bias: added to the self-attention logits, broadcastable to [B, M, Q, Q].
             memory: [B, N, C].
             valid: [B, N] float32.
-            shapes: grid of each level.
-            references: [B, Q, L, 4] boxes over each level's padded map.
+            shapes: (rows, columns) of each level.
+            references: [B, Q, L, 4] boxes or [B, Q, L, 2] points over each level's padded map.
 
         Returns:
             [B, Q, C].
@@ -60,55 +74,102 @@ class DecoderLayer(nn.Cell):
 
 
 class Decoder(nn.Cell):
-    """Layers that refine boxes one after the other."""
+    """Layers that update the queries one after the other.
 
-    def __init__(self, layers: list[DecoderLayer], width: int) -> None:
+    Args:
+        layers: of the decoder.
+        heads: that predict after each layer.
+        width: C.
+        reference_head: makes a query's position of its box's sine code, anew for each layer; None:
+            the queries bring positions that all layers use.
+        query_scale: multiplies these from the second layer on, as the query says; None: nothing.
+        norm: of the states that predictions are made of; None: they are the layer's own.
+        refines: each layer starts from the boxes of the one before; otherwise all start from the
+            first references.
+        looks_twice: a layer's prediction starts from boxes whose gradient reaches the layer before.
+    """
+
+    def __init__(
+        self,
+        layers: list[DecoderLayer],
+        heads: Heads,
+        width: int,
+        *,
+        reference_head: MLP | None,
+        query_scale: MLP | None = None,
+        norm: LayerNorm | None = None,
+        refines: bool = True,
+        looks_twice: bool = False,
+    ) -> None:
         super().__init__()
         self.layers = nn.CellList(layers)
-        self.box_embedding = BoxSineEmbedding(width)
-        self.reference_head = MLP(2 * width, width, width, 2)
-        self.norm = LayerNorm(width)
+        self.heads = heads
+        self.follows_boxes = reference_head is not None
+        if reference_head is not None:
+            self.box_embedding = BoxSineEmbedding(width)
+            self.reference_head = reference_head
+        self.scales = query_scale is not None
+        if query_scale is not None:
+            self.query_scale = query_scale
+        self.has_norm = norm is not None
+        if norm is not None:
+            self.norm = norm
+        self.refines, self.looks_twice = refines, looks_twice
+        # otherwise the prediction is the very box that the next layer starts from
+        self.predicts_apart = norm is not None or looks_twice
 
     def construct(
         self,
-        query: Tensor,
-        boxes: Tensor,
+        queries: Queries,
         bias: Tensor,
         memory: Tensor,
-        valid: Tensor,
-        shapes: tuple[tuple[int, int], ...],
-        ratios: Tensor,
-        box_heads: nn.CellList,
-        embeds_padded: bool,
-    ) -> tuple[Tensor, Tensor]:
+        grid: Grid,
+        shapes: Shapes,
+        isolated: bool,
+    ) -> Decoded:
         """Decode.
 
         Args:
-            query: [B, Q, C] content.
-            boxes: [B, Q, 4] first references, cx cy w h in 0..1 of the valid region.
+            queries: content, references and, without a reference head, positions.
             bias: self-attention bias, broadcastable to [B, M, Q, Q].
             memory: [B, N, C].
-            valid: [B, N] float32.
-            shapes: grid of each level.
-            ratios: [B, L, 2] valid ratios (width, height).
-            box_heads: one head per layer.
-            embeds_padded: embed boxes in units of the padded map, as the reference does, instead
-                of units of the image.
-
-        Returns:
-            [layers, B, Q, C] normed states and [layers, B, Q, 4] the reference that each layer's
-            prediction starts from; gradients reach a head through the next layer too (look forward
-            twice), but not through the boxes that a layer attends with.
+            grid: of the batch.
+            shapes: (rows, columns) of each level.
+            isolated: whether boxes are embedded in units of the image, so that padding makes no
+                difference; the reference has units of the padded map.
         """
-        scale = ops.concat((ratios, ratios), axis=-1)[:, None]  # [B, 1, L, 4]
-        states, starts, start = (), (), boxes
+        of_points = grid["ratios"][:, None]  # [B, 1, L, 2]
+        of_boxes = ops.concat((of_points, of_points), axis=-1)  # [B, 1, L, 4]
+        query, references = queries["content"], queries["references"]
+        logits, boxes, states, starts, start = (), (), (), (), references
         for index, layer in enumerate(self.layers):
+            scale = of_points if references.shape[-1] == 2 else of_boxes
+            scaled = references[:, :, None, :] * scale  # [B, Q, L, 2 or 4]
+            place = references if isolated else scaled[:, :, 0]
+            position = self.position(index, query, place, queries)
+            query = layer(query, position, bias, memory, grid["valid"], shapes, scaled)
+            state = self.norm(query) if self.has_norm else query
+            box = self.heads.boxes(index, state, start)
+            logits += (self.heads.classify(index, state),)
+            boxes += (box,)
+            states += (state,)
             starts += (start,)
-            scaled = boxes[:, :, None, :] * scale  # [B, Q, L, 4]
-            embedded = self.box_embedding(scaled[:, :, 0] if embeds_padded else boxes)
-            position = self.reference_head(embedded)
-            query = layer(query, position, bias, memory, valid, shapes, scaled)
-            start = box_sigmoid(box_heads[index](query) + inverse_sigmoid(boxes))
-            boxes = ops.stop_gradient(start)
-            states += (self.norm(query),)
-        return ops.stack(states), ops.stack(starts)
+            if self.refines and index < len(self.layers) - 1:
+                refined = self.heads.boxes(index, query, references) if self.predicts_apart else box
+                references = ops.stop_gradient(refined)
+                start = refined if self.looks_twice else references
+        return {"logits": logits, "boxes": boxes, "states": states, "starts": starts}
+
+    def position(self, layer: int, query: Tensor, references: Tensor, queries: Queries) -> Tensor:
+        """Positions of the queries in a layer: [B, Q, C].
+
+        Args:
+            layer: number of the layer.
+            query: [B, Q, C] as the layer finds them.
+            references: [B, Q, 4] boxes that are embedded.
+            queries: as given to the decoder.
+        """
+        if not self.follows_boxes:
+            return queries["position"]
+        position = self.reference_head(self.box_embedding(references))
+        return position * self.query_scale(query) if self.scales and layer > 0 else position

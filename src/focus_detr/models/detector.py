@@ -7,16 +7,16 @@ from mindspore import Tensor, ops
 
 from focus_detr.graph_cache.kept_graphs import KeptGraphs
 from focus_detr.models.box_math import box_sigmoid
-from focus_detr.models.focus_detr import FocusDETR
+from focus_detr.models.detr import DETR
 from focus_detr.models.tokens import UNRANKED, TopScores
 
 NOT_A_DETECTION = -1.0
 
 
 class Detector(KeptGraphs):
-    """Focus-DETR plus post-processing: the best (query, class) pairs of the last decoder layer."""
+    """A network plus post-processing: the best (query, class) pairs of the last decoder layer."""
 
-    def __init__(self, model: FocusDETR, *, max_detections: int = 300) -> None:
+    def __init__(self, model: DETR, *, max_detections: int = 300) -> None:
         super().__init__(auto_prefix=False)
         self.model = model
         self.max_detections = max_detections
@@ -34,8 +34,10 @@ class Detector(KeptGraphs):
             units of the image; ranked tokens [B, K] int32; refined counts [B, layers] int32.
         """
         outputs = self.model(images, image_sizes)
-        scores, labels, boxes = self.best(outputs[0][-1], outputs[1][-1], outputs[5])
-        return scores, labels, boxes, outputs[6], outputs[7]
+        decoded, selection = outputs["decoded"], outputs["selection"]
+        logits, boxes = decoded["logits"][-1], decoded["boxes"][-1]
+        scores, labels, corners = self.best(logits, boxes, outputs["queries"]["real"])
+        return scores, labels, corners, selection["ranked"], selection["written"]
 
     def best(self, logits: Tensor, boxes: Tensor, is_real: Tensor) -> tuple[Tensor, ...]:
         """Rank (query, class) pairs.

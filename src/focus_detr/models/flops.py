@@ -19,7 +19,7 @@ from focus_detr.models.backbones.convolutions import (
     backbone_convolutions,
 )
 from focus_detr.models.geometry import FIRST_STRIDE, level_shapes
-from focus_detr.models.token_ranking import kept_count, layer_counts
+from focus_detr.models.selection.token_ranking import kept_count, layer_counts
 
 SAMPLING_PER_CHANNEL = 5  # per point: four bilinear products and the attention weight
 PROJECTIONS = 4  # of multi-head attention: query, key, value, output

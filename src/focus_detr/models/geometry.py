@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import mindspore as ms
 from mindspore import Tensor, ops
+from mindspore.ops import constexpr
+
+Shapes = tuple[
+    tuple[int, int], ...
+]  # (rows, columns) of each level, known when a graph is compiled
 
 FIRST_STRIDE = 8
 BORDER = 0.01  # share of the image, nearer than which to a side no proposal is used
 PROPOSAL_SIZE = 0.05  # side of a stride-8 proposal box in units of the image, doubled per level
 
 
-def level_shapes(height: int, width: int, levels: int = 4) -> tuple[tuple[int, int], ...]:
+def level_shapes(height: int, width: int, levels: int = 4) -> Shapes:
     """Grid (rows, columns) of each level for an image of height x width pixels.
 
     Every stage of the backbone halves and rounds up, so level l has ceil(size / (8 * 2^l)) cells.
@@ -24,6 +29,15 @@ def level_shapes(height: int, width: int, levels: int = 4) -> tuple[tuple[int, i
         stride = FIRST_STRIDE * 2**level
         shapes += ((-(-height // stride), -(-width // stride)),)
     return shapes
+
+
+@constexpr
+def level_starts(shapes: Shapes) -> tuple[int, ...]:
+    """First token of each level, and the number of all of them."""
+    starts = [0]
+    for rows, columns in shapes:
+        starts.append(starts[-1] + rows * columns)
+    return tuple(starts)
 
 
 def cell_validity(sizes: Tensor, padded: int, cells: int, stride: int, padding: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""Class and box heads: one pair per decoder layer and one for the encoder, in that order."""
+"""Class and box heads: of each decoder layer and, with two stages, of the encoder (the last)."""
 
 from __future__ import annotations
 
@@ -9,30 +9,62 @@ from focus_detr.models.layers import MLP
 from focus_detr.ops.products import Linear
 
 
-def build_heads(width: int, num_classes: int, decoder_layers: int) -> tuple[nn.CellList, ...]:
-    """Class heads and box heads, ``decoder_layers`` + 1 of each; the encoder owns the last."""
-    class_heads = nn.CellList([Linear(width, num_classes) for _ in range(decoder_layers + 1)])
-    box_heads = nn.CellList([MLP(width, width, 4, 3) for _ in range(decoder_layers + 1)])
-    return class_heads, box_heads
-
-
-def predict(
-    states: Tensor, starts: Tensor, class_heads: nn.CellList, box_heads: nn.CellList
-) -> tuple[Tensor, Tensor]:
-    """Logits and boxes of every decoder layer.
+class Heads(nn.Cell):
+    """Heads by layer.
 
     Args:
-        states: [layers, B, Q, C] normed decoder states.
-        starts: [layers, B, Q, 4] boxes that the predictions start from.
-        class_heads: at least one per layer.
-        box_heads: at least one per layer.
-
-    Returns:
-        [layers, B, Q, classes] logits and [layers, B, Q, 4] boxes, cx cy w h in 0..1.
+        width: C.
+        num_classes: of the logits.
+        decoder_layers: how many layers predict.
+        shared: one pair serves all decoder layers.
+        encoder: the encoder has a pair too.
+        epsilon: of the inverse sigmoid.
     """
-    logits, boxes = (), ()
-    for index in range(states.shape[0]):
-        logits += (class_heads[index](states[index]),)
-        start = inverse_sigmoid(starts[index])
-        boxes += (box_sigmoid(box_heads[index](states[index]) + start),)
-    return ops.stack(logits), ops.stack(boxes)
+
+    def __init__(
+        self,
+        width: int,
+        num_classes: int,
+        decoder_layers: int,
+        *,
+        shared: bool = False,
+        encoder: bool = True,
+        epsilon: float = 1e-3,
+    ) -> None:
+        super().__init__()
+        own = 1 if shared else decoder_layers
+        count = own + encoder
+        self.class_heads = nn.CellList([Linear(width, num_classes) for _ in range(count)])
+        self.box_heads = nn.CellList([MLP(width, width, 4, 3) for _ in range(count)])
+        self.place = (0,) * decoder_layers if shared else tuple(range(decoder_layers))
+        self.epsilon = epsilon
+
+    def classify(self, layer: int, states: Tensor) -> Tensor:
+        """Logits of a decoder layer's states: [B, Q, C] -> [B, Q, classes]."""
+        return self.class_heads[self.place[layer]](states)
+
+    def boxes(self, layer: int, states: Tensor, references: Tensor) -> Tensor:
+        """Boxes of a decoder layer's states.
+
+        Args:
+            layer: of the decoder.
+            states: [B, Q, C].
+            references: [B, Q, 4] boxes that the prediction starts from, or [B, Q, 2] centres: the
+                size is then the head's alone.
+
+        Returns:
+            [B, Q, 4] cx cy w h in 0..1.
+        """
+        shift = self.box_heads[self.place[layer]](states)  # [B, Q, 4]
+        start = inverse_sigmoid(references, self.epsilon)
+        if references.shape[-1] == 2:
+            start = ops.concat((start, ops.zeros_like(start)), axis=-1)  # [B, Q, 4]
+        return box_sigmoid(shift + start)
+
+    def encoder_class_head(self) -> nn.Cell:
+        """The class head of the encoder."""
+        return self.class_heads[-1]
+
+    def encoder_box_head(self) -> nn.Cell:
+        """The box head of the encoder; its result is added to the logits of a proposal."""
+        return self.box_heads[-1]

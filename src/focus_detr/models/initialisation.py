@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from mindspore import Parameter, Tensor, nn
 
+from focus_detr.models.detr import DETR
+from focus_detr.models.heads import Heads
 from focus_detr.models.neck import BiasedConvolution
+from focus_detr.models.selection.foreground_selector import ALPHA_RANGE
 from focus_detr.ops.products import Dense
+
+Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 
 PRIOR_PROBABILITY = 0.01
 
@@ -59,49 +65,75 @@ def _copy_parameters(source: nn.Cell, target: nn.Cell) -> None:
         _set(b, a.asnumpy())
 
 
-def _initialise_heads(model: nn.Cell, rng: np.random.Generator) -> None:
+def _initialise_heads(heads: Heads, rng: np.random.Generator) -> None:
     """All class heads start equal, and all box heads."""
-    first = model.class_heads[0]
+    first = heads.class_heads[0]
     _set(first.weight, _fan_in_uniform(rng, first.weight.shape[1], first.weight.shape))
     prior = -math.log((1 - PRIOR_PROBABILITY) / PRIOR_PROBABILITY)
     _set(first.bias, np.full(first.bias.shape, prior))
-    layers = model.box_heads[0].layers
+    layers = heads.box_heads[0].layers
     for layer in list(layers)[:-1]:
         fan_in = layer.weight.shape[1]
         _set(layer.weight, _fan_in_uniform(rng, fan_in, layer.weight.shape))
         _set(layer.bias, _fan_in_uniform(rng, fan_in, layer.bias.shape))
     _set(layers[-1].weight, np.zeros(layers[-1].weight.shape))
     _set(layers[-1].bias, np.zeros(layers[-1].bias.shape))
-    for heads in (model.class_heads, model.box_heads):
-        for head in list(heads)[1:]:
-            _copy_parameters(heads[0], head)
+    for alike in (heads.class_heads, heads.box_heads):
+        for head in list(alike)[1:]:
+            _copy_parameters(alike[0], head)
 
 
-def _initialise_transformer(model: nn.Cell, rng: np.random.Generator) -> None:
-    """Xavier for every matrix; biases of linear layers uniform within 1 / sqrt(fan in)."""
-    parts = [model.memory_projection, model.ranking, model.encoder, model.decoder]
-    if model.has_selector:
-        parts.append(model.foreground_selector.score_mlp)
+def _initialise_linear(parts: Sequence[nn.Cell], but: nn.Cell, rng: np.random.Generator) -> None:
+    """Xavier for every matrix of the parts; biases uniform within 1 / sqrt(fan in)."""
+    done = {id(cell) for _, cell in but.cells_and_names()}
     for part in parts:
         for _, cell in part.cells_and_names():
+            if id(cell) in done:
+                continue
+            done.add(id(cell))
             if isinstance(cell, Dense):
                 _set(cell.weight, _xavier(rng, cell.weight.shape))
                 bias = _fan_in_uniform(rng, cell.weight.shape[1], cell.bias.shape)
                 _set(cell.bias, bias)
             elif hasattr(cell, "in_proj_weight"):
                 _set(cell.in_proj_weight, _xavier(rng, cell.in_proj_weight.shape))
-    _set(model.proposals.query_embed, _xavier(rng, model.proposals.query_embed.shape))
+
+
+def _initialise_transformer(model: DETR, rng: np.random.Generator) -> None:
+    """Linear layers, and embeddings that are learned."""
+    parts = (model.queries, model.encoder, model.decoder, model.selection)
+    _initialise_linear(parts, model.decoder.heads, rng)
     for layers in (model.encoder.layers, model.decoder.layers):
         for layer in layers:
             _set(layer.ffn.linear1.bias, layers[0].ffn.linear1.bias.asnumpy())
             _set(layer.ffn.linear2.bias, layers[0].ffn.linear2.bias.asnumpy())
+    for name, parameter in model.parameters_and_names():
+        if name in DRAWS:
+            _set(parameter, DRAWS[name](rng, parameter.shape))
 
 
-def initialise(model: nn.Cell, seed: int) -> None:
+def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.normal(size=shape)
+
+
+def _alpha(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.uniform(-ALPHA_RANGE, ALPHA_RANGE, shape)
+
+
+# parameters that belong to no linear layer, by name
+DRAWS: Mapping[str, Draw] = {
+    "level_embed": _normal,
+    "label_embed": _normal,
+    "queries.query_embed": _xavier,
+    "foreground_selector.alpha": _alpha,
+}
+
+
+def initialise(model: DETR, seed: int) -> None:
     """Draw all weights outside the backbone's norms from a seed.
 
     Args:
-        model: a ``FocusDETR``; its parameters are overwritten.
+        model: its parameters are overwritten.
         seed: same seed, same weights.
     """
     rng = np.random.default_rng(seed)
@@ -120,9 +152,4 @@ def initialise(model: nn.Cell, seed: int) -> None:
             _set(cell.out_proj.bias, np.zeros(cell.out_proj.bias.shape))
         if hasattr(cell, "sampling_offsets"):
             _initialise_attention(cell, rng)
-    _initialise_heads(model, rng)
-    _set(model.level_embed, rng.normal(size=model.level_embed.shape))
-    _set(model.label_embed, rng.normal(size=model.label_embed.shape))
-    if model.has_selector:
-        alpha = model.foreground_selector.alpha
-        _set(alpha, rng.uniform(-0.3, 0.3, alpha.shape))
+    _initialise_heads(model.decoder.heads, rng)

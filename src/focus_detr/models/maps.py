@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from mindspore import Tensor, nn
 
+from focus_detr.models.geometry import Shapes
 from focus_detr.ops import products_custom
 from focus_detr.ops.products_choice import native_products
 
@@ -54,6 +55,26 @@ class CellMask(nn.Cell):
         if self.channels_last:
             return row_valid[:, :, None, None] * column_valid[:, None, :, None]
         return row_valid[:, None, :, None] * column_valid[:, None, None, :]
+
+
+class LevelMasks(nn.Cell):
+    """Which cells of each level's map are image, so that it multiplies the map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.channels_last = channels_last()
+
+    def construct(self, valid: Tensor, shapes: Shapes) -> tuple[Tensor, ...]:
+        """[B, N] tokens -> [B, 1, h, w], or [B, h, w, 1], per level."""
+        masks, start = (), 0
+        for rows, columns in shapes:
+            level = valid[:, start : start + rows * columns]
+            start += rows * columns
+            if self.channels_last:
+                masks += (level.reshape(-1, rows, columns, 1),)
+            else:
+                masks += (level.reshape(-1, 1, rows, columns),)
+        return masks
 
 
 class MaxPool(nn.Cell):

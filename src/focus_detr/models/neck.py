@@ -36,7 +36,7 @@ class ConvNorm(nn.Cell):
         self.norm = MaskedGroupNorm(min(NORM_GROUPS, outputs), outputs)
 
     def construct(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """A map to a map; ``mask``, from ``CellMask``, is the output's."""
+        """A map to a map; ``mask``, from ``LevelMasks``, is the output's."""
         return self.norm(self.conv(x), mask)
 
 
@@ -59,7 +59,7 @@ class Neck(nn.Cell):
 
         Args:
             features: the backbone's maps.
-            masks: from ``CellMask``, of every level, to leave padding out, or None.
+            masks: from ``LevelMasks``, of every level, to leave padding out, or None.
         """
         maps: tuple[Tensor, ...] = ()
         outputs: tuple[Tensor, ...] = ()

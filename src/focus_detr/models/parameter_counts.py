@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from mindspore import Parameter, nn
 
 from focus_detr.models.backbones.frozen_conv import FrozenBatchNorm
-from focus_detr.models.focus_detr import FocusDETR
+from focus_detr.models.detr import DETR
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ParameterCounts:
         return sum(getattr(self, part.name) for part in fields(self))
 
 
-def count_parameters(model: FocusDETR) -> ParameterCounts:
+def count_parameters(model: DETR) -> ParameterCounts:
     """Count the weights of a built model, frozen ones included."""
     weights = _weights(model)
     counts = {part.name: 0 for part in fields(ParameterCounts)}

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-import mindspore as ms
-from mindspore import Tensor, nn, ops
+from typing import NamedTuple
 
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn, ops
+from mindspore.ops import constexpr
+
+FOREGROUND = "foreground scores"
+OBJECTS = "object scores of encoder layer {}"
+PROPOSALS = "class scores of the proposals"
 UNRANKED = -3e38  # a score below every real one
+
+
+@constexpr
+def image_starts(batch: int, tokens: int) -> Tensor:
+    """Row number of each image's first token within the batch: [B, 1] int32."""
+    return Tensor(np.arange(batch, dtype=np.int32)[:, None] * np.int32(tokens))
+
+
+@constexpr
+def places(count: int) -> Tensor:
+    """0, 1, 2, ...: [1, count] int32."""
+    return Tensor(np.arange(count, dtype=np.int32)[None])
 
 
 def _flat_indices(indices: Tensor, tokens: int) -> Tensor:
     """[B, K] row numbers within an image -> [B*K] row numbers within the batch."""
     batch = indices.shape[0]
-    start = ops.arange(batch).astype(ms.int32)[:, None] * tokens
-    return (indices.astype(ms.int32) + start).reshape(-1)  # [B*K]
+    if batch == 1:
+        return indices.reshape(-1)  # [K]
+    return (indices.astype(ms.int32) + image_starts(batch, tokens)).reshape(-1)  # [B*K]
 
 
 def gather_tokens(tokens: Tensor, indices: Tensor) -> Tensor:
@@ -52,3 +72,12 @@ class TopScores(nn.Cell):
         """[B, N] -> [B, count] highest scores, best first, and [B, count] int32: their places."""
         values, places = ops.topk(scores, count)
         return values, places.astype(ms.int32)
+
+
+class Choice(NamedTuple):
+    """One place of a network where scores decide what goes on."""
+
+    name: str  # of the scores
+    place: nn.Cell  # its attribute ``top`` chooses
+    among: int
+    count: int

@@ -18,7 +18,7 @@ def lower_products(model: nn.Cell, precision: str) -> None:
     the selector, the heads and everything that makes boxes stay float32.
 
     Args:
-        model: a ``FocusDETR``.
+        model: a ``DETR``.
         precision: fp32, fp16 or bf16.
 
     Raises:
@@ -36,7 +36,7 @@ def recompute(model: nn.Cell, parts: tuple[str, ...]) -> None:
     """Forget what these parts compute for the gradient, and compute it again when it is needed.
 
     Args:
-        model: a ``FocusDETR``.
+        model: a ``DETR``.
         parts: of backbone, encoder, decoder.
     """
     cells = {

@@ -10,7 +10,7 @@ import numpy as np
 from focus_detr.data.batch import Batch
 from focus_detr.data.noise import draw_noise
 from focus_detr.distributed.world import SINGLE, World
-from focus_detr.models.denoising import denoising_slots
+from focus_detr.models.denoising.contrastive import contrastive_slots
 
 _NOISE_STREAM = 2  # keeps these random numbers apart from those of order and augmentation
 
@@ -41,7 +41,7 @@ class StepInputs:
         generators = [
             np.random.default_rng((self.seed, step, place, _NOISE_STREAM)) for place in places
         ]
-        slots = denoising_slots(self.denoising_number, targets)
+        slots = contrastive_slots(self.denoising_number, targets)
         noise = draw_noise(generators, slots, self.num_classes)
         target_arrays = (batch.boxes, batch.labels, batch.box_valid)
         noise_arrays = (noise.uniform, noise.new_label, noise.sign, noise.part)

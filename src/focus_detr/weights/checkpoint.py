@@ -7,6 +7,7 @@ settings) and ``source``. Training adds its own keys, and tensors below ``optimi
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ OPTIMIZER_PREFIX = "optimizer."
 CLASS_TENSORS = r"^(class_heads\.|label_embed$)"  # their shape follows the number of classes
 _CLASS_COUNT_TENSOR = "label_embed"
 _VERSION_KEY = "format_version"
+# names in checkpoints of earlier versions, and what stands there today
+_RENAMED = ((r"(^|\.)proposals\.query_embed$", r"\1queries.query_embed"),)
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,18 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = _parse_metadata(path, file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
     except (SafetensorError, OSError, TypeError) as error:
         raise FocusDetrError(_unreadable(path, error)) from error
+    tensors = {_present_name(name): tensor for name, tensor in stored.items()}
     return Checkpoint(tensors, metadata, path)
+
+
+def _present_name(name: str) -> str:
+    """The name that a tensor has today, also below ``optimizer.``."""
+    for pattern, replacement in _RENAMED:
+        name = re.sub(pattern, replacement, name)
+    return name
 
 
 def _unreadable(path: Path, error: Exception) -> str:

@@ -86,7 +86,7 @@ def _infer_decoder(tensors: Tensors, usual: DecoderConfig, points: int) -> Decod
         layers=_count(tensors, "decoder.layers.") or usual.layers,
         ffn_width=_size(tensors, "decoder.layers.0.ffn.linear1.bias", 0, usual.ffn_width),
         points=points,
-        queries=_size(tensors, "proposals.query_embed", 0, usual.queries),
+        queries=_size(tensors, "queries.query_embed", 0, usual.queries),
     )
 
 

@@ -30,7 +30,7 @@ _TO_OURS, _TO_TORCH = both_ways(
         (f"{_SCORE_MLP}layer2.4.", "foreground_selector.score_mlp.output."),
         ("transformer.enc_output.", "memory_projection.linear."),
         ("transformer.enc_output_norm.", "memory_projection.norm."),
-        ("transformer.tgt_embed.weight", "proposals.query_embed"),
+        ("transformer.tgt_embed.weight", "queries.query_embed"),
         ("label_enc.weight", "label_embed"),
         ("class_embed.", "class_heads."),
         ("bbox_embed.", "box_heads."),

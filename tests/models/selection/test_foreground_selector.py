@@ -12,7 +12,9 @@ from model_cases import scatter_weights, small_config
 
 from focus_detr.config.schema import ForegroundSelectorConfig
 from focus_detr.models.factory import build_foreground_selector
-from focus_detr.models.foreground_selector import ForegroundSelector, ScoreMLP, resize_matrix
+from focus_detr.models.grid import Grid
+from focus_detr.models.selection.foreground_selector import ForegroundSelector, ScoreMLP
+from focus_detr.models.selection.resizing import full_matrices, resize_matrices
 
 
 def _align_corners(values: np.ndarray, size: int) -> np.ndarray:
@@ -26,15 +28,30 @@ def _align_corners(values: np.ndarray, size: int) -> np.ndarray:
 @given(source=st.integers(1, 9), target=st.integers(1, 17), seed=st.integers(0, 99))
 def test_resizing_keeps_corners(source: int, target: int, seed: int) -> None:
     values = np.random.default_rng(seed).normal(size=source).astype(np.float32)
-    ones = (np.ones((1, source), np.float32), np.ones((1, target), np.float32))
-    matrix = resize_matrix(*(Tensor(one) for one in ones)).asnumpy()[0]
-    np.testing.assert_allclose(matrix @ values, _align_corners(values, target), atol=1e-5)
+    rows, columns = full_matrices(1, ((target, 3), (source, 2)), (1, 0))
+    expected = _align_corners(values, target)
+    np.testing.assert_allclose(rows.asnumpy()[0] @ values, expected, atol=1e-5)
+    assert columns.shape == (1, 3, 2)
+
+
+def _extents(*levels: tuple[int, int]) -> Tensor:
+    """[1, L, 2] of (columns, rows) pairs."""
+    return Tensor(np.array([levels], np.float32))
+
+
+def test_matrices_of_images_that_fill_their_grid_are_constants() -> None:
+    shapes, order = ((9, 13), (5, 7), (3, 4), (2, 2)), (3, 2, 1, 0)
+    extents = _extents(*(shape[::-1] for shape in shapes))
+    pairs = zip(
+        resize_matrices(extents, shapes, order), full_matrices(1, shapes, order), strict=True
+    )
+    for found, constant in pairs:
+        np.testing.assert_allclose(found.asnumpy(), constant.asnumpy(), atol=1e-6)
 
 
 def test_padded_cells_do_not_move_the_corners() -> None:
-    source = np.array([[1, 1, 1, 0]], np.float32)
-    target = np.array([[1, 1, 1, 1, 1, 0, 0, 0]], np.float32)
-    matrix = resize_matrix(Tensor(source), Tensor(target)).asnumpy()[0]
+    extents = _extents((1, 5), (1, 3))
+    matrix = resize_matrices(extents, ((8, 1), (4, 1)), (1, 0))[0].asnumpy()[0]
     expected = _align_corners(np.array([2.0, 5.0, -1.0]), 5)
     np.testing.assert_allclose(matrix[:5] @ np.array([2, 5, -1, 1e3]), expected, atol=1e-5)
 
@@ -48,7 +65,7 @@ def test_the_norm_cancels_a_positive_factor_unless_it_comes_after(
     features = Tensor(rng.normal(size=(1, 6, 16)).astype(np.float32))
     factor = Tensor(rng.uniform(0.5, 2.0, (1, 6, 1)).astype(np.float32))
     counted = Tensor(np.ones((1, 6), np.float32))
-    plain, modulated = mlp(features, None, counted), mlp(features, factor, counted)
+    plain, modulated = mlp(features, None, counted, 6.0), mlp(features, factor, counted, 6.0)
     difference = np.abs(plain.asnumpy() - modulated.asnumpy()).max()
     assert (difference > 1e-3) == moves
 
@@ -57,10 +74,21 @@ def test_tokens_that_do_not_count_leave_the_scores_of_the_others() -> None:
     mlp = ScoreMLP(16)
     features = np.random.default_rng(1).normal(size=(1, 6, 16)).astype(np.float32)
     counted = np.array([[1, 1, 1, 1, 0, 0]], np.float32)
-    usual = mlp(Tensor(features), None, Tensor(counted)).asnumpy()
+    usual = mlp(
+        Tensor(features), None, Tensor(counted), Tensor(np.full((1, 1, 1), 4.0, np.float32))
+    ).asnumpy()
     features[:, 4:] = 7.0
-    changed = mlp(Tensor(features), None, Tensor(counted)).asnumpy()
+    changed = mlp(
+        Tensor(features), None, Tensor(counted), Tensor(np.full((1, 1, 1), 4.0, np.float32))
+    ).asnumpy()
     np.testing.assert_allclose(changed[:, :4], usual[:, :4], atol=1e-6)
+
+
+def _full(batch: int, shapes: tuple[tuple[int, int], ...]) -> Grid:
+    """What a selector reads of the grid of images that fill it."""
+    tokens = sum(rows * columns for rows, columns in shapes)
+    extents = np.array([[shape[::-1] for shape in shapes]] * batch, np.float32)
+    return {"extents": Tensor(extents), "valid": ops.ones((batch, tokens))}
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -70,21 +98,19 @@ def test_levels_of_one_row_column_or_token_give_gradients(
 ) -> None:
     selector = ForegroundSelector(ScoreMLP(16, modulate_after_norm=True), levels=len(grids))
     rng = np.random.default_rng(0)
-    features = tuple(
-        Tensor(rng.normal(size=(batch, h * w, 16)).astype(np.float32)) for h, w in grids
-    )
-    validity = tuple(tuple(ops.ones((batch, side)) for side in grid) for grid in grids)
-    counted = tuple(ops.ones((batch, h * w)) for h, w in grids)
+    tokens = sum(h * w for h, w in grids)
+    features = Tensor(rng.normal(size=(batch, tokens, 16)).astype(np.float32))
+    grid, weights = _full(batch, grids), Tensor(np.arange(1, tokens + 1).astype(np.float32))
 
-    def weighted(*levels: Tensor) -> Tensor:
-        scores = selector(levels, validity, counted)
-        return sum((score * (i + 1.0)).sum() for i, score in enumerate(scores))
+    def weighted(features: Tensor) -> Tensor:
+        return (selector(features, grid, grids, True) * weights).sum()
 
-    places = tuple(range(len(grids)))
-    gradients = ms.jit(ops.grad(weighted, grad_position=places))(*features)
-    for feature, gradient in zip(features, gradients, strict=True):
-        assert gradient.shape == feature.shape
-        assert np.isfinite(gradient.asnumpy()).all() and gradient.asnumpy().any()
+    gradient = ms.jit(ops.grad(weighted))(features).asnumpy()
+    assert gradient.shape == features.shape and np.isfinite(gradient).all()
+    start = 0
+    for rows, columns in grids:
+        assert gradient[:, start : start + rows * columns].any()
+        start += rows * columns
 
 
 GRIDS = ((8, 6), (4, 3), (2, 2), (1, 1))
@@ -97,16 +123,14 @@ def _scores(modulation: str) -> list[np.ndarray]:
     selector = build_foreground_selector(config)
     scatter_weights(selector)
     rng = np.random.default_rng(0)
-    features = tuple(
-        Tensor(rng.normal(size=(1, h * w, config.width)).astype(np.float32)) for h, w in GRIDS
-    )
-    validity = tuple(tuple(ops.ones((1, side)) for side in grid) for grid in GRIDS)
-    counted = tuple(ops.ones((1, h * w)) for h, w in GRIDS)
+    tokens = sum(h * w for h, w in GRIDS)
+    features = Tensor(rng.normal(size=(1, tokens, config.width)).astype(np.float32))
+    grid = _full(1, GRIDS)
 
-    def scores(*levels: Tensor) -> tuple[Tensor, ...]:
-        return selector(levels, validity, counted)
+    def scores(features: Tensor) -> tuple[Tensor, ...]:
+        return selector.modulated(features, grid, GRIDS, True)[0]
 
-    return [score.asnumpy() for score in ms.jit(scores)(*features)]
+    return [score.asnumpy() for score in ms.jit(scores)(features)]
 
 
 def test_modulation_changes_every_level_but_the_first_of_its_direction() -> None:

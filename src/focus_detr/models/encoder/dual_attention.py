@@ -33,38 +33,54 @@ def object_scores(class_logits: Tensor, foreground: Tensor, score: str) -> Tenso
 
 
 class DualAttention(nn.Cell):
-    """Self-attention among the object tokens, with residual and norm."""
+    """Self-attention among the object tokens, with residual and norm.
+
+    Args:
+        category_head: class head that MCSP shares.
+        width: C.
+        heads: M.
+        object_tokens: how many attend to each other, at most.
+        score: as for ``object_scores``.
+    """
 
     def __init__(
-        self, width: int, heads: int, *, object_tokens: int = 300, score: str = "logits"
+        self,
+        category_head: nn.Cell,
+        width: int,
+        heads: int,
+        *,
+        object_tokens: int = 300,
+        score: str = "logits",
     ) -> None:
         super().__init__()
+        self.category_head = category_head
         self.attention = MultiHeadAttention(width, heads)
         self.norm = LayerNorm(width)
         self.object_tokens = object_tokens
         self.score = score
         self.top = TopScores()
 
+    def count(self, kept: int) -> int:
+        """Object tokens O of so many kept ones."""
+        return min(self.object_tokens, kept)
+
     def select(
-        self, class_logits: Tensor, foreground: Tensor, limit: Tensor
+        self, class_logits: Tensor, foreground: Tensor, takes_part: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Choose the object tokens among the kept ones.
 
         Args:
             class_logits: [B, K, classes].
             foreground: [B, K] logits.
-            limit: [B] int32, only this many of the K take part.
+            takes_part: [B, K] bool, which of them may be chosen.
 
         Returns:
             [B, O] int32 positions in the list of kept tokens and [B, O] bool, False for a filler.
         """
         scores = object_scores(class_logits, foreground, self.score)
-        kept = scores.shape[1]
-        listed = ops.arange(kept).astype(ms.int32)[None, :] < limit[:, None]
-        scores = ops.select(listed, scores, ops.full_like(scores, UNRANKED))
-        _, objects = self.top(ops.stop_gradient(scores), min(self.object_tokens, kept))
-        is_object = ops.arange(objects.shape[1]).astype(ms.int32)[None, :] < limit[:, None]
-        return objects, is_object
+        scores = ops.select(takes_part, scores, ops.full_like(scores, UNRANKED))
+        best, objects = self.top(ops.stop_gradient(scores), self.count(scores.shape[1]))
+        return objects, best > 0.5 * UNRANKED
 
     def attend(self, tokens: Tensor, position: Tensor, is_object: Tensor) -> Tensor:
         """Self-attention plus residual, before the norm: [B, O, C] twice -> [B, O, C]."""
@@ -72,16 +88,11 @@ class DualAttention(nn.Cell):
         return self.attention(tokens, position, hidden[:, None, None, :])
 
     def construct(
-        self,
-        query: Tensor,
-        position: Tensor,
-        class_logits: Tensor,
-        foreground: Tensor,
-        limit: Tensor,
+        self, query: Tensor, position: Tensor, foreground: Tensor, takes_part: Tensor
     ) -> Tensor:
         """Enhance the object tokens among the kept ones: [B, K, C] -> [B, K, C]."""
-        objects, is_object = self.select(class_logits, foreground, limit)
+        objects, is_object = self.select(self.category_head(query), foreground, takes_part)
         tokens = gather_tokens(query, objects)  # [B, O, C]
-        places = gather_tokens(position, objects)  # [B, O, C]
-        enhanced = self.norm(self.attend(tokens, places, is_object))
+        looks_from = gather_tokens(position, objects)  # [B, O, C]
+        enhanced = self.norm(self.attend(tokens, looks_from, is_object))
         return scatter_tokens(query, objects, enhanced, ops.logical_not(is_object))

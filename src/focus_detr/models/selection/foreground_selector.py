@@ -10,33 +10,16 @@ a batch of one image when a level has a single row, column or token (MindSpore 2
 
 from __future__ import annotations
 
-import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import Uniform, initializer
 
+from focus_detr.models.geometry import Shapes, level_starts
+from focus_detr.models.grid import Grid
 from focus_detr.models.layer_norm import LayerNorm
+from focus_detr.models.selection.resizing import full_matrices, resize_matrices
 from focus_detr.ops.products import Linear, WeighRows
 
 ALPHA_RANGE = 0.3
-
-
-def resize_matrix(source_valid: Tensor, target_valid: Tensor) -> Tensor:
-    """Bilinear resize along one axis as a matrix, corners aligned over the valid cells.
-
-    Args:
-        source_valid: [B, m] float32, valid cells of the level that is read.
-        target_valid: [B, n] float32, valid cells of the level that is written.
-
-    Returns:
-        [B, n, m]: row i holds the weights of the source cells for target cell i.
-    """
-    source = source_valid.sum(axis=1, keepdims=True)  # [B, 1]
-    target = target_valid.sum(axis=1, keepdims=True)  # [B, 1]
-    step = (source - 1.0) / ops.maximum(target - 1.0, 1.0)
-    position = ops.arange(target_valid.shape[1]).astype(ms.float32)[None, :] * step
-    position = ops.minimum(position, source - 1.0)  # [B, n]
-    cell = ops.arange(source_valid.shape[1]).astype(ms.float32)
-    return ops.relu(1.0 - ops.abs(position[:, :, None] - cell[None, None, :]))
 
 
 class ScoreMLP(nn.Cell):
@@ -54,13 +37,16 @@ class ScoreMLP(nn.Cell):
         self.output = Linear(width // 4, 1)
         self.multiply = ops.BatchMatMul()
 
-    def construct(self, features: Tensor, factor: Tensor | None, counted: Tensor) -> Tensor:
+    def construct(
+        self, features: Tensor, factor: Tensor | None, counted: Tensor, count: Tensor | float
+    ) -> Tensor:
         """Score the tokens of one level.
 
         Args:
             features: [B, n, C].
             factor: [B, n, 1] modulation, or None.
             counted: [B, n] float32, tokens that the level's mean includes.
+            count: [B, 1, 1], how many these are; a number if all images have as many.
 
         Returns:
             [B, n, 1] logits.
@@ -73,7 +59,7 @@ class ScoreMLP(nn.Cell):
             x = self.norm(self.weigh(features, factor))
         x = self.input(x)
         total = self.multiply(counted[:, None, :], x[..., self.local :])  # [B, 1, C/2]
-        mean = total / counted.sum(axis=1).reshape(-1, 1, 1)  # [B, 1, C/2] / [B, 1, 1]
+        mean = total / count  # [B, 1, C/2]
         shared = ops.broadcast_to(mean, (x.shape[0], x.shape[1], mean.shape[2]))  # [B, n, C/2]
         x = ops.concat((x[..., : self.local], shared), axis=-1)  # [B, n, C]
         return self.output(self.hidden2(self.hidden1(x)))
@@ -86,47 +72,49 @@ class ForegroundSelector(nn.Cell):
         super().__init__()
         self.score_mlp = score_mlp
         self.alpha = Parameter(initializer(Uniform(ALPHA_RANGE), (levels - 1,)))
-        self.modulation = modulation
+        self.modulates = modulation != "none"
         coarse_to_fine = tuple(range(levels - 1, -1, -1))
         self.order = coarse_to_fine if modulation == "top_down" else coarse_to_fine[::-1]
         self.steps = tuple(self.order.index(level) for level in range(levels))
         self.multiply = ops.BatchMatMul()
         self.multiply_transposed = ops.BatchMatMul(transpose_b=True)
 
-    def construct(
-        self,
-        features: tuple[Tensor, ...],
-        validity: tuple[tuple[Tensor, Tensor], ...],
-        counted: tuple[Tensor, ...],
-    ) -> tuple[Tensor, ...]:
-        """Score every level.
+    def construct(self, features: Tensor, grid: Grid, shapes: Shapes, isolated: bool) -> Tensor:
+        """Score all tokens.
 
         Args:
-            features: [B, h*w, C] per level, projected memory.
-            validity: row and column validity per level that the resizing aligns to.
-            counted: [B, h*w] per level, tokens that a level's mean includes.
+            features: [B, N, C].
+            grid: of the batch.
+            shapes: (rows, columns) of each level.
+            isolated: whether padded tokens are left out of means and of the resizing.
 
         Returns:
-            [B, h*w, 1] raw foreground logits per level.
+            [B, N] raw foreground logits.
         """
-        return self.modulated(features, validity, counted)[0]
+        levels = self.modulated(features, grid, shapes, isolated)[0]
+        return ops.concat(levels, axis=1)[..., 0]
 
     def modulated(
-        self,
-        features: tuple[Tensor, ...],
-        validity: tuple[tuple[Tensor, Tensor], ...],
-        counted: tuple[Tensor, ...],
+        self, features: Tensor, grid: Grid, shapes: Shapes, isolated: bool
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor | None, ...]]:
-        """What ``construct`` returns, and what modulated each level: [B, h*w, 1], or None."""
+        """Scores, and what modulated the features: [B, h*w, 1] (or None) per level both."""
+        batch, starts = features.shape[0], level_starts(shapes)
+        if isolated:
+            matrices = resize_matrices(grid["extents"], shapes, self.order)
+        else:
+            matrices = full_matrices(batch, shapes, self.order)
         scores, factors = (), ()  # in the order of the scoring
         for step, level in enumerate(self.order):
             factor = None
-            if step > 0 and self.modulation != "none":
-                source = self.order[step - 1]
-                resized = self._resize(scores[step - 1], validity[source], validity[level])
+            if step > 0 and self.modulates:
+                source = shapes[self.order[step - 1]]
+                rows, columns = matrices[2 * step - 2], matrices[2 * step - 1]
+                resized = self._resize(scores[step - 1], source, rows, columns)
                 factor = 1.0 + resized * self.alpha[step - 1]
             factors += (factor,)
-            scores += (self.score_mlp(features[level], factor, counted[level]),)
+            start, end = starts[level], starts[level + 1]
+            counted, count = _counted(grid, level, start, end, isolated)
+            scores += (self.score_mlp(features[:, start:end], factor, counted, count),)
         by_level, factors_by_level = (), ()
         for step in self.steps:
             by_level += (scores[step],)
@@ -134,13 +122,21 @@ class ForegroundSelector(nn.Cell):
         return by_level, factors_by_level
 
     def _resize(
-        self, score: Tensor, source: tuple[Tensor, Tensor], target: tuple[Tensor, Tensor]
+        self, score: Tensor, source: tuple[int, int], rows: Tensor, columns: Tensor
     ) -> Tensor:
-        """[B, h*w, 1] logits of the source level on the target level's grid: [B, h'*w', 1]."""
-        batch, rows = source[0].shape
-        grid = score.reshape(batch, rows, source[1].shape[1])  # [B, h, w]
-        vertical = resize_matrix(source[0], target[0])  # [B, h', h]
-        horizontal = resize_matrix(source[1], target[1])  # [B, w', w]
-        rows_resized = self.multiply(vertical, grid)  # [B, h', w]
-        resized = self.multiply_transposed(rows_resized, horizontal)  # [B, h', w']
-        return resized.reshape(batch, -1, 1)  # [B, h'*w', 1]
+        """[B, h*w, 1] logits on another level's grid: [B, h'*w', 1]."""
+        grid = score.reshape(-1, *source)  # [B, h, w]
+        rows_resized = self.multiply(rows, grid)  # [B, h', w]
+        resized = self.multiply_transposed(rows_resized, columns)  # [B, h', w']
+        return resized.reshape(resized.shape[0], -1, 1)  # [B, h'*w', 1]
+
+
+def _counted(
+    grid: Grid, level: int, start: int, end: int, isolated: bool
+) -> tuple[Tensor, Tensor | float]:
+    """Tokens of a level that its mean includes [B, h*w], and how many these are."""
+    valid = grid["valid"][:, start:end]
+    if not isolated:
+        return ops.ones_like(valid), float(end - start)
+    extent = grid["extents"][:, level]  # [B, 2]
+    return valid, (extent[:, 0] * extent[:, 1]).reshape(-1, 1, 1)  # [B, 1, 1]

@@ -1,0 +1,1 @@
+"""Denoising queries: noised copies of the targets that the decoder must repair."""

@@ -1,0 +1,1 @@
+"""Encoder layers, and how tokens are carried through them."""

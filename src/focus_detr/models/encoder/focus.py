@@ -1,0 +1,116 @@
+"""Focus-DETR's encoder: each layer refines the best tokens only (algorithm 1)."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from mindspore import Tensor, nn
+
+from focus_detr.models.encoder.encoding import Encoded
+from focus_detr.models.encoder.layer import EncoderLayer, dual_attentions
+from focus_detr.models.geometry import Shapes
+from focus_detr.models.grid import Grid
+from focus_detr.models.selection.selection import Selection
+from focus_detr.models.tokens import OBJECTS, Choice, gather_tokens, places, scatter_tokens
+
+
+class Listed(TypedDict):
+    """What belongs to the tokens of the first layer's list, K of them."""
+
+    chosen: Tensor  # [B, K] int32
+    position: Tensor  # [B, K, C]
+    references: Tensor  # [B, K, L, 2]
+    scores: Tensor  # [B, K] of the selection
+
+
+class FocusEncoder(nn.Cell):
+    """Layers that refine fewer and fewer of the ranked tokens; the others stay as they are.
+
+    Args:
+        layers: of the encoder.
+        reads_memory: whether deformable attention reads refined tokens; otherwise the neck's.
+    """
+
+    def __init__(self, layers: list[EncoderLayer], *, reads_memory: bool = False) -> None:
+        super().__init__()
+        self.layers = nn.CellList(layers)
+        self.reads_memory = reads_memory
+
+    def choices(self, counts: tuple[int, ...]) -> list[Choice]:
+        """Those of the dual attentions."""
+        return [
+            Choice(OBJECTS.format(index + 1), dual, counts[index], dual.count(counts[index]))
+            for index, dual in dual_attentions(self.layers)
+        ]
+
+    def construct(
+        self,
+        tokens: Tensor,
+        selection: Selection,
+        counts: tuple[int, ...],
+        grid: Grid,
+        shapes: Shapes,
+    ) -> Encoded:
+        """As described at ``TokenEncoder``."""
+        memory, listed = tokens, self.listed(selection, grid)
+        for index, layer in enumerate(self.layers):
+            value_tokens = memory if self.reads_memory else tokens
+            limit = selection["limits"][:, index : index + 1]  # [B, 1]
+            refined = self.refine(
+                layer, memory, value_tokens, listed, counts[index], limit, grid["valid"], shapes
+            )
+            untouched = places(counts[index]) >= selection["written"][:, index : index + 1]
+            chosen = listed["chosen"][:, : counts[index]]  # [B, K]
+            memory = scatter_tokens(memory, chosen, refined, untouched)
+        return {"memory": memory}
+
+    def listed(self, selection: Selection, grid: Grid) -> Listed:
+        """Gathered once, as each layer's list is the beginning of the first one's."""
+        chosen, references = selection["ranked"], grid["references"]
+        batch, kept = chosen.shape
+        levels = references.shape[2]
+        flat_references = references.reshape(batch, -1, levels * 2)  # [B, N, 2L]
+        looks_at = gather_tokens(flat_references, chosen)  # [B, K, 2L]
+        return {
+            "chosen": chosen,
+            "position": gather_tokens(grid["position"], chosen),
+            "references": looks_at.reshape(batch, kept, levels, 2),
+            "scores": gather_tokens(selection["masked"][..., None], chosen)[..., 0],
+        }
+
+    def refine(
+        self,
+        layer: EncoderLayer,
+        memory: Tensor,
+        value_tokens: Tensor,
+        listed: Listed,
+        count: int,
+        limit: Tensor,
+        valid: Tensor,
+        shapes: Shapes,
+    ) -> Tensor:
+        """One layer on the first tokens of the list.
+
+        Args:
+            layer: of the encoder.
+            memory: [B, N, C].
+            value_tokens: [B, N, C] tokens that deformable attention reads.
+            listed: the list.
+            count: how many of the list the layer takes, K of the result.
+            limit: [B, 1] int32, how many of these take part in the dual attention.
+            valid: [B, N] float32.
+            shapes: (rows, columns) of each level.
+
+        Returns:
+            [B, K, C].
+        """
+        return layer(
+            gather_tokens(memory, listed["chosen"][:, :count]),  # [B, K, C]
+            listed["position"][:, :count],
+            listed["references"][:, :count],
+            listed["scores"][:, :count],
+            places(count) < limit,  # [B, K]
+            value_tokens,
+            valid,
+            shapes,
+        )

@@ -1,0 +1,59 @@
+"""Mixed query selection (DINO): boxes from the proposals, contents learned for each place."""
+
+from __future__ import annotations
+
+from mindspore import Parameter, Tensor, nn, ops
+from mindspore.common.initializer import XavierUniform, initializer
+
+from focus_detr.models.box_math import box_sigmoid
+from focus_detr.models.grid import Grid
+from focus_detr.models.queries.proposals import Proposals
+from focus_detr.models.queries.queries import Queries
+from focus_detr.models.tokens import Choice, gather_tokens
+
+
+class MixedQueries(nn.Cell):
+    """The best proposals' boxes with learned contents, or with the tokens' own.
+
+    Args:
+        proposals: of the memory.
+        width: C.
+        learned: contents belong to the place in the ranking; otherwise they are the chosen
+            tokens of the projected memory, without gradient.
+    """
+
+    proposes = True
+
+    def __init__(self, proposals: Proposals, width: int, *, learned: bool = True) -> None:
+        super().__init__()
+        self.proposals = proposals
+        self.learned = learned
+        if learned:
+            self.query_embed = Parameter(initializer(XavierUniform(), (proposals.queries, width)))
+
+    def count(self, tokens: int) -> int:
+        """Number Q of queries, for N tokens."""
+        return self.proposals.count(tokens)
+
+    def choices(self, tokens: int) -> list[Choice]:
+        """The ranking of the proposals."""
+        return self.proposals.choices(tokens)
+
+    def construct(self, memory: Tensor, grid: Grid, isolated: bool) -> Queries:
+        """As described at ``QuerySource``; the encoder's loss is on the chosen tokens."""
+        proposed = self.proposals(memory, grid, isolated)
+        chosen = proposed["chosen"]
+        selected = gather_tokens(proposed["projected"], chosen)  # [B, Q, C]
+        boxes = box_sigmoid(gather_tokens(proposed["box_logits"], chosen))  # [B, Q, 4]
+        if self.learned:
+            content = self.query_embed[: chosen.shape[1]]
+            content = ops.broadcast_to(content[None], selected.shape)  # [B, Q, C]
+        else:
+            content = ops.stop_gradient(selected)
+        return {
+            "content": content,
+            "references": ops.stop_gradient(boxes),
+            "real": proposed["real"],
+            "logits": self.proposals.class_head(selected),
+            "boxes": boxes,
+        }
