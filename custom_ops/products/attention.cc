@@ -116,3 +116,58 @@ int products_attention_grad(const products_heads *heads, const float *query_key,
     }
   });
 }
+
+namespace {
+
+// source + position, in the calling thread's work space
+const float *Placed(int64_t rows, int64_t channels, const float *source, const float *position) {
+  const auto bytes = static_cast<uint64_t>(rows) * channels * sizeof(float);
+  float *sum = static_cast<float *>(Scratch(kPlacedSource, bytes));
+  ForBlocks(rows, channels, [&](int64_t first, int64_t count, int64_t) {
+    const int64_t begin = first * channels, end = begin + count * channels;
+    for (int64_t i = begin; i < end; ++i) sum[i] = source[i] + position[i];
+  });
+  return sum;
+}
+
+void AddTo(int64_t rows, int64_t channels, const float *term, float *target) {
+  ForBlocks(rows, channels, [&](int64_t first, int64_t count, int64_t) {
+    const int64_t begin = first * channels, end = begin + count * channels;
+    for (int64_t i = begin; i < end; ++i) target[i] += term[i];
+  });
+}
+
+}  // namespace
+
+int products_attention_inputs(int64_t rows, int64_t channels, int precision, const float *source,
+                              const float *position, const float *weights, const float *bias,
+                              float *query_key, float *value) {
+  return Guard([&] {
+    const float *placed = Placed(rows, channels, source, position);
+    const int64_t both = 2 * channels;
+    Require(products_dense(rows, channels, both, PRODUCTS_NONE, precision, placed, weights, bias,
+                           nullptr, nullptr, query_key));
+    Require(products_dense(rows, channels, channels, PRODUCTS_NONE, precision, source,
+                           weights + both * channels, bias + both, nullptr, nullptr, value));
+  });
+}
+
+int products_attention_inputs_grad(int64_t rows, int64_t channels, const float *source,
+                                   const float *position, const float *weights,
+                                   const float *grad_query_key, const float *grad_value,
+                                   float *grad_source, float *grad_position, float *grad_weights,
+                                   float *grad_bias) {
+  return Guard([&] {
+    const float *placed = Placed(rows, channels, source, position);
+    const int64_t both = 2 * channels, rest = both * channels;
+    Require(products_dense_grad_source(rows, channels, both, grad_query_key, weights,
+                                       grad_position));
+    Require(products_dense_grad_source(rows, channels, channels, grad_value, weights + rest,
+                                       grad_source));
+    AddTo(rows, channels, grad_position, grad_source);
+    Require(products_dense_grad_weights(rows, channels, both, grad_query_key, placed, grad_weights,
+                                        grad_bias));
+    Require(products_dense_grad_weights(rows, channels, channels, grad_value, source,
+                                        grad_weights + rest, grad_bias + both));
+  });
+}

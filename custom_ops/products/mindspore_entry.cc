@@ -170,6 +170,8 @@ Shape ShapeOf(int index, int *ranks, int64_t **shapes) {
   return {shapes[index], shapes[index] + ranks[index]};
 }
 
+int64_t Doubled(int64_t size) { return size < 0 ? size : 2 * size; }
+
 Shape RowsOf(int index, int64_t outputs, int *ranks, int64_t **shapes) {
   Shape shape = ShapeOf(index, ranks, shapes);
   if (shape == Shape{kUnknownRank}) return shape;
@@ -400,6 +402,71 @@ KERNEL(AttentionGrad) {
   return products_attention_grad(&heads, call[0], call[1], call[2], call[3], call[4], call[5]);
 }
 OUTPUTS(AttentionGrad, 2, {ShapeOf(0, ranks, shapes), ShapeOf(1, ranks, shapes)})
+
+// source [B,N,C], position [B,N,C], weights [3C,C], bias [3C] -> [B,N,2C], [B,N,C]
+KERNEL(AttentionInputs) {
+  const Call call = CALL;
+  if (const int status = call.Read(6)) return status;
+  const int64_t channels = call.last(0);
+  if (call.elements(1) != call.elements(0) || call.elements(2) != 3 * channels * channels ||
+      call.elements(3) != 3 * channels) {
+    return PRODUCTS_WRONG_SIZE;
+  }
+  return products_attention_inputs(call.rows(0), channels, call.precision(), call[0], call[1],
+                                   call[2], call[3], call[4], call[5]);
+}
+OUTPUTS(AttentionInputs, 2,
+        {RowsOf(0, Doubled(shapes[0][ranks[0] - 1]), ranks, shapes), ShapeOf(0, ranks, shapes)})
+
+// source, position, weights, grad_query_key, grad_value -> gradients of the four inputs
+KERNEL(AttentionInputsGrad) {
+  const Call call = CALL;
+  if (const int status = call.Read(9)) return status;
+  if (call.elements(3) != 2 * call.elements(0) || call.elements(4) != call.elements(0)) {
+    return PRODUCTS_WRONG_SIZE;
+  }
+  return products_attention_inputs_grad(call.rows(0), call.last(0), call[0], call[1], call[2],
+                                        call[3], call[4], call[5], call[6], call[7], call[8]);
+}
+OUTPUTS(AttentionInputsGrad, 4,
+        {ShapeOf(0, ranks, shapes), ShapeOf(1, ranks, shapes), ShapeOf(2, ranks, shapes),
+         {shapes[2][0]}})
+
+// any shape -> that shape
+KERNEL(BoxSigmoid) {
+  const Call call = CALL;
+  if (const int status = call.Read(2)) return status;
+  return products_box_sigmoid(call.elements(0), call[0], call[1]);
+}
+ONE_OUTPUT(BoxSigmoid, ShapeOf(0, ranks, shapes))
+
+// grad and target, alike -> alike
+KERNEL(BoxSigmoidGrad) {
+  const Call call = CALL;
+  if (const int status = call.Read(3)) return status;
+  if (call.elements(0) != call.elements(1)) return PRODUCTS_WRONG_SIZE;
+  return products_box_sigmoid_grad(call.elements(0), call[0], call[1], call[2]);
+}
+ONE_OUTPUT(BoxSigmoidGrad, ShapeOf(0, ranks, shapes))
+
+// any shape -> that shape
+KERNEL(InverseSigmoid) {
+  const Call call = CALL;
+  if (const int status = call.Read(2)) return status;
+  return products_inverse_sigmoid(call.elements(0), call.settings.Real("epsilon"), call[0],
+                                  call[1]);
+}
+ONE_OUTPUT(InverseSigmoid, ShapeOf(0, ranks, shapes))
+
+// grad and source, alike -> alike
+KERNEL(InverseSigmoidGrad) {
+  const Call call = CALL;
+  if (const int status = call.Read(3)) return status;
+  if (call.elements(0) != call.elements(1)) return PRODUCTS_WRONG_SIZE;
+  return products_inverse_sigmoid_grad(call.elements(0), call.settings.Real("epsilon"), call[0],
+                                       call[1], call[2]);
+}
+ONE_OUTPUT(InverseSigmoidGrad, ShapeOf(0, ranks, shapes))
 
 int products_interface(void) { return PRODUCTS_INTERFACE; }
 

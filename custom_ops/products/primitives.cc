@@ -57,6 +57,10 @@ int TypeOf(int precision) {
   return precision == PRODUCTS_BFLOAT16 ? onednn::kBfloat16 : onednn::kFloat32;
 }
 
+void Require(int status) {
+  if (status != PRODUCTS_OK) throw Failure{status};
+}
+
 Layout::Layout(const Sizes &sizes, const Sizes &strides, int type) {
   onednn::Descriptor *made = nullptr;
   const int axes = static_cast<int>(sizes.size());

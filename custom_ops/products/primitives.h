@@ -21,6 +21,7 @@ struct Failure {
 };
 
 void Check(int status);  // of a function of oneDNN
+void Require(int status);  // of one of ours
 
 // Shape and strides of a memory; no strides: the format is oneDNN's choice.
 class Layout {
@@ -94,6 +95,7 @@ enum Slot {
   kProbabilities,
   kProbabilityGradients,
   kPartialSums,
+  kPlacedSource,
   kOfPrimitive,
   kSlots
 };

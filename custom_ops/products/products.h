@@ -21,7 +21,7 @@ extern "C" {
 #define PRODUCTS_API __attribute__((visibility("default")))
 
 /* Changes whenever a function below or an entry point for MindSpore changes its meaning. */
-#define PRODUCTS_INTERFACE 2
+#define PRODUCTS_INTERFACE 3
 
 enum products_activation {
   PRODUCTS_NONE = 0,
@@ -170,6 +170,35 @@ PRODUCTS_API int products_attention(const products_heads *heads, const float *qu
 PRODUCTS_API int products_attention_grad(const products_heads *heads, const float *query_key,
                                          const float *value, const float *bias, const float *grad,
                                          float *grad_query_key, float *grad_value);
+
+/* What attention among one set of rows starts from: query_key [R,2C] = (source + position) *
+ * weights[:2C]^T + bias[:2C], value [R,C] = source * weights[2C:]^T + bias[2C:]; weights [3C,C]. */
+PRODUCTS_API int products_attention_inputs(int64_t rows, int64_t channels, int precision,
+                                           const float *source, const float *position,
+                                           const float *weights, const float *bias,
+                                           float *query_key, float *value);
+
+PRODUCTS_API int products_attention_inputs_grad(int64_t rows, int64_t channels,
+                                                const float *source, const float *position,
+                                                const float *weights, const float *grad_query_key,
+                                                const float *grad_value, float *grad_source,
+                                                float *grad_position, float *grad_weights,
+                                                float *grad_bias);
+
+/* Of boxes, exact to the rounding of a float: target = 1 / (1 + e^-source), and its derivative
+ * times grad, from the target. */
+PRODUCTS_API int products_box_sigmoid(int64_t count, const float *source, float *target);
+
+PRODUCTS_API int products_box_sigmoid_grad(int64_t count, const float *grad, const float *target,
+                                           float *grad_source);
+
+/* target = log(x / (1 - x)) of x = source within 0..1, both sides of the fraction at least epsilon;
+ * and its derivative times grad, from the source. */
+PRODUCTS_API int products_inverse_sigmoid(int64_t count, float epsilon, const float *source,
+                                          float *target);
+
+PRODUCTS_API int products_inverse_sigmoid_grad(int64_t count, float epsilon, const float *grad,
+                                               const float *source, float *grad_source);
 
 #ifdef __cplusplus
 }

@@ -7,7 +7,10 @@ go through exact forms; everything larger uses the quick ones.
 
 from __future__ import annotations
 
-from mindspore import Tensor, ops
+from mindspore import Tensor, nn, ops
+
+from focus_detr.ops import boxes_custom
+from focus_detr.ops.products_choice import native_products
 
 EPSILON = 1e-3
 LOWEST_LOGIT = -60.0  # keeps the exponential and its square within float32
@@ -33,3 +36,34 @@ def inverse_sigmoid(x: Tensor, epsilon: float = EPSILON) -> Tensor:
     """Logit of x clamped to 0..1, both sides of the fraction at least epsilon: any shape."""
     x = ops.clamp(x, 0.0, 1.0)
     return box_log(ops.clamp(x, epsilon, 1.0) / ops.clamp(1.0 - x, epsilon, 1.0))
+
+
+class BoxSigmoid(nn.Cell):
+    """``box_sigmoid`` as one operator where native products compute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        library = native_products()
+        self.native = library is not None
+        if library is not None:
+            self.sigmoid = boxes_custom.box_sigmoid(library)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Any shape."""
+        return self.sigmoid(x) if self.native else box_sigmoid(x)
+
+
+class InverseSigmoid(nn.Cell):
+    """``inverse_sigmoid`` as one operator where native products compute."""
+
+    def __init__(self, epsilon: float = EPSILON) -> None:
+        super().__init__()
+        self.epsilon = epsilon
+        library = native_products()
+        self.native = library is not None
+        if library is not None:
+            self.logit = boxes_custom.inverse_sigmoid(library, epsilon)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Any shape."""
+        return self.logit(x) if self.native else inverse_sigmoid(x, self.epsilon)

@@ -138,13 +138,13 @@ class Decoder(nn.Cell):
             isolated: whether boxes are embedded in units of the image, so that padding makes no
                 difference; the reference has units of the padded map.
         """
-        of_points = grid["ratios"][:, None]  # [B, 1, L, 2]
+        of_points = ops.expand_dims(grid["ratios"], 1)  # [B, 1, L, 2]
         of_boxes = ops.concat((of_points, of_points), axis=-1)  # [B, 1, L, 4]
         query, references = queries["content"], queries["references"]
         logits, boxes, states, starts, start = (), (), (), (), references
         for index, layer in enumerate(self.layers):
             scale = of_points if references.shape[-1] == 2 else of_boxes
-            scaled = references[:, :, None, :] * scale  # [B, Q, L, 2 or 4]
+            scaled = ops.expand_dims(references, 2) * scale  # [B, Q, L, 2 or 4]
             place = references if isolated else scaled[:, :, 0]
             position = self.position(index, query, place, queries)
             query = layer(query, position, bias, memory, grid["valid"], shapes, scaled)

@@ -6,7 +6,7 @@ import mindspore as ms
 from mindspore import Tensor, ops
 
 from focus_detr.graph_cache.kept_graphs import KeptGraphs
-from focus_detr.models.box_math import box_sigmoid
+from focus_detr.models.box_math import BoxSigmoid
 from focus_detr.models.detr import DETR
 from focus_detr.models.tokens import UNRANKED, TopScores
 
@@ -21,6 +21,7 @@ class Detector(KeptGraphs):
         self.model = model
         self.max_detections = max_detections
         self.top = TopScores()
+        self.sigmoid = BoxSigmoid()
 
     def construct(self, images: Tensor, image_sizes: Tensor) -> tuple[Tensor, ...]:
         """Detect.
@@ -57,7 +58,7 @@ class Detector(KeptGraphs):
         # ranked by logits: the CPU's approximate sigmoid would turn near ties round
         best, pairs = self.top(ranked.reshape(batch, queries * classes), count)  # [B, R]
         is_detection = best > 0.5 * UNRANKED
-        scores = ops.select(is_detection, box_sigmoid(best), ops.full_like(best, NOT_A_DETECTION))
+        scores = ops.select(is_detection, self.sigmoid(best), ops.full_like(best, NOT_A_DETECTION))
         query = pairs // classes  # [B, R]
         index = ops.broadcast_to(query[..., None], (batch, count, 4)).astype(ms.int64)
         picked = ops.gather_d(boxes, 1, index)  # [B, R, 4]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mindspore import Tensor, nn, ops
 
-from focus_detr.models.box_math import box_sigmoid, inverse_sigmoid
+from focus_detr.models.box_math import BoxSigmoid, InverseSigmoid
 from focus_detr.models.layers import MLP
 from focus_detr.ops.products import Linear
 
@@ -37,7 +37,7 @@ class Heads(nn.Cell):
         self.class_heads = nn.CellList([Linear(width, num_classes) for _ in range(count)])
         self.box_heads = nn.CellList([MLP(width, width, 4, 3) for _ in range(count)])
         self.place = (0,) * decoder_layers if shared else tuple(range(decoder_layers))
-        self.epsilon = epsilon
+        self.sigmoid, self.inverse_sigmoid = BoxSigmoid(), InverseSigmoid(epsilon)
 
     def classify(self, layer: int, states: Tensor) -> Tensor:
         """Logits of a decoder layer's states: [B, Q, C] -> [B, Q, classes]."""
@@ -56,10 +56,10 @@ class Heads(nn.Cell):
             [B, Q, 4] cx cy w h in 0..1.
         """
         shift = self.box_heads[self.place[layer]](states)  # [B, Q, 4]
-        start = inverse_sigmoid(references, self.epsilon)
+        start = self.inverse_sigmoid(references)
         if references.shape[-1] == 2:
             start = ops.concat((start, ops.zeros_like(start)), axis=-1)  # [B, Q, 4]
-        return box_sigmoid(shift + start)
+        return self.sigmoid(shift + start)
 
     def encoder_class_head(self) -> nn.Cell:
         """The class head of the encoder."""

@@ -10,7 +10,7 @@ from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import initializer
 
 from focus_detr.models.layer_norm import EPSILON
-from focus_detr.ops import products_custom
+from focus_detr.ops import attention_custom, products_custom
 from focus_detr.ops.products import Dense, Linear, ProductCell
 from focus_detr.ops.products_choice import native_products
 
@@ -62,12 +62,12 @@ class MultiHeadAttention(ProductCell):
         library = native_products()
         self.native = library is not None
         if library is not None:
-            self.dense = products_custom.dense(library, "none")
-            self.attention = products_custom.attention(library, heads)
+            self.attention_inputs = attention_custom.attention_inputs(library)
+            self.attention = attention_custom.attention(library, heads)
 
     def native_forms(self) -> tuple[ops.Custom, ...]:
-        """The projection."""
-        return (self.dense,) if self.native else ()
+        """The projections."""
+        return (self.attention_inputs,) if self.native else ()
 
     def _split(self, x: Tensor) -> Tensor:
         """[B, N, C] -> [B, M, N, C/M]."""
@@ -92,9 +92,9 @@ class MultiHeadAttention(ProductCell):
         return self.out_proj(attended, x)  # [B, N, C]
 
     def _native(self, x: Tensor, position: Tensor, bias: Tensor) -> Tensor:
-        split, weight, bias_in = 2 * self.width, self.in_proj_weight, self.in_proj_bias
-        query_key = self.dense(x + position, weight[:split], bias_in[:split])  # [B, N, 2C]
-        value = self.dense(x, weight[split:], bias_in[split:])  # [B, N, C]
+        query_key, value = self.attention_inputs(
+            x, position, self.in_proj_weight, self.in_proj_bias
+        )  # [B, N, 2C], [B, N, C]
         columns = bias.shape[:3] + (x.shape[1],)  # noqa: RUF005 (no star in graphs)
         return self.attention(query_key, value, ops.broadcast_to(bias, columns))
 

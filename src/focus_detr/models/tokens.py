@@ -58,9 +58,9 @@ def scatter_tokens(tokens: Tensor, indices: Tensor, updates: Tensor, keep_old: T
     """
     batch, count, channels = tokens.shape
     old = gather_tokens(tokens, indices)  # [B, K, C]
-    rows = ops.select(ops.broadcast_to(keep_old[..., None], updates.shape), old, updates)
+    rows = ops.select(ops.broadcast_to(ops.expand_dims(keep_old, -1), updates.shape), old, updates)
     flat = tokens.reshape(batch * count, channels)  # [B*N, C]
-    at = _flat_indices(indices, count)[:, None]  # [B*K, 1]
+    at = ops.expand_dims(_flat_indices(indices, count), 1)  # [B*K, 1]
     written = ops.tensor_scatter_update(flat, at, rows.reshape(-1, channels))  # [B*N, C]
     return written.reshape(batch, count, channels)  # [B, N, C]
 

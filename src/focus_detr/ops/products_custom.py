@@ -360,25 +360,3 @@ def max_pool(library: Path, kernel: int, stride: int, padding: int) -> ops.Custo
     return build_primitive(
         library, "MaxPoolForward", ("source",), ("target",), bprop=bprop, window=window
     )
-
-
-def attention(library: Path, heads: int) -> ops.Custom:
-    """query_key [B, N, 2C], value [B, N, C], bias [B or 1, 1, N or 1, N] -> [B, N, C].
-
-    The bias is added to the logits of every head and has no gradient.
-    """
-    inputs = ("query_key", "value", "bias")
-    outputs = ("grad_query_key", "grad_value")
-    backward = build_primitive(library, "AttentionGrad", (*inputs, "grad"), outputs, heads=heads)
-    zeros = ops.ZerosLike()
-
-    def bprop(
-        query_key: Tensor, value: Tensor, bias: Tensor, target: Tensor, grad: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Gradients of the three inputs, zero for the bias."""
-        grad_query_key, grad_value = backward(query_key, value, bias, grad)
-        return grad_query_key, grad_value, zeros(bias)
-
-    return build_primitive(
-        library, "AttentionForward", inputs, ("target",), bprop=bprop, heads=heads
-    )

@@ -85,7 +85,8 @@ class DualAttention(nn.Cell):
     def attend(self, tokens: Tensor, position: Tensor, is_object: Tensor) -> Tensor:
         """Self-attention plus residual, before the norm: [B, O, C] twice -> [B, O, C]."""
         hidden = (1.0 - is_object.astype(ms.float32)) * BLOCKED  # [B, O]
-        return self.attention(tokens, position, hidden[:, None, None, :])
+        hidden = hidden.reshape(hidden.shape[0], 1, 1, -1)  # [B, 1, 1, O]
+        return self.attention(tokens, position, hidden)
 
     def construct(
         self, query: Tensor, position: Tensor, foreground: Tensor, takes_part: Tensor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 
 from focus_detr.models.encoder.encoding import Encoded
 from focus_detr.models.encoder.layer import EncoderLayer, dual_attentions
@@ -53,13 +53,21 @@ class FocusEncoder(nn.Cell):
     ) -> Encoded:
         """As described at ``TokenEncoder``."""
         memory, listed = tokens, self.listed(selection, grid)
+        limits = ops.split(selection["limits"], 1, axis=1)  # [B, 1] per layer
+        written = ops.split(selection["written"], 1, axis=1)  # likewise
         for index, layer in enumerate(self.layers):
             value_tokens = memory if self.reads_memory else tokens
-            limit = selection["limits"][:, index : index + 1]  # [B, 1]
             refined = self.refine(
-                layer, memory, value_tokens, listed, counts[index], limit, grid["valid"], shapes
+                layer,
+                memory,
+                value_tokens,
+                listed,
+                counts[index],
+                limits[index],
+                grid["valid"],
+                shapes,
             )
-            untouched = places(counts[index]) >= selection["written"][:, index : index + 1]
+            untouched = places(counts[index]) >= written[index]  # [B, K]
             chosen = listed["chosen"][:, : counts[index]]  # [B, K]
             memory = scatter_tokens(memory, chosen, refined, untouched)
         return {"memory": memory}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import XavierUniform, initializer
 
-from focus_detr.models.box_math import box_sigmoid
+from focus_detr.models.box_math import BoxSigmoid
 from focus_detr.models.grid import Grid
 from focus_detr.models.queries.proposals import Proposals
 from focus_detr.models.queries.queries import Queries
@@ -27,6 +27,7 @@ class MixedQueries(nn.Cell):
     def __init__(self, proposals: Proposals, width: int, *, learned: bool = True) -> None:
         super().__init__()
         self.proposals = proposals
+        self.sigmoid = BoxSigmoid()
         self.learned = learned
         if learned:
             self.query_embed = Parameter(initializer(XavierUniform(), (proposals.queries, width)))
@@ -44,7 +45,7 @@ class MixedQueries(nn.Cell):
         proposed = self.proposals(memory, grid, isolated)
         chosen = proposed["chosen"]
         selected = gather_tokens(proposed["projected"], chosen)  # [B, Q, C]
-        boxes = box_sigmoid(gather_tokens(proposed["box_logits"], chosen))  # [B, Q, 4]
+        boxes = self.sigmoid(gather_tokens(proposed["box_logits"], chosen))  # [B, Q, 4]
         if self.learned:
             content = self.query_embed[: chosen.shape[1]]
             content = ops.broadcast_to(content[None], selected.shape)  # [B, Q, C]
