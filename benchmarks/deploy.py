@@ -28,6 +28,7 @@ from statistics import median
 from typing import Literal
 
 import numpy as np
+from checked_command import command
 from model_arguments import check_least
 
 from focus_detr.comparing.pictures import draw_picture
@@ -47,7 +48,7 @@ from focus_detr.exporting.session import Exporter
 from focus_detr.files import write_json
 from focus_detr.inference.loading import load_detector
 from focus_detr.inference.predictor import preparation
-from focus_detr.runtime import command, prepare_runtime
+from focus_detr.runtime import prepare_runtime
 from focus_detr.user_paths import path_text, user_path
 
 CHECKPOINT = "checkpoint"

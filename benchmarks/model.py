@@ -19,6 +19,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from checked_command import command
 from model_arguments import SMALLEST_SIDE, add_common, check_least
 from model_forward import WHOLE
 from model_measure import COCO_CLASSES, Timing, measure, measure_training, save, variants
@@ -40,7 +41,7 @@ from focus_detr.config.schema import Config
 from focus_detr.models.factory import build_model
 from focus_detr.models.flops import MultiplyAdds, count_multiply_adds
 from focus_detr.models.parameter_counts import ParameterCounts, count_parameters
-from focus_detr.runtime import command, prepare_runtime
+from focus_detr.runtime import prepare_runtime
 from focus_detr.wording import counted
 
 COUNTED_SIZE = (800, 1066)

@@ -17,6 +17,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from checked_command import command
 from model_arguments import SMALLEST_SIDE, add_common, check_least
 from model_forward import WHOLE
 from model_measure import COCO_CLASSES, Timing, measure, measure_training, save
@@ -30,7 +31,7 @@ from focus_detr.config.schema import Config
 from focus_detr.errors import FocusDetrError
 from focus_detr.models.factory import build_deformable_attention
 from focus_detr.ops.msda_choice import BUILTIN, CHOICE_VARIABLE, COMPOSITION, CUSTOM
-from focus_detr.runtime import command, prepare_runtime
+from focus_detr.runtime import prepare_runtime
 from focus_detr.wording import counted
 
 FORWARD, TRAINING = "forward", "training"

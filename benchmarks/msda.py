@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from statistics import median
 
+from checked_command import command
 from model_report import table
 from msda_worker import CASES, FORWARD, IMPLEMENTATIONS, LIMIT, PASSES, Worker
 
@@ -26,7 +27,7 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.files import write_json
 from focus_detr.ops.msda_library import find_library
 from focus_detr.ops.native_library import LibraryError
-from focus_detr.runtime import command, prepare_runtime
+from focus_detr.runtime import prepare_runtime
 from focus_detr.user_paths import path_text
 from focus_detr.wording import counted
 

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from checked_command import command
 from model_arguments import SMALLEST_SIDE, check_least
 from model_measure import COCO_CLASSES, Timing, measure, save
 from model_report import table
@@ -26,7 +27,7 @@ from focus_detr.command_line import parse_intermixed
 from focus_detr.config.loading import load_config, to_dict
 from focus_detr.config.schema import Config
 from focus_detr.errors import FocusDetrError
-from focus_detr.runtime import command, prepare_runtime
+from focus_detr.runtime import prepare_runtime
 from focus_detr.user_paths import path_text
 
 _CONFIGS = Path(__file__).resolve().parents[1] / "config"

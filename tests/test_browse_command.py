@@ -61,5 +61,14 @@ def test_a_set_without_boxes_is_shown_with_a_warning(
     assert "has 4 images and no usable box" in caplog.text
 
 
+def test_fewer_pictures_than_a_batch_are_shown_with_a_warning(
+    script: ModuleType, settings: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    words = [*settings, "--count", "4", "train.batch_size=9"]
+    assert not script.main(words)
+    assert len(list(Path(settings[-1]).iterdir())) == 4
+    assert "has 4 images, too few for a batch of 9" in caplog.text
+
+
 def test_bad_numbers_are_refused(script: ModuleType, settings: list[str]) -> None:
     assert script.main([*settings, "--count", "0"]) == 2

@@ -74,18 +74,28 @@ def test_a_file_never_gets_the_number_of_a_closed_stream(tmp_path: Path) -> None
     assert (tmp_path / "file").read_text() == "kept"
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
-def test_every_name_can_be_told_in_any_encoding(encoding: str) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "surroundings"),
+    [
+        *((name, {"PYTHONIOENCODING": name}) for name in ("ascii", "latin-1", "cp1252", "utf-8")),
+        ("ascii", {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}),
+        ("utf-8", {"LC_ALL": "C.UTF-8"}),
+    ],
+)
+def test_every_name_can_be_told_in_any_encoding(
+    encoding: str, surroundings: dict[str, str]
+) -> None:
     code = (
-        "from focus_detr.runtime import command\ncommand(lambda argv: print('caf\\xe9 \\u732b'))()"
+        "from focus_detr.runtime import command\n"
+        "command(lambda argv: print('caf\\xe9 \\u732b \\ud800'))()"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONIOENCODING": encoding},
+        env={**os.environ, **surroundings},
         capture_output=True,
         check=True,
     )
-    assert done.stdout == "caf\xe9 \u732b\n".encode(encoding, "backslashreplace")
+    assert done.stdout == "caf\xe9 \u732b \ud800\n".encode(encoding, "backslashreplace")
 
 
 def test_a_full_disk_behind_the_output_is_a_sentence() -> None:

@@ -14,6 +14,7 @@ from focus_detr.working_folder import check_working_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 DELETED = "the working folder was deleted; change to another one and try again"
+BENCHMARKS = ("deploy", "model", "model_msda", "msda", "train_step")  # that load MindSpore first
 PYTHON = (
     "import focus_detr\n"
     "try:\n    focus_detr.load\n"
@@ -39,9 +40,10 @@ def deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ([ROOT / "predict.py", "--checkpoint", "x.safetensors", "photo.jpg"], 2),
         ([ROOT / "scripts" / "convert_weights.py", "a.pth", "a.safetensors"], 2),
         ([ROOT / "scripts" / "pack_mindrecord.py", "--config", "smoke", "--out", "x"], 2),
+        *(([ROOT / "benchmarks" / f"{name}.py"], 2) for name in BENCHMARKS),
         (["-c", PYTHON], 1),
     ],
-    ids=["doctor", "train", "predict", "convert", "pack", "python"],
+    ids=["doctor", "train", "predict", "convert", "pack", *BENCHMARKS, "python"],
 )
 def test_a_deleted_folder_is_one_sentence(words: list[str | Path], status: int) -> None:
     done = subprocess.run(

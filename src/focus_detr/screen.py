@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import Any, TextIO
 
+_REFUSE = ("strict", "surrogateescape")  # the latter in the locales C and POSIX
 # a pipe without a reader, as Ctrl-C ends `tee` too; a terminal that was closed
 _NOBODY_READS = (errno.EPIPE, errno.EIO)
 
@@ -47,7 +48,7 @@ def prepare_screen() -> None:
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+        if isinstance(stream, TextIOWrapper) and stream.errors in _REFUSE:
             stream.reconfigure(errors="backslashreplace")
 
 

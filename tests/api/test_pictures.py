@@ -37,6 +37,22 @@ def test_an_image_of_pillow_is_turned_as_its_camera_noted() -> None:
     np.testing.assert_array_equal(PictureSource.of(image).read(), np.rot90(RED_LEFT, -1))
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK", "I;16"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_tiff_file_that_pillow_opened(tmp_path: Path, mode: str, orientation: int) -> None:
+    stored = Image.fromarray(RED_LEFT).convert(mode.replace("I;16", "L"))
+    if mode == "I;16":
+        stored = Image.fromarray(np.asarray(stored).astype(np.uint16) << 8)
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    path = tmp_path / "a.tif"
+    stored.save(path, exif=exif)
+    with Image.open(path) as image:
+        found = PictureSource.of(image).read()
+        assert image.filename == str(path)
+    np.testing.assert_allclose(found, PictureSource.of(path).read(), atol=2)
+
+
 @pytest.mark.parametrize(
     ("image", "colour"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,23 @@ def test_a_bad_override_is_named(override: str, words: list[str]) -> None:
         load_config(None, [override])
     assert [word for word in words if word not in str(caught.value)] == []
     assert override in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        (
+            os.fsdecode(b"train.output_dir=runs/\xff"),
+            "override 'train.output_dir': b'runs/\\xff' is not UTF-8 text",
+        ),
+        ("train.output_dir=\ud800", "override 'train.output_dir': '\\ud800' is not UTF-8 text"),
+        (os.fsdecode(b"\xff.b=1"), "override '\\udcff.b': b'1' is not UTF-8 text"),
+    ],
+)
+def test_bytes_that_are_no_text_are_shown(override: str, sentence: str) -> None:
+    with pytest.raises(FocusDetrError) as caught:
+        load_config(None, [override])
+    assert str(caught.value) == sentence
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,17 @@ def test_a_written_box_counts() -> None:
     assert annotation_box({"bbox": [0, 0, 0, 0]}, "here") == (0, 0, 0, 0)
 
 
+@pytest.mark.parametrize("mode", [None, 1, "1", "XYWH_ABS", "BoxMode.XYWH_ABS"])
+def test_the_usual_mode_may_be_named(mode: Any) -> None:
+    assert annotation_box({"bbox": [1, 2, 3, 4], "bbox_mode": mode}, "here") == (1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("mode", [0, 2, 3, 4, "XYXY_ABS", "BoxMode.XYXY_ABS", True])
+def test_another_mode_of_detectron2_is_refused(mode: Any) -> None:
+    with pytest.raises(FocusDetrError, match=r"here: 'bbox_mode' is .*must be x, y, width, height"):
+        annotation_box({"bbox": [1, 2, 3, 4], "bbox_mode": mode}, "here")
+
+
 @pytest.mark.parametrize(
     ("entry", "message"),
     [

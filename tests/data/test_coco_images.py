@@ -14,7 +14,12 @@ from focus_detr.data.dataset import DetectionDataset
 from focus_detr.data.formats import read_annotations
 from focus_detr.errors import FocusDetrError
 
-MISSING: list[dict[str, Any]] = [{}, {"height": None, "width": None}, {"height": 0, "width": 30}]
+MISSING: list[dict[str, Any]] = [
+    {},
+    {"height": None, "width": None},
+    {"height": 0, "width": 30},
+    {"height": float("nan"), "width": float("nan")},  # as pandas writes null
+]
 
 
 def without_size(path: Path, size: dict[str, Any]) -> Path:
@@ -32,6 +37,28 @@ def test_the_size_of_the_picture_is_taken(make_coco: MakeCoco, size: dict[str, A
     (record,) = DetectionDataset.from_files(path, path.parent).records
     assert (record.height, record.width) == (20, 30)
     assert record.boxes.tolist() == [[25, 15, 30, 20]]
+
+
+def test_a_size_may_be_a_text(make_coco: MakeCoco) -> None:
+    path = without_size(make_coco([(20, 30)]), {"height": "20", "width": "30.0"})
+    (image,) = read_annotations(path).images
+    assert (image.height, image.width) == (20, 30)
+    path = without_size(path, {"height": "20.5", "width": "30.0"})
+    with pytest.raises(FocusDetrError, match=r"'height' must be an integer, not '20\.5'"):
+        read_annotations(path)
+
+
+@pytest.mark.parametrize("name", [{}, {"file_name": None}])
+def test_an_address_takes_the_place_of_a_name(make_coco: MakeCoco, name: dict[str, Any]) -> None:
+    """LVIS has addresses alone."""
+    path = make_coco([(20, 30)], [annotation(1, 1, (2, 2, 9, 9))])
+    content = json.loads(path.read_text())
+    (image,) = content["images"]
+    del image["file_name"]
+    image |= {"coco_url": "http://images.example.org/train/1.png", **name}
+    path.write_text(json.dumps(content))
+    (record,) = DetectionDataset.from_files(path, path.parent).records
+    assert record.path == path.parent / "1.png"
 
 
 def test_a_picture_without_any_size_is_broken(

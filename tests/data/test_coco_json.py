@@ -61,6 +61,27 @@ def test_numbers_and_flags_are_read_as_exports_write_them(make_coco: MakeCoco) -
     assert (read.images[0].height, read.images[0].width) == (20, 30)
 
 
+def test_nan_is_nothing_as_pandas_writes_it(make_coco: MakeCoco) -> None:
+    nan = float("nan")
+    fields = {"area": nan, "iscrowd": nan, "ignore": nan, "segmentation": nan}
+    path = make_coco([(20, 30)], [annotation(1, 1, (2, 3, 5, 6), **fields)])
+    assert "NaN" in path.read_text()
+    (box,) = read_coco(path, path.parent).boxes
+    assert (box.box, box.area, box.crowd) == ((2, 3, 5, 6), 30, False)
+    for broken in (nan, float("inf")):
+        path = make_coco([(20, 30)], [annotation(1, 1, (2, broken, 5, 6))])
+        with pytest.raises(FocusDetrError, match="'bbox' must be four finite numbers"):
+            read_coco(path, path.parent)
+
+
+def test_blanks_around_a_class_name_are_no_part_of_it(make_coco: MakeCoco) -> None:
+    path = make_coco([(20, 30)])
+    content = json.loads(path.read_text())
+    content["categories"] = [{"id": 1, "name": " hot dog "}]
+    path.write_text(json.dumps(content))
+    assert read_coco(path, path.parent).classes == ClassMap(("hot dog",), (1,))
+
+
 def test_what_is_repeated_or_nobody_refers_to_is_no_fault(
     make_coco: MakeCoco, caplog: pytest.LogCaptureFixture
 ) -> None:

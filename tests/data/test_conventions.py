@@ -103,6 +103,21 @@ SIDE = st.integers(3, 400)
 SHARE = st.floats(0, 1)
 
 
+@pytest.mark.parametrize(("scale", "name"), [(100, "percents"), (1000, "thousandths")])
+def test_shares_of_another_scale_are_a_warning(
+    caplog: pytest.LogCaptureFixture, scale: int, name: str
+) -> None:
+    check(shares() * scale, (3 * scale, 4 * scale))
+    expected = f"40 of 40 boxes lie within the first {scale} pixels of larger pictures, as {name}"
+    assert expected in caplog.text
+    caplog.clear()
+    check(shares() * scale, (scale, 4 * scale))  # a small picture
+    check([*shares() * scale, [scale, 0, 50, 60]], (3 * scale, 4 * scale))
+    check(shares() * scale / 2, (3 * scale, 4 * scale))
+    check(shares()[:9] * scale, (3 * scale, 4 * scale))
+    assert not caplog.text
+
+
 @given(SIDE, SIDE, st.lists(st.tuples(SHARE, SHARE, SHARE, SHARE), min_size=1, max_size=30))
 def test_boxes_inside_their_pictures_are_never_refused(
     height: int, width: int, drawn: list[tuple[float, float, float, float]]

@@ -43,6 +43,15 @@ def found(root: Path, *names: str) -> list[str]:
         ("http://images.example.org/val2017/p1.jpg", "p1.jpg"),
         ("data/obj_train_data/p1.jpg", "obj_train_data/p1.jpg"),
         ("set/p1.jpg", "p1.jpg"),  # the folder itself is called so
+        ("my%2520photo.jpg", "my photo.jpg"),
+        ("my+photo.jpg", "my photo.jpg"),
+        ("C%2B%2B+book.jpg", "C++ book.jpg"),
+        ("/data/local-files/?d=images%5Cmy%20p1.jpg", "images/my p1.jpg"),
+        ("/data/local-files/?d=set/p1.jpg", "p1.jpg"),
+        ("https://example.org/a/p1.jpg?sig=ab/c%2F&x=1#top", "p1.jpg"),
+        ("s3://bucket/a/p1.jpg", "p1.jpg"),
+        ("images/p1", "images/p1.jpg"),
+        ("2020.01.02", "2020.01.02.png"),
     ],
 )
 def test_other_spellings(
@@ -53,7 +62,10 @@ def test_other_spellings(
     assert f"1 file found under another spelling, such as {root / there}" in caplog.text
 
 
-@pytest.mark.parametrize("name", ["a%20b.jpg", "a&amp;b.jpg", r"a\b.jpg", " a.jpg", "A.jpg"])
+@pytest.mark.parametrize(
+    "name",
+    ["a%20b.jpg", "a&amp;b.jpg", r"a\b.jpg", " a.jpg", "A.jpg", "a+b.jpg", "a?d=a.jpg"],
+)
 def test_the_exact_name_comes_first(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
@@ -66,6 +78,12 @@ def test_a_name_that_fits_several_files_fits_none(tmp_path: Path) -> None:
     put(tmp_path, "P1.jpg", "p1.JPG")
     assert found(tmp_path, "p1.jpg") == ["p1.jpg"]
     assert not (tmp_path / "p1.jpg").exists()
+
+
+def test_a_picture_with_another_ending_is_another_picture(tmp_path: Path) -> None:
+    """A mask may lie beside it."""
+    put(tmp_path, "a.png", "b.png", "b.jpg", "._c.jpg", "c.txt")
+    assert found(tmp_path, "a.jpg", "b", "c") == ["a.jpg", "b", "c"]
 
 
 def test_no_file_gets_two_names(tmp_path: Path) -> None:

@@ -22,12 +22,31 @@ def test_byte_order_marks_tell_the_encoding(tmp_path: Path, encoding: str) -> No
     assert read_text(tmp_path / "a.txt") == "na\u00efve\n"
 
 
+LETTERS = {  # that the encoding has and the narrower one of a similar name has not
+    "gbk": "\u9555",
+    "shift_jis": "\u8eca",
+    "cp932": "\u2460",
+    "cp949": "\ub620",
+    "big5hkscs": "\u55f0",
+    "cp1252": "5 \u20ac",
+    "cp1251": "\u043a\u043e\u0442",
+}
+
+
 @pytest.mark.parametrize(
     ("declared", "encoding"),
     [
         ("GBK", "gbk"),
         ("gb2312", "gbk"),  # as many files declare
         ("Shift_JIS", "shift_jis"),
+        ("Shift_JIS", "cp932"),
+        ("sjis", "cp932"),
+        ("EUC-KR", "cp949"),
+        ("Big5", "big5hkscs"),
+        ("us-ascii", "utf-8"),
+        ("ISO-8859-1", "cp1252"),
+        ("latin1", "cp1252"),
+        ("windows-1251", "cp1251"),
         ("windows-1252", "cp1252"),
         ("ISO-8859-1", "latin-1"),
         ("UTF-8", "utf-8-sig"),
@@ -40,10 +59,17 @@ def test_byte_order_marks_tell_the_encoding(tmp_path: Path, encoding: str) -> No
 def test_xml_is_read_in_the_encoding_that_it_declares(
     tmp_path: Path, declared: str | None, encoding: str
 ) -> None:
-    name = {"gbk": "\u8f66", "shift_jis": "\u8eca"}.get(encoding, "na\u00efve")
+    name = LETTERS.get(encoding, "na\u00efve")
     start = f'<?xml version="1.0" encoding="{declared}"?>\n' if declared else ""
     (tmp_path / "a.xml").write_bytes(f"{start}<a><b>{name}</b></a>".encode(encoding))
     assert read_xml(tmp_path / "a.xml").findtext("b") == name
+
+
+def test_namespaces_of_xml_are_left_out(tmp_path: Path) -> None:
+    text = '<a xmlns="http://example.org/x" xmlns:p="http://example.org/p"><p:b>1</p:b><b>2</b></a>'
+    (tmp_path / "a.xml").write_text(text)
+    top = read_xml(tmp_path / "a.xml")
+    assert (top.tag, [item.text for item in top.findall("b")]) == ("a", ["1", "2"])
 
 
 def test_xml_of_another_encoding_is_one_sentence(tmp_path: Path) -> None:
@@ -53,6 +79,7 @@ def test_xml_of_another_encoding_is_one_sentence(tmp_path: Path) -> None:
             r"a\.xml is not valid XML: it is not utf-8 text \(byte 3\)",
         ),
         (b'<?xml version="1.0" encoding="none"?><a/>', "not valid XML: unknown encoding 'none'"),
+        (b'<?xml version="1.0" encoding="a\0b"?><a/>', "not valid XML: unknown encoding"),
         (b"<a>", "is not valid XML"),
     ):
         (tmp_path / "a.xml").write_bytes(content)

@@ -29,7 +29,9 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.mark.parametrize("name", ["Thumbs.db", "desktop.ini", ".DS_Store", "@eaDir", "._x", ".."])
+@pytest.mark.parametrize(
+    "name", ["Thumbs.db", "desktop.ini", ".DS_Store", "@eaDir", "._x", "~$a.xml", ".."]
+)
 def test_names_of_systems(name: str) -> None:
     assert is_hidden(name) == (name != "..")
 

@@ -97,6 +97,10 @@ def test_shares_of_the_picture_are_refused(tmp_path: Path) -> None:
     assert page(tmp_path, one.replace(">80<", ">1<")).objects[0].box == (0, 0, 1, 1)
 
 
-def test_blank_sizes_are_none(tmp_path: Path) -> None:
-    (tmp_path / "a.xml").write_text("<annotation><size><width> </width></size></annotation>")
+@pytest.mark.parametrize(
+    "size",
+    ["<width> </width>", "<width>30</width>", "<width>30</width><height/>", "<depth>3</depth>"],
+)
+def test_incomplete_sizes_are_none(tmp_path: Path, size: str) -> None:
+    (tmp_path / "a.xml").write_text(f"<annotation><size>{size}</size></annotation>")
     assert read_page(tmp_path / "a.xml").size is None

@@ -75,6 +75,8 @@ def test_the_named_one_of_two_pictures_with_one_stem(
         ("VOC2007\\JPEGImages\\photo (1).png\n", ["photo (1)"]),
         ("C:\\set\\Annotations\\photo (1).xml\n", ["photo (1)"]),
         (" photo (1) \n", ["photo (1)"]),
+        ("./JPEGImages/photo (1).png ./Annotations/photo (1).xml\n", ["photo (1)"]),
+        ("JPEGImages\\photo.PNG\tAnnotations\\photo.xml\n", ["photo"]),
     ],
 )
 def test_lines_are_names(read_list: ReadList, text: str, names: list[str]) -> None:

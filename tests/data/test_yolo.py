@@ -64,7 +64,7 @@ def test_exports_with_one_step_up_too_many(tmp_path: Path) -> None:
     (tmp_path / "valid/labels").mkdir()
     (tmp_path / "valid/labels/x.txt").write_text("0 .5 .5 1 1")
     path = tmp_path / "data.yaml"
-    path.write_text("train: ../train/images\nval: ../valid/images\nnc: 2\nnames: {0: 7, 1: b}\n")
+    path.write_text('train: ../train/images\nval: ../valid/images\nnc: "2"\nnames: {0: 7, 1: b}\n')
     read = read_yolo(path, None, split="val")
     assert read.classes.names == ("7", "b")
     assert read.boxes[0].box == pytest.approx((0, 0, 20, 20))

@@ -127,3 +127,14 @@ def test_corners_are_told_from_centres() -> None:
     with pytest.raises(FocusDetrError, match=r"seem to be corners .* 2 of 3 would reach out"):
         read(["0 .1 .1 .3 .3", "0 .2 .5 .9 .9", "1 .4 .4 .5 .5"])
     assert len(read(["0 .1 .1 .3 .3", "0 .6 .5 .5 .4"])) == 2
+
+
+def test_upper_left_ends_are_told_from_centres() -> None:
+    rng = np.random.default_rng(3)
+    sides = rng.uniform(0.05, 0.3, (40, 2))
+    starts = rng.uniform(size=(40, 2)) * (1 - sides)
+    with pytest.raises(FocusDetrError, match="seem to be x, y of the upper left end"):
+        read([f"0 {x} {y} {w} {h}" for (x, y), (w, h) in zip(starts, sides, strict=True)])
+    centres = starts + sides / 2
+    lines = [f"0 {x} {y} {w} {h}" for (x, y), (w, h) in zip(centres, sides, strict=True)]
+    assert len(read([*lines, "0 .1 .1 .3 .3", "0 .01 .5 .1 .1", "0 .5 0 .1 .1"])) == 43

@@ -209,7 +209,7 @@ def test_missing_field_is_named(truth: Path) -> None:
         ),
         (
             '{"images": [{"id": 1}], "categories": [{"id": 1, "name": "a"}], "annotations":'
-            ' [{"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "area": NaN}]}',
+            ' [{"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "area": Infinity}]}',
             "annotation 1: 'area' must be a finite number",
         ),
     ],
@@ -231,3 +231,26 @@ def test_inverted_boxes_are_left_out_with_one_warning_and_empty_ones_count_as_mi
     assert [record.getMessage() for record in caplog.records] == [
         f"{path}: left out 1 inverted box"
     ]
+
+
+@pytest.mark.parametrize(
+    ("boxes", "reading"),
+    [
+        ([[0.05, 0.05, 0.1, 0.1], [0.25, 0.25, 0.6, 0.6]], "look like shares of the picture"),
+        ([[120, 20, 190, 90], [50, 50, 170, 170], [90, 110, 180, 199]], "all fit as corners"),
+    ],
+)
+def test_detections_in_another_convention_are_refused(
+    truth: Path, boxes: list[list[float]], reading: str
+) -> None:
+    found = [detection(1, 3, box) for box in boxes]
+    with pytest.raises(FocusDetrError, match=rf"found\.json: .*{reading}"):
+        evaluate_detections(truth, found, "found.json")
+
+
+def test_detections_over_the_edge_are_counted(
+    truth: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    boxes = [[150, 20, 90, 9], [150, 30, 90, 9], [150, 40, 90, 9], [2, 10, 20, 20]]
+    evaluate_detections(truth, [detection(1, 3, box) for box in boxes], "found.json")
+    assert "found.json: 3 of 4 boxes reach far over the edge of their pictures, such" in caplog.text

@@ -101,6 +101,19 @@ def test_classes_are_found_by_name(tmp_path: Path, caplog: pytest.LogCaptureFixt
         evaluated(config, file)
 
 
+@pytest.mark.parametrize("first", [[{"id": 0, "name": "dog", "supercategory": "none"}], []])
+def test_a_class_that_is_named_twice(tmp_path: Path, first: list[dict[str, Any]]) -> None:
+    """Roboflow writes such files; label 1, which the engine finds, is the second dog."""
+    config = dataset(tmp_path, [(48, 64)], CORNER)
+    path = Path(str(config.data.val_annotations))
+    content = json.loads(path.read_text())
+    content["categories"] = [*first, {"id": 7, "name": "dog", "supercategory": "dog"}]
+    path.write_text(json.dumps(content))
+    file, _ = fake_file()
+    file.sidecar = replace(SIDECAR, class_names=("dog", "dog"))
+    assert evaluated(config, file)["AP"] == pytest.approx(1)
+
+
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
 def test_the_command_measures_an_onnx_file(tmp_path: Path, engine: str) -> None:
     config = dataset(tmp_path, [(48, 64)], MIDDLE)

@@ -23,11 +23,16 @@ from focus_detr.exporting.options import ExportOptions, check_sizes, parse_batch
         ("a.mindir", {"sizes": ((100, 96),)}, "size 100x96 does not fit the network's strides"),
         ("a.mindir", {"sizes": ((0, 96),)}, "multiples of 32"),
         ("a.mindir", {"sizes": ((64, 96), (64, 96))}, "a size is given twice"),
+        ("a\udcff/b.mindir", {}, "MindSpore cannot use .* must be UTF-8"),
     ],
 )
 def test_what_does_not_go_together(out: str, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(FocusDetrError, match=message):
         ExportOptions(Path(out), **changes)
+
+
+def test_onnx_files_may_have_any_name() -> None:
+    assert ExportOptions(Path("a\udcff/b.onnx")).out.name == "b.onnx"
 
 
 def test_names_of_one_and_of_several_files() -> None:

@@ -23,6 +23,17 @@ def test_folders_are_searched_with_their_structure(tmp_path: Path) -> None:
     assert not any(item.named for item in found)
 
 
+def test_pictures_that_are_not_read_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    touch(tmp_path / "in", "a.jpg", "b.HEIC", "deep/c.gif", "._d.heic")
+    assert len(collect_images([tmp_path / "in"], tmp_path / "out")) == 1
+    assert f"left out 2 pictures of a kind that is not read, such as {tmp_path}" in caplog.text
+    caplog.clear()
+    collect_images([tmp_path / "in" / "a.jpg"], tmp_path / "out")
+    assert not caplog.text
+
+
 def test_results_never_share_a_name(tmp_path: Path) -> None:
     touch(tmp_path, "one/a.png", "two/a.png", "two/a.jpg")
     found = collect_images([tmp_path / "one", tmp_path / "two"], tmp_path / "out")

@@ -36,6 +36,13 @@ def options(folder: Path, **changes: Any) -> OutputOptions:
     return OutputOptions(folder, folder / "detections.json", **changes)
 
 
+@pytest.mark.parametrize("ending", [".mp4", ".MOV", ".3gp", ".mkv", ".mpeg", ".m2ts"])
+def test_films_are_known_by_their_endings(tmp_path: Path, ending: str) -> None:
+    path = (tmp_path / "a").with_suffix(ending)
+    path.touch()
+    assert split_videos([path, tmp_path]) == ([tmp_path], [VideoInput(path)])
+
+
 def test_frames_come_in_order_and_colour(tmp_path: Path) -> None:
     frames = Frames(VideoInput(write_video(tmp_path / "a.mp4")))
     assert (frames.rate, frames.count) == (10.0, COUNT)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.preparation import check_image, read_picture
@@ -78,8 +78,23 @@ def _from_file(path: Path) -> np.ndarray:
     return read_picture(path)
 
 
+def _load(image: Image.Image) -> None:
+    """Read a file that Pillow has only opened so far.
+
+    Pillow (12.3) maps plain TIFF files into memory by the sides that are shown, which scrambles
+    those to be turned a quarter; files without a name are not mapped.
+    """
+    if isinstance(image, ImageFile.ImageFile) and image.format == "TIFF":
+        name, image.filename = image.filename, ""
+        try:
+            image.load()
+        finally:
+            image.filename = name
+
+
 def _from_pillow(image: Image.Image) -> np.ndarray:
     try:
+        _load(image)
         upright = ImageOps.exif_transpose(image)
     except OSError as error:  # it is read only now
         raise FocusDetrError(f"the image of Pillow cannot be read: {error}") from error

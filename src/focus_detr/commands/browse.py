@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, count, islice
 from pathlib import Path
 
@@ -19,7 +20,11 @@ import numpy as np
 from focus_detr.command_line import CONFIG_HELP, build_parser, parse_intermixed
 from focus_detr.config.loading import load_config
 from focus_detr.data.batch import Batch
-from focus_detr.data.build import build_eval_loader, build_train_loader
+from focus_detr.data.build import (
+    build_eval_loader,
+    build_train_loader,
+    training_annotations,
+)
 from focus_detr.data.loader import DataLoader
 from focus_detr.data.summary import summarise
 from focus_detr.errors import FocusDetrError
@@ -49,7 +54,13 @@ def open_loader(arguments: argparse.Namespace) -> DataLoader:
     config = load_config(arguments.config, arguments.overrides)
     if arguments.split == "val":
         return build_eval_loader(config, batch_size=config.eval.batch_size)
-    loader = build_train_loader(config, seed=config.train.seed)
+    annotations = training_annotations(config.data)
+    there, batch = len(annotations.images), config.train.batch_size
+    if 0 < there < batch:
+        few = f"{annotations.source} has {counted(there, 'image')}, too few for a batch of {batch}"
+        _log.warning("training would refuse this: %s", few)
+        config = replace(config, train=replace(config.train, batch_size=there))
+    loader = build_train_loader(config, seed=config.train.seed, annotations=annotations)
     if lack := loader.dataset.lack_of_boxes():
         _log.warning("training would refuse this: %s", lack)
     return loader

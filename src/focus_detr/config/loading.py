@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from focus_detr.checks import is_unicode
 from focus_detr.config.recipes import find_settings
 from focus_detr.config.schema import Config
 from focus_detr.config.validation import validate
@@ -116,11 +118,21 @@ def _parse_override(override: str) -> dict[str, Any]:
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
         raise FocusDetrError(f"override {override!r} is not of the form key=value")
+    if not is_unicode(override):
+        raise FocusDetrError(f"override {key!a}: {_in_bytes(text)} is not UTF-8 text")
     source = f"override {override!r}"
     plain = parse_yaml(text, source, _StrictLoader)
     for name in reversed(key.strip().split(".")):
         plain = {name: plain}
     return parse_section(Config, plain, source)
+
+
+def _in_bytes(text: str) -> str:
+    """As it was on the command line: Python keeps bytes outside UTF-8 as halves of letters."""
+    try:
+        return repr(os.fsencode(text))
+    except UnicodeEncodeError:  # given in Python
+        return ascii(text)
 
 
 def _merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

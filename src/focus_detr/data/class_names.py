@@ -9,6 +9,7 @@ from typing import Any
 
 from focus_detr.checks import is_unicode
 from focus_detr.data.classes import ClassMap
+from focus_detr.data.json_fields import whole_number
 from focus_detr.data.picture_files import is_file
 from focus_detr.data.text_files import read_text
 from focus_detr.errors import FocusDetrError
@@ -130,7 +131,7 @@ def names_of_yaml(content: dict[Any, Any], path: Path) -> list[str]:
     for index, name in enumerate(names):
         if isinstance(name, bool) or not isinstance(name, (str, int, float)):
             raise FocusDetrError(f"{path}: name {index} must be a text in quotes, not {name!r}")
-    if content.get("nc", len(names)) != len(names):
+    if whole_number(content.get("nc", len(names))) != len(names):
         there = counted(len(names), "class")
         raise FocusDetrError(f"{path}: 'nc' is {content['nc']!r}, but 'names' has {there}")
     return [str(name).strip() for name in names]

@@ -12,6 +12,7 @@ from focus_detr.errors import FocusDetrError
 Box = tuple[float, float, float, float]  # x, y, width, height in pixels
 
 _ROUNDING = 1.01
+_MODES = ("1", "XYWH_ABS")  # of detectron2
 _LEAST_SIDE = 4  # pixels of a box in which an object of less than one square pixel is doubtful
 
 
@@ -19,13 +20,18 @@ def annotation_box(entry: Entry, where: str) -> Box:
     """The box of an annotation; of its outline or mask where it has none.
 
     Raises:
-        FocusDetrError: there is neither, or they are malformed.
+        FocusDetrError: there is neither, they are malformed, or ``bbox_mode`` is another one.
     """
-    value = entry.get("bbox")
+    value, mode = entry.get("bbox"), entry.get("bbox_mode")
+    if mode is not None and str(mode).removeprefix("BoxMode.") not in _MODES:
+        raise FocusDetrError(
+            f"{where}: 'bbox_mode' is {mode!r}, but boxes must be x, y, width, height in pixels "
+            f"({_MODES[1]})"
+        )
     given = None if value in (None, []) else read_box(value, where)
     if given is not None and any(given):
         return given
-    outlined = _outline_box(entry.get("segmentation"), where)
+    outlined = outline_box(entry.get("segmentation"), where)
     if outlined is not None:
         return outlined
     if given is not None:
@@ -60,7 +66,12 @@ def annotation_area(entry: Entry, box: Box, where: str) -> tuple[float, bool]:
     return area, False
 
 
-def _outline_box(segmentation: Any, where: str) -> Box | None:
+def outline_box(segmentation: Any, where: str) -> Box | None:
+    """The box around outlines or a mask; None if there are none.
+
+    Raises:
+        FocusDetrError: they are malformed.
+    """
     if not segmentation:
         return None
     if isinstance(segmentation, dict):

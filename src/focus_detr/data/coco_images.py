@@ -10,9 +10,9 @@ from focus_detr.data.annotations import MAX_SIDE, ImageEntry
 from focus_detr.data.json_fields import (
     Entry,
     ImageId,
+    finite_number,
     read_image_id,
     read_text,
-    whole_number,
 )
 from focus_detr.data.named_files import find_all
 from focus_detr.data.picture_files import read_size
@@ -44,10 +44,7 @@ def read_images(
     """
     by_id = _by_id(entries, path)
     wheres = {number: f"{path}: image {number}" for number in by_id}
-    names = [
-        read_text(entry, "file_name", wheres[number]) if pictures or "file_name" in entry else ""
-        for number, entry in by_id.items()
-    ]
+    names = [_name(entry, wheres[number], pictures) for number, entry in by_id.items()]
     sizes = [_stated_size(entry, wheres[number]) for number, entry in by_id.items()]
     if look and (pictures or _UNKNOWN in sizes):
         files = find_all((folder,), names, path)
@@ -80,6 +77,12 @@ def _by_id(entries: list[Any], path: Path) -> dict[ImageId, Entry]:
     return found
 
 
+def _name(entry: Entry, where: str, needed: bool) -> str:
+    """``file_name``; LVIS has only addresses, whose end is the name."""
+    key = "coco_url" if entry.get("file_name") is None and "coco_url" in entry else "file_name"
+    return read_text(entry, key, where) if needed or key in entry else ""
+
+
 def _stated_size(entry: Entry, where: str) -> tuple[int, int]:
     """(height, width); zeros where one of them is missing, null or zero."""
     height, width = (_side(entry, key, where) for key in ("height", "width"))
@@ -92,10 +95,10 @@ def _stated_size(entry: Entry, where: str) -> tuple[int, int]:
 
 def _side(entry: Entry, key: str, where: str) -> int:
     value = entry.get(key)
-    side = 0 if value is None else whole_number(value)
-    if side is None:
+    side = 0 if value is None else finite_number(value)
+    if side is None or side != int(side):
         raise FocusDetrError(f"{where}: '{key}' must be an integer, not {value!r}")
-    return side
+    return int(side)
 
 
 def _own_size(file: Path) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from typing import Any
 from focus_detr.data.annotations import Annotations, BoxEntry
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.coco_boxes import annotation_area, annotation_box
+from focus_detr.data.coco_corners import CornerJudge
 from focus_detr.data.coco_images import read_images
 from focus_detr.data.json_fields import Entry, flag, read_image_id, read_text, read_whole
 from focus_detr.errors import FocusDetrError
@@ -70,7 +71,7 @@ def annotations_from_coco(
 
 def _load_json(path: Path) -> Entry:
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes(), parse_constant=_constant)
     except OSError as error:
         raise FocusDetrError(f"cannot read annotation file {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
@@ -79,6 +80,11 @@ def _load_json(path: Path) -> Entry:
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             raise FocusDetrError(f"{path} is not a COCO annotation file: it has no '{key}' list")
     return content
+
+
+def _constant(name: str) -> float | None:
+    """What JSON lacks and programs write all the same; pandas has NaN for what is not there."""
+    return None if name == "NaN" else float(name)
 
 
 def _categories(content: Entry, path: Path) -> dict[int, Entry]:
@@ -106,7 +112,7 @@ def _class_name(entry: Entry, where: str) -> str:
     name = entry.get("name")
     if isinstance(name, (int, float)) and not isinstance(name, bool):
         return str(name)
-    return read_text(entry, "name", where)
+    return read_text(entry, "name", where).strip()
 
 
 def _check_same_names(expected: ClassMap, found: ClassMap, path: Path) -> None:
@@ -130,6 +136,7 @@ def _boxes(
     usable = set(classes.category_ids) if classes else set(categories)
     boxes: list[BoxEntry] = []
     doubtful: list[str] = []
+    judge = CornerJudge(path)
     for where, entry in _annotations(content["annotations"], path):
         category = read_whole(entry, "category_id", where)
         if category not in usable:
@@ -139,6 +146,7 @@ def _boxes(
         if image_id not in images:
             raise FocusDetrError(f"{where}: image {image_id} is not in 'images'")
         box = annotation_box(entry, where)
+        judge.look(entry, box)
         area, doubt = annotation_area(entry, box, where)
         if doubt:
             size = f"{box[2]:g} x {box[3]:g}"
@@ -147,6 +155,7 @@ def _boxes(
         crowd = flag(entry.get("iscrowd"), where, "iscrowd")
         crowd = flag(entry.get("ignore"), where, "ignore") or crowd
         boxes.append(BoxEntry(image_id, category, box, area, crowd))
+    judge.finish()
     _warn_areas(doubtful, path)
     return tuple(boxes)
 

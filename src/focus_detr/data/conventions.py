@@ -23,15 +23,22 @@ _MARGIN = 0.02  # of the picture's side and a pixel: rounding leads so far over 
 _MANY = 0.25  # of the boxes reach over the edge; of centred objects, three in four do as corners
 _SOME = 0.05  # of the boxes, the same for centres
 _LEAST = 3  # boxes over the edge, fewer are slips
+_SCALES = {100: "percents", 1000: "thousandths"}  # of the picture's sides
+_LEAST_SCALED = 10  # boxes; fewer may lie in a corner
+_FULL = 0.9  # of the scale, which some box reaches
 _MOST = 0.98  # of the boxes fit as corners; the rest are slips
 _ALL = 1.0  # of the boxes fit as centres: these tell less
 
 
 @np.errstate(over="ignore", invalid="ignore")  # of numbers near the largest
-def check_convention(annotations: Annotations) -> None:
+def check_convention(annotations: Annotations, clipped: bool = True) -> None:
     """Refuse boxes that are plainly shares of the picture, corners or centres.
 
     Pictures of unknown size are not looked at, except for shares.
+
+    Args:
+        annotations: with the boxes, which may be those of detections.
+        clipped: whether boxes will be cut at the edges of their pictures, for the warning.
 
     Raises:
         FocusDetrError: the set as a whole is written in another convention.
@@ -42,6 +49,7 @@ def check_convention(annotations: Annotations) -> None:
     sides = {image.image_id: (image.width, image.height) for image in annotations.images}
     sizes = np.array([sides[entry.image_id] for entry in annotations.boxes], np.float64)  # [n, 2]
     _check_shares(annotations, boxes, sizes)
+    _warn_of_scales(annotations, boxes, sizes)
     known = (sizes > 0).all(axis=1) & (boxes[:, 2:] != 0).any(axis=1)
     over = known & _over_the_edge(boxes, sizes)
     if over.sum() < _LEAST:
@@ -53,7 +61,8 @@ def check_convention(annotations: Annotations) -> None:
                 f"over the edge of their pictures, such as {_example(boxes, over)}, but all fit as "
                 f"{reading}; expected x, y, width, height in pixels"
             )
-    _warn(annotations, boxes, over, "reach far over the edge of their pictures and are clipped")
+    what = "reach far over the edge of their pictures"
+    _warn(annotations, boxes, over, f"{what} and are clipped" if clipped else what)
 
 
 def _check_shares(annotations: Annotations, boxes: np.ndarray, sizes: np.ndarray) -> None:
@@ -72,6 +81,19 @@ def _check_shares(annotations: Annotations, boxes: np.ndarray, sizes: np.ndarray
         )
     doubtful = tiny if 2 * tiny.sum() > len(boxes) else broken
     _warn(annotations, boxes, doubtful, "lie within the first pixel of their pictures")
+
+
+def _warn_of_scales(annotations: Annotations, boxes: np.ndarray, sizes: np.ndarray) -> None:
+    """All boxes in the same corner of larger pictures, and up to its ends."""
+    ends = boxes[:, :2] + boxes[:, 2:]
+    for scale, name in _SCALES.items():
+        fits = (
+            (boxes[:, :2] >= -1).all() and (ends <= scale + 1).all() and (sizes > 2 * scale).all()
+        )
+        if len(boxes) >= _LEAST_SCALED and fits and (ends.max(axis=0) >= _FULL * scale).all():
+            what = f"lie within the first {scale} pixels of larger pictures, as {name} would"
+            _warn(annotations, boxes, np.ones(len(boxes), bool), what)
+            return
 
 
 def _over_the_edge(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from focus_detr.data.visible_files import list_folder
+from focus_detr.data.image_io import IMAGE_SUFFIXES
+from focus_detr.data.visible_files import is_hidden, list_folder
 from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)
 _FILE_ADDRESS = "file://"
+_LOCAL_FILE = "d="
 
 _Fold = Callable[[str], str]  # what it makes equal is taken for the same name
 
@@ -32,16 +34,17 @@ class _Listing:
 class NamedFiles:
     """Finds files below a folder by name; each folder is listed once, since disks may be far.
 
-    A name is tried as it is first. Then, in this order: without blanks around it, with slashes for
-    backslashes, without ``%20`` and the like, and without ``&amp;`` and the like; these with
-    accents and then with upper and lower case taken for the same; and a path of another machine by
-    its end, as long as the folder's own name or a folder of that path is found again.
+    A name is tried as it is first. Then as ``spellings`` has it; these with accents and then with
+    upper and lower case taken for the same; a path of another machine by its end, as long as the
+    folder's own name or a folder of that path is found again; and a name without the ending of a
+    picture as the only picture of that name.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._listings: dict[Path, _Listing] = {}
         self._folded: dict[tuple[Path, _Fold], dict[str, list[str]]] = {}
+        self._stems: dict[Path, dict[str, list[str]]] = {}
 
     def exact(self, name: str) -> Path | None:
         """The file of exactly this name."""
@@ -58,6 +61,7 @@ class NamedFiles:
         for fold in (_as_written, _same_accents, same_letters):
             yield from (self._descend(given, fold) for given in written)
         yield from (self._by_end(given) for given in written)
+        yield from (self._with_ending(given) for given in written)
 
     def _by_end(self, name: str) -> Path | None:
         drive, rest = ntpath.splitdrive(name)
@@ -70,6 +74,19 @@ class NamedFiles:
                     if found := self._descend("/".join(parts[start:]), fold):
                         return found
         return None
+
+    def _with_ending(self, name: str) -> Path | None:
+        """The only picture that a name without its ending means."""
+        path = self._folder / name
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            return None
+        if path.parent not in self._stems:
+            table = self._stems[path.parent] = {}
+            for file in map(PurePosixPath, self._listing(path.parent).files):
+                if file.suffix.lower() in IMAGE_SUFFIXES and not is_hidden(file.name):
+                    table.setdefault(file.stem, []).append(file.name)
+        alike = self._stems[path.parent].get(path.name, [])
+        return path.with_name(alike[0]) if len(alike) == 1 else None
 
     def _descend(self, name: str, fold: _Fold) -> Path | None:
         """The file at a relative path whose parts are the same once folded."""
@@ -145,11 +162,28 @@ def _list(folder: Path) -> _Listing:
 
 
 def spellings(name: str) -> list[str]:
-    """The name in the ways that exports write it, the nearest first."""
+    """The name in the ways that exports write it, the nearest first.
+
+    That is without blanks around it, without what surrounds it in an address, without ``+`` and
+    ``%20`` (or ``%2520``) and the like, with slashes for backslashes, and without ``&amp;`` and the
+    like.
+    """
     found = {name: None}
-    for step in (str.strip, _with_slashes, _without_percent, html.unescape):
+    for step in _STEPS:
         found.update({step(given): None for given in found})
     return list(found)
+
+
+def _of_address(name: str) -> str:
+    """The path in an address; Label Studio's have it behind ``?d=``."""
+    path, _, query = name.partition("?")
+    if query.startswith(_LOCAL_FILE):
+        return f"/{query.removeprefix(_LOCAL_FILE)}"
+    return path.partition("#")[0] if "://" in path else name
+
+
+def _without_plus(name: str) -> str:
+    return name.replace("+", " ")
 
 
 def _as_written(name: str) -> str:
@@ -162,6 +196,17 @@ def _with_slashes(name: str) -> str:
 
 def _without_percent(name: str) -> str:
     return unquote(name.removeprefix(_FILE_ADDRESS))
+
+
+_STEPS: tuple[Callable[[str], str], ...] = (
+    str.strip,
+    _of_address,
+    _without_plus,
+    _without_percent,
+    _without_percent,  # encoded twice
+    _with_slashes,
+    html.unescape,
+)
 
 
 def _same_accents(name: str) -> str:

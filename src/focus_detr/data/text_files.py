@@ -18,7 +18,16 @@ _MARKS = (  # the longer ones first, as UTF-32's begins like UTF-16's
 )
 _DECLARATION = re.compile(r"\s*<\?xml[^>]*?\?>")
 _DECLARED = re.compile(rb"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([^\"'>]+)[\"']")
-_WIDER = {"gb2312": "gb18030", "gbk": "gb18030"}  # files say less than they use
+_WIDER = {  # files say less than they use; by Python's names, as browsers do
+    "ascii": "utf-8",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "big5": "big5hkscs",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+}
 
 
 def read_text(path: Path) -> str:
@@ -39,6 +48,8 @@ def read_text(path: Path) -> str:
 def read_xml(path: Path) -> ElementTree.Element:
     """The top element of an XML file in the encoding that it declares, whichever Python knows.
 
+    Tags are without namespaces.
+
     Raises:
         FocusDetrError: the file is missing, not XML or not of that encoding.
     """
@@ -46,18 +57,22 @@ def read_xml(path: Path) -> ElementTree.Element:
     declared = _DECLARED.match(data)
     encoding = _marked(data) or _of_bytes(data, declared[1].decode("latin-1") if declared else "")
     try:
+        encoding = _WIDER.get(codecs.lookup(encoding).name, encoding)
         text = data.decode(encoding)
-    except LookupError as error:
-        raise FocusDetrError(f"{path} is not valid XML: unknown encoding {encoding!a}") from error
     except UnicodeDecodeError as error:
         raise FocusDetrError(
             f"{path} is not valid XML: it is not {encoding} text (byte {error.start}); "
             "let its first line declare the encoding that it has"
         ) from error
+    except (LookupError, ValueError) as error:  # ValueError: a name that none can have
+        raise FocusDetrError(f"{path} is not valid XML: unknown encoding {encoding!a}") from error
     try:
-        return ElementTree.fromstring(_DECLARATION.sub("", text, count=1).lstrip())
+        top = ElementTree.fromstring(_DECLARATION.sub("", text, count=1).lstrip())
     except ElementTree.ParseError as error:
         raise FocusDetrError(f"{path} is not valid XML: {error}") from error
+    for element in top.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    return top
 
 
 def _read(path: Path) -> bytes:
@@ -82,4 +97,4 @@ def _of_bytes(data: bytes, declared: str) -> str:
     name = declared.strip().lower()
     if name.startswith(("utf-16", "utf16", "ucs-2")):  # its declaration could not be read then
         return "utf-8"
-    return _WIDER.get(name, name or "utf-8")
+    return name or "utf-8"

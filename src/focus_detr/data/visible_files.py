@@ -31,15 +31,17 @@ _SYSTEM_NAMES = frozenset(
         "@recently-snapshot",
     }
 )
+_LOCK = "~$"  # in front of the name of a file that an office program has open
 
 
 def is_hidden(name: str) -> bool:
     """Whether a file or folder of this name is no part of a data set.
 
     That are names with a dot in front, such as ``._photo.jpg`` and ``.ipynb_checkpoints``, and the
-    folders and files that systems keep beside one's own.
+    folders and files that systems and programs keep beside one's own.
     """
-    return (name.startswith(".") and name not in (".", "..")) or name.lower() in _SYSTEM_NAMES
+    dotted = name.startswith(".") and name not in (".", "..")
+    return dotted or name.startswith(_LOCK) or name.lower() in _SYSTEM_NAMES
 
 
 def files_below(folder: Path, suffixes: Collection[str]) -> list[str]:

@@ -30,6 +30,9 @@ from focus_detr.wording import counted
 XML_FOLDER = "Annotations"
 _XML = ".xml"
 _IMAGE_FOLDERS = ("JPEGImages", "images")
+_ENDINGS = "|".join(map(re.escape, sorted(IMAGE_SUFFIXES)))
+# PaddleDetection's lists have the picture, a blank and the xml file
+_PAIR = re.compile(rf"\s*\S.*(?:{_ENDINGS})\s+(\S.*{re.escape(_XML)})\s*", re.IGNORECASE)
 _FLAG = re.compile(r"(.*\S)\s+-?[01]")  # a class's list says 1, 0 or -1 behind each name
 
 _log = logging.getLogger(__name__)
@@ -138,7 +141,8 @@ def _listed(source: Path, folder: Path) -> tuple[Path, ...]:
     flags = all(map(_FLAG.fullmatch, map(str.strip, lines)))
     found: list[Path] = []
     for line in lines:
-        path = _xml_of(line, files)
+        pair = _PAIR.fullmatch(line)
+        path = _xml_of(line, files) or (_xml_of(pair[1], files) if pair else None)
         if path is None and line.lstrip().startswith("#"):
             continue
         flag = _FLAG.fullmatch(line.strip()) if flags and path is None else None

@@ -61,8 +61,8 @@ def read_page(path: Path) -> VocPage:
 
 
 def _size(root: Element, path: Path) -> tuple[int, int] | None:
-    """The stated size; many tools leave it out or write zeros."""
-    if not any((root.findtext(f"size/{key}") or "").strip() for key in ("height", "width")):
+    """The stated size; many tools leave it out, in part or whole, or write zeros."""
+    if not all((root.findtext(f"size/{key}") or "").strip() for key in ("height", "width")):
         return None
     height, width = (_number(root, f"size/{key}", str(path)) for key in ("height", "width"))
     if 0 in (height, width):

@@ -21,6 +21,8 @@ _CORNERS = 8  # numbers of an oriented box's four points
 _ORIENTED = 0.9  # share of the outlines from which on they are oriented boxes, some cut at the edge
 _LIKELY = 0.7  # share of the outlines from which on they are probably none
 _KEY_POINTS_NEED = "key points need a kpt_shape in data.yaml"
+_LEAST_BEFORE = 3  # boxes that begin out of the picture, fewer are slips
+_SHARE_BEFORE = 0.05  # of the boxes; of objects anywhere, more begin near an edge
 _VISIBILITIES = (0.0, 1.0, 2.0)
 
 Shares = tuple[float, float, float, float]  # x, y, width, height as shares of the picture
@@ -45,6 +47,8 @@ class _Tally:
     boxes: int = 0
     outside: int = 0  # boxes that reach out of their picture
     like_corners: int = 0  # boxes of which the last two numbers are larger than the first two
+    before: int = 0  # boxes that begin left of their picture or above it
+    like_upper_left: int = 0  # boxes inside the picture if the first two are their upper left end
     outlines: int = 0
     like_key_points: int = 0  # outlines that could be a box with key points
     parallelograms: int = 0
@@ -52,6 +56,29 @@ class _Tally:
     first_outline: str = ""
     confidences: int = 0
     first_confidence: str = ""
+
+    def add_box(self, x: float, y: float, width: float, height: float) -> None:
+        """Count what a box could be."""
+        self.boxes += 1
+        self.like_corners += width > x and height > y
+        self.outside += not (_lies_in(x, width, 0.5, 1) and _lies_in(y, height, 0.5, 1))
+        self.before += min(x - width / 2, y - height / 2) < -_ROUNDING / 2
+        self.like_upper_left += max(x + width, y + height) <= 1 + _ROUNDING / 2 and min(x, y) >= 0
+
+    def check_boxes(self, source: Path) -> None:
+        """Refuse boxes of another convention.
+
+        Raises:
+            FocusDetrError: all could be one, and many reach out of their pictures as centres.
+        """
+        corners = self.boxes > 1 and self.like_corners == self.boxes <= 4 * self.outside
+        upper_left = self.before >= max(_LEAST_BEFORE, _SHARE_BEFORE * self.boxes)
+        if corners or (upper_left and self.like_upper_left == self.boxes):
+            reading = "corners (x1, y1, x2, y2)" if corners else "x, y of the upper left end"
+            raise FocusDetrError(
+                f"{source}: the boxes seem to be {reading}, as {self.outside} of {self.boxes} "
+                f"would reach out of their pictures; YOLO text has {', '.join(_BOX_FIELDS[1:])}"
+            )
 
 
 class LineReader:
@@ -76,16 +103,14 @@ class LineReader:
             _share(word, name, where)
             for word, name in zip(words[1:_BOX], _BOX_FIELDS[1:], strict=True)
         )
-        self._tally.boxes += 1
-        self._tally.like_corners += width > x and height > y
-        self._tally.outside += not (_lies_in(x, width, 0.5, 1) and _lies_in(y, height, 0.5, 1))
+        self._tally.add_box(x, y, width, height)
         return label, (x - width / 2, y - height / 2, width, height)
 
     def finish(self, source: Path) -> None:
         """Judge the whole set, and count in a warning what was left out.
 
         Raises:
-            FocusDetrError: its lines can be read in two ways, or its boxes are probably corners.
+            FocusDetrError: its lines can be read in two ways, or its boxes are no centres.
         """
         tally = self._tally
         if not self._form.outlines and _is_ambiguous(tally):
@@ -94,12 +119,7 @@ class LineReader:
                 "with key points, and so can the other lines; say kpt_shape: [points, 2 or 3] in "
                 "the set's data.yaml, or kpt_shape: null for outlines"
             )
-        if tally.boxes > 1 and tally.like_corners == tally.boxes <= 4 * tally.outside:
-            raise FocusDetrError(
-                f"{source}: the boxes seem to be corners (x1, y1, x2, y2), as {tally.outside} of "
-                f"{tally.boxes} would reach out of their pictures; YOLO text has "
-                f"{', '.join(_BOX_FIELDS[1:])}"
-            )
+        tally.check_boxes(source)
         if tally.confidences:
             _log.warning(
                 "%s: left out the confidence behind %s, such as %s",
@@ -129,7 +149,7 @@ class LineReader:
             there, expected = counted(len(words), "number"), ", ".join(_BOX_FIELDS)
             if points:
                 expected += f" and {points} key points of {numbers} numbers"
-            else:
+            elif rest > 0:
                 expected += f"; {_KEY_POINTS_NEED}"
             raise FocusDetrError(f"{where} has {there}, expected {expected}")
         values = [_number(word) for word in words[_BOX:]]

@@ -123,9 +123,8 @@ class Report:
         for device, problem in self.operators.items():
             found = problem or "native operator found"
             wanted = self.devices.counts.get(device) or device == "CPU"
-            yield _line(
-                _mark(problem is None, _LESS), device, found if wanted else "no such device"
-            )
+            mark = _mark(wanted and problem is None, _LESS)
+            yield _line(mark, device, found if wanted else "no such device")
 
     def _products(self) -> Iterator[str]:
         found = self.products or "native operators found"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from focus_detr.data.annotations import Annotations
+from focus_detr.data.annotations import Annotations, BoxEntry
+from focus_detr.data.conventions import check_convention
 from focus_detr.data.many_objects import COMPARED, warn_many_objects
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.ground_truth import open_annotations, read_ground_truth
@@ -68,13 +69,25 @@ def evaluate_detections(
         max_detections: of a class in an image; the best ones are compared.
 
     Raises:
-        FocusDetrError: a malformed file or detection, an unknown image or category.
+        FocusDetrError: a malformed file or detection, an unknown image or category, or boxes in
+            another convention.
     """
     read = open_annotations(annotations)
     truth = read_ground_truth(read)
     warn_many_objects(read, {COMPARED: max_detections})
-    exact = exact_results(detections, source)
-    return _measure(truth, NameMatcher(read, source).match(exact), max_detections)
+    matched = NameMatcher(read, source).match(exact_results(detections, source))
+    check_convention(_as_annotations(matched, read, source), clipped=False)
+    return _measure(truth, matched, max_detections)
+
+
+def _as_annotations(
+    detections: list[dict[str, Any]], read: Annotations, source: str | Path
+) -> Annotations:
+    boxes = (
+        BoxEntry(found["image_id"], found["category_id"], tuple(found["bbox"]), 0.0)
+        for found in detections
+    )
+    return replace(read, source=Path(source), boxes=tuple(boxes))
 
 
 def compare(

@@ -116,10 +116,20 @@ def _as_exported(config: Config, sidecar: Sidecar, shapes: tuple[Size, ...]) -> 
 
 
 def _category_ids(names: tuple[str, ...], data: ClassMap, source: str) -> tuple[int, ...]:
-    """The category id of each label, by the class's name, as exports do not keep ids."""
-    ids = dict(zip(reversed(data.names), reversed(data.category_ids), strict=True))
+    """The category id of each label, by the class's name, as exports do not keep ids.
+
+    Roboflow's files of one class have it twice: then the first of the export is the first of the
+    data, and so on.
+    """
+    ids: dict[str, list[int]] = {}
+    for name, category in zip(data.names, data.category_ids, strict=True):
+        ids.setdefault(name, []).append(category)
     if not ids.keys() & set(names):
         raise FocusDetrError(
             f"{source} has no class of the exported model, which knows {', '.join(names[:5])}"
         )
-    return tuple(ids.get(name, _UNKNOWN) for name in names)
+    places = (names[:label].count(name) for label, name in enumerate(names))
+    return tuple(
+        ids[name][min(place, len(ids[name]) - 1)] if name in ids else _UNKNOWN
+        for name, place in zip(names, places, strict=True)
+    )

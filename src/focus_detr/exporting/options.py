@@ -10,6 +10,7 @@ from typing import Literal
 from focus_detr.data.buckets import Size
 from focus_detr.deploy.sidecar import MINDIR, ONNX, SUFFIXES, Graph
 from focus_detr.errors import FocusDetrError
+from focus_detr.user_paths import check_utf8
 
 STRIDE = 32  # of the backbone's last map
 ANY_NUMBER = "any"  # of pictures at once, on the command line
@@ -38,6 +39,8 @@ class ExportOptions:
         """
         if self.out.suffix not in SUFFIXES:
             raise FocusDetrError(f"{self.out} must end in {' or '.join(SUFFIXES)}")
+        if self.out.suffix == MINDIR:
+            check_utf8(self.out)
         if self.out.suffix == ONNX and self.msda != "composition":
             raise FocusDetrError(
                 f"--msda {self.msda} is an operation that ONNX does not have: write a {MINDIR} "

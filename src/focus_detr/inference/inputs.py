@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from focus_detr.data.image_io import IMAGE_SUFFIXES
+from focus_detr.data.picture_kinds import ADVICE, UNREAD_SUFFIXES
 from focus_detr.data.visible_files import files_below, matching
 from focus_detr.errors import FocusDetrError
 from focus_detr.user_paths import user_path
+from focus_detr.wording import counted
+
+_log = logging.getLogger(__name__)
 
 _KEPT_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 _TOKENS = "_tokens"  # after the name of a picture, for that of its kept tokens
@@ -41,7 +46,8 @@ def named_path(text: str) -> Path:
 def collect_images(paths: Sequence[str | Path], out: Path) -> list[ImageInput]:
     """Find the pictures: files as given, folders with all their subfolders, and what matches.
 
-    Hidden files of folders and patterns are left out. Links are pictures of their own.
+    Hidden files of folders and patterns are left out. Links are pictures of their own. A warning
+    counts pictures in folders of a kind that is not read.
 
     Args:
         paths: files, folders, and patterns such as ``photos/**/*.jpg``.
@@ -55,6 +61,7 @@ def collect_images(paths: Sequence[str | Path], out: Path) -> list[ImageInput]:
     for path in map(Path, paths):
         for picture, relative in _search(path, out):
             found.setdefault(_plain(picture), (relative, path.is_file()))
+    _warn_unread(paths)
     if not found:
         places = ", ".join(map(str, paths))
         raise FocusDetrError(f"no pictures ({', '.join(sorted(IMAGE_SUFFIXES))}) in {places}")
@@ -69,6 +76,17 @@ def collect_images(paths: Sequence[str | Path], out: Path) -> list[ImageInput]:
             raise FocusDetrError(f"the result would overwrite {picture}; choose another folder")
         inputs.append(ImageInput(picture, result, named))
     return inputs
+
+
+def _warn_unread(paths: Sequence[str | Path]) -> None:
+    left = [
+        Path(path) / name for path in paths for name in files_below(Path(path), UNREAD_SUFFIXES)
+    ]
+    if left:
+        _log.warning(
+            "left out %s of a kind that is not read, such as %s: %s",
+            *(counted(len(left), "picture"), left[0], ADVICE),
+        )
 
 
 def _plain(path: Path) -> Path:

@@ -1,15 +1,19 @@
-"""How the frames of an MP4 or QuickTime film have to be turned, by its container's matrix.
+"""How the frames of a film have to be turned, by what its container says.
 
-A box of these files is its length, four letters and the content, which may be boxes again. A track
-has a matrix that takes stored points to shown ones, and so has the whole film.
+A box of an MP4 or QuickTime file is its length, four letters and the content, which may be boxes
+again. A track has a matrix that takes stored points to shown ones, and so has the whole film.
+Matroska has a projection instead.
 """
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from focus_detr.inference.matroska import START, read_projection
 
 _Matrix = tuple[int, int, int, int]  # signs of a, b, c, d: x' = a x + c y, y' = b x + d y
 _Box = tuple[bytes, int, int]  # its letters; where its content begins and ends in the file
@@ -34,13 +38,24 @@ def container_orientation(path: str | Path) -> int | None:
     """EXIF's orientation of the first video track.
 
     Returns:
-        1 to 8; None if the file has no such container, or a matrix of another angle.
+        1 to 8; None if the file has no such container, or is shown at another angle.
     """
     try:
         with Path(path).open("rb") as file:
-            return _EXIF.get(_shown_by(file) or (0, 0, 0, 0))
+            matroska = file.read(len(START)) == START
+            shown = _projected(file) if matroska else _shown_by(file)
+            return _EXIF.get(shown or (0, 0, 0, 0))
     except (OSError, struct.error, IndexError):  # cut off or of another kind
         return None
+
+
+def _projected(file: BinaryIO) -> _Matrix | None:
+    found = read_projection(file)
+    if found is None:
+        return None
+    angle, flip = math.radians(found.roll), -1 if found.mirrored else 1
+    cos, sin = (round(_ROUNDING * value) for value in (math.cos(angle), math.sin(angle)))
+    return _sign(flip * cos, 1), _sign(-flip * sin, 1), _sign(sin, 1), _sign(cos, 1)
 
 
 def _shown_by(file: BinaryIO) -> _Matrix | None:

@@ -16,7 +16,12 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.inference.video_container import container_orientation
 from focus_detr.wording import counted
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})
+VIDEO_SUFFIXES = frozenset(
+    {
+        *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".wmv", ".flv", ".ogv"),
+        *(".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
+    }
+)
 CAMERA = "camera:"  # and a number
 
 _CAMERA_DIGITS = 4
