@@ -94,6 +94,8 @@ enum Slot {
   kProbabilities,
   kProbabilityGradients,
   kPartialSums,
+  kWindowBias,
+  kWindowSpace,
   kOfPrimitive,
   kSlots
 };

@@ -17,7 +17,7 @@ from focus_detr.onednn_cap import is_ours
 from focus_detr.ops.native_library import LibraryError, NativeLibrary
 
 LIBRARY_VARIABLE = "FOCUS_DETR_PRODUCTS_LIBRARY"
-INTERFACE = 2  # PRODUCTS_INTERFACE in custom_ops/products/products.h
+INTERFACE = 3  # PRODUCTS_INTERFACE in custom_ops/products/products.h
 FILE = "libproducts_cpu.so"
 OPERATORS = (
     "DenseForward",
@@ -43,6 +43,11 @@ OPERATORS = (
     "MaxPoolGrad",
     "AttentionForward",
     "AttentionGrad",
+    "GeluForward",
+    "ScaledSumForward",
+    "ScaledSumGrad",
+    "WindowAttentionForward",
+    "WindowAttentionGrad",
 )
 _LIBRARY = NativeLibrary(LIBRARY_VARIABLE, OPERATORS, "products_interface", INTERFACE)
 _ALL_INSTRUCTIONS = 0  # dnnl_cpu_isa_default

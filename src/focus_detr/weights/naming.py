@@ -53,9 +53,10 @@ _TO_OURS, _TO_TORCH = both_ways(
     )
 )
 
-# layer and group norms are gamma and beta with us; frozen batch norms of the backbone keep theirs
-_TORCH_NORM = re.compile(r"^(?!backbone\.)(.*\bnorm\d?)\.(weight|bias)$")
-_OUR_NORM = re.compile(r"^(?!backbone\.)(.*)\.(gamma|beta)$")
+# layer and group norms are gamma and beta with us; frozen batch norms of a backbone keep theirs
+_SWIN_NORM = r"backbone\.(?:patch_embed\.|layers\..*\.)?norm\d?"
+_TORCH_NORM = re.compile(rf"^({_SWIN_NORM}|(?!backbone\.).*\bnorm\d?)\.(weight|bias)$")
+_OUR_NORM = re.compile(r"^(.*)\.(gamma|beta)$")
 _NORM_PARTS = {"weight": "gamma", "bias": "beta", "gamma": "weight", "beta": "bias"}
 
 _HEAD_ALIAS = re.compile(r"^transformer\.decoder\.((?:class|bbox)_embed\.)")
