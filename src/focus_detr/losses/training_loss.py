@@ -23,6 +23,7 @@ class TrainingLoss(nn.Cell):
         if denoising is not None:
             self.denoising = denoising
         self.loss_names = criterion.loss_names
+        self.branches = getattr(model.backbone, "branches", 0)  # of stochastic depth
 
     def predictions(self, images: Tensor, image_sizes: Tensor, *targets: Tensor) -> tuple:
         """The network's outputs and the layout of the denoising slots, None without denoising.
@@ -30,15 +31,19 @@ class TrainingLoss(nn.Cell):
         Args:
             images: [B, 3, H, W] float32, normalised and padded.
             image_sizes: [B, 2] int32.
-            *targets: boxes and what else ``DenoisingQueries`` takes.
+            *targets: boxes and what else ``DenoisingQueries`` takes, then the backbone's branch
+                draws if it has any.
         """
+        draws = targets[-1] if self.branches > 0 else None
         if not self.has_denoising:
-            return self.model(images, image_sizes), None
-        slot_labels, slot_boxes, slot_valid, layout = self.denoising(*targets)
+            return self.model(images, image_sizes, None, None, None, draws), None
+        queries_of = targets[:-1] if self.branches > 0 else targets
+        slot_labels, slot_boxes, slot_valid, layout = self.denoising(*queries_of)
         content = embed(slot_labels, slot_valid, self.model.label_embed)
         queries = self.model.query_count(images.shape[2], images.shape[3])
         blocked = attention_mask(layout[0], queries)
-        return self.model(images, image_sizes, content, box_sigmoid(slot_boxes), blocked), layout
+        boxes = box_sigmoid(slot_boxes)
+        return self.model(images, image_sizes, content, boxes, blocked, draws), layout
 
     def construct(self, *batch: Tensor) -> tuple[Tensor, Tensor]:
         """Loss of one batch, divided by its own box count; otherwise as ``losses``."""
@@ -64,7 +69,7 @@ class TrainingLoss(nn.Cell):
             labels: [B, T] int32.
             box_valid: [B, T] float32.
             *draws: of ``data.noise``: uniform [B, D] float32, new label [B, D] int32, sign and
-                part [B, D, 4] float32.
+                part [B, D, 4] float32; uniform [B, branches] for a backbone with stochastic depth.
 
         Returns:
             The total (scalar) and its weighted parts [len(loss_names)].

@@ -101,14 +101,23 @@ class FocusDETR(nn.Cell):
         images: Tensor,
         image_sizes: Tensor,
         validity: tuple[tuple[Tensor, Tensor], ...],
+        branch_draws: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         """Neck maps of all levels."""
         if self.padding() != "full":
-            return self.neck(self.backbone(images, None), None)
+            return self.neck(self.extract(images, None, branch_draws), None)
         masks = ()
         for row_valid, column_valid in validity:
             masks += (self.cell_mask(row_valid, column_valid),)
-        return self.neck(self.backbone(images, image_sizes), masks)
+        return self.neck(self.extract(images, image_sizes, branch_draws), masks)
+
+    def extract(
+        self, images: Tensor, image_sizes: Tensor | None, branch_draws: Tensor | None
+    ) -> tuple[Tensor, ...]:
+        """The backbone's maps; only one with stochastic depth is given draws."""
+        if branch_draws is None:
+            return self.backbone(images, image_sizes)
+        return self.backbone(images, image_sizes, branch_draws)
 
     def tokens(self, maps: tuple[Tensor, ...]) -> Tensor:
         """Flatten maps level-major and row-major: [B, N, C]."""
@@ -246,6 +255,7 @@ class FocusDETR(nn.Cell):
         denoising_content: Tensor | None = None,
         denoising_boxes: Tensor | None = None,
         denoising_blocked: Tensor | None = None,
+        branch_draws: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         """Detect.
 
@@ -255,6 +265,7 @@ class FocusDETR(nn.Cell):
             denoising_content: [B, D, C] denoising queries (training only), put before the others.
             denoising_boxes: [B, D, 4] their boxes in 0..1.
             denoising_blocked: [D+Q, D+Q] bool, True hides the key (column) from the query (row).
+            branch_draws: [B, branches] of the backbone's stochastic depth, or None for none.
 
         Returns:
             logits [layers, B, D+Q, classes]; boxes [layers, B, D+Q, 4] (cx cy w h over the image);
@@ -263,7 +274,7 @@ class FocusDETR(nn.Cell):
         """
         shapes = level_shapes(images.shape[2], images.shape[3], self.levels)
         validity = self.validity(images, image_sizes)
-        tokens = self.tokens(self.features(images, image_sizes, validity))
+        tokens = self.tokens(self.features(images, image_sizes, validity, branch_draws))
         memory, scores, ranked, written = self.encode(
             tokens, self.positions(validity), validity, shapes
         )

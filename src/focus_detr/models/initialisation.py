@@ -7,6 +7,7 @@ import math
 import numpy as np
 from mindspore import Parameter, Tensor, nn
 
+from focus_detr.models.backbones.initial_weights import initialise_backbone
 from focus_detr.models.neck import BiasedConvolution
 from focus_detr.ops.products import Dense
 
@@ -105,11 +106,7 @@ def initialise(model: nn.Cell, seed: int) -> None:
         seed: same seed, same weights.
     """
     rng = np.random.default_rng(seed)
-    for _, cell in model.backbone.cells_and_names():
-        if hasattr(cell, "weight") and hasattr(cell, "norm"):
-            shape = cell.weight.shape
-            fan_out = shape[0] * shape[2] * shape[3] // cell.convolve.groups
-            _set(cell.weight, rng.normal(0.0, math.sqrt(2.0 / fan_out), shape))
+    initialise_backbone(model.backbone, rng)
     for _, cell in model.neck.cells_and_names():
         if isinstance(cell, BiasedConvolution):
             _set(cell.weight, _xavier(rng, cell.weight.shape))

@@ -27,7 +27,11 @@ _SHOWN_NAMES = 3
 _PIXEL_SETTINGS = ("model.backbone.pixel_mean", "model.backbone.pixel_std")
 _DECISIVE = (*_PIXEL_SETTINGS, "model.position.temperature", "model.position.offset")
 # a new task may have others
-_FREE = {"model.num_classes", "model.backbone.freeze_at"} | DETECTION_ONLY
+_FREE = DETECTION_ONLY | {
+    "model.num_classes",
+    "model.backbone.freeze_at",
+    "model.backbone.drop_path",
+}
 
 
 def initialise_from(

@@ -109,7 +109,9 @@ def _assemble(
         note = _begin(config, loss.model, classes)
         note = f"nothing to resume in {folder.path}; {note}" if resume else note
     _require_one_start(world, state, loss.model, folder)
-    inputs = StepInputs(config.train.seed, config.denoising.number, num_classes, world)
+    inputs = StepInputs(
+        config.train.seed, config.denoising.number, num_classes, world, loss.branches
+    )
     parts = TrainerParts(
         model=loss.model,
         step=_step(config, loss, update, world, graphs),

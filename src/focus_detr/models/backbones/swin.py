@@ -13,18 +13,11 @@ from focus_detr.models.layer_norm import LayerNorm
 from focus_detr.models.maps import CellsToMap
 from focus_detr.ops.products import Dense
 
-WIDTHS = {"swin_tiny": 96, "swin_small": 96, "swin_base": 128, "swin_large": 192}
 DEPTHS = {
     "swin_tiny": (2, 2, 6, 2),
     "swin_small": (2, 2, 18, 2),
     "swin_base": (2, 2, 18, 2),
     "swin_large": (2, 2, 18, 2),
-}
-HEADS = {  # of the first stage; each stage has twice as many as the one before
-    "swin_tiny": 3,
-    "swin_small": 3,
-    "swin_base": 4,
-    "swin_large": 6,
 }
 DROP_PATH = {"swin_tiny": 0.1, "swin_small": 0.2, "swin_base": 0.2, "swin_large": 0.2}
 MLP_EXPANSION = 4
