@@ -125,7 +125,7 @@ def test_overrides_take_the_declared_type(override: str, read: Any, value: Any) 
         ("data.flip=.nan", ["data.flip is nan", "a number"]),
         ("data.filter_empty=1", ["data.filter_empty is 1", "true or false"]),
         ("train.output_dir=3", ["train.output_dir is 3", "text"]),
-        ("model.backbone.name=vgg", ["'vgg'", "one of resnet18, resnet50"]),
+        ("model.backbone.name=vgg", ["'vgg'", "one of resnet18, resnet34, resnet50"]),
         ("data.crop_sides=[1, 2, 3]", ["data.crop_sides", "a list of 2 items"]),
         ("model.encoder.cascade=1", ["model.encoder.cascade is 1", "a list, each item a number"]),
         ("model.backbone.depths=3", ["a list, each item a whole number or null"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
@@ -13,6 +13,7 @@ from typing import Any
 from focus_detr.checks import is_finite_number
 from focus_detr.config.schema import (
     BackboneConfig,
+    BackboneName,
     Config,
     DataConfig,
     EncoderConfig,
@@ -25,7 +26,7 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.wording import counted
 
 STAGES = 4  # of a ResNet or a Swin Transformer
-SWIN_SIZES = {  # channels and heads of the first stage
+SWIN_SIZES: Mapping[BackboneName, tuple[int, int]] = {  # channels and heads of the first stage
     "swin_tiny": (96, 3),
     "swin_small": (96, 3),
     "swin_base": (128, 4),

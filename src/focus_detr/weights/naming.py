@@ -104,6 +104,16 @@ def aliases(torch_name: str, encoder_head: int, encoder_layers: int) -> list[str
     return names
 
 
+def to_our_swin(microsoft_name: str) -> str:
+    """Our name of a Swin Transformer's tensor; both without ``backbone.``."""
+    return _swap_norm(f"backbone.{microsoft_name}", _TORCH_NORM).removeprefix("backbone.")
+
+
+def to_torch_swin(our_name: str) -> str:
+    """The inverse of ``to_our_swin``."""
+    return _swap_norm(our_name, _OUR_NORM)
+
+
 def _swap_norm(name: str, pattern: re.Pattern[str]) -> str:
     return pattern.sub(lambda match: f"{match[1]}.{_NORM_PARTS[match[2]]}", name)
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mindspore import Tensor, nn
 
+from focus_detr.config.schema import BackboneName
 from focus_detr.models.backbones.frozen_conv import FrozenConv
 from focus_detr.models.backbones.padding import PaddingMasks
 from focus_detr.models.maps import ImagesToMap, MaxPool
 from focus_detr.ops.products import WeighRows
 
-DEPTHS = {
+DEPTHS: Mapping[BackboneName, tuple[int, ...]] = {
     "resnet18": (2, 2, 2, 2),
     "resnet34": (3, 4, 6, 3),
     "resnet50": (3, 4, 6, 3),
     "resnet101": (3, 4, 23, 3),
     "resnet152": (3, 8, 36, 3),
 }
-BASIC = ("resnet18", "resnet34")  # their blocks have two convolutions, the others' three
+BASIC: tuple[BackboneName, ...] = (
+    "resnet18",
+    "resnet34",
+)  # their blocks have two convolutions, the others' three
 STEM_WIDTH = 64
 FIRST_MAP_STRIDE = 4
 BOTTLENECK_EXPANSION = 4
@@ -88,7 +94,7 @@ class ResNet(nn.Cell):
 
     def __init__(
         self,
-        name: str = "resnet50",
+        name: BackboneName = "resnet50",
         *,
         width_factor: float = 1.0,
         depths: tuple[int, ...] | None = None,
