@@ -71,7 +71,7 @@ def shift_regions(size: int, window: int, shift: int, extents: Tensor) -> Tensor
     its last window, 2 beyond.
     """
     place = ops.arange(padded_size(size, window)).astype(ms.float32)[None, :]  # [1, h]
-    end = ops.ceil(extents / window) * window  # [B, 1]
+    end = ops.floor((extents + (window - 1)) / window) * window  # [B, 1]
     return (place >= shift).astype(ms.float32) + (place >= end).astype(ms.float32)  # [B, h]
 
 
