@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
@@ -13,7 +13,6 @@ from typing import Any
 from focus_detr.checks import is_finite_number
 from focus_detr.config.schema import (
     BackboneConfig,
-    BackboneName,
     Config,
     DataConfig,
     EncoderConfig,
@@ -22,16 +21,11 @@ from focus_detr.config.schema import (
     OptimizerConfig,
     ScheduleConfig,
 )
+from focus_detr.config.swin_sizes import SWINS
 from focus_detr.errors import FocusDetrError
 from focus_detr.wording import counted
 
 STAGES = 4  # of a ResNet or a Swin Transformer
-SWIN_SIZES: Mapping[BackboneName, tuple[int, int]] = {  # channels and heads of the first stage
-    "swin_tiny": (96, 3),
-    "swin_small": (96, 3),
-    "swin_base": (128, 4),
-    "swin_large": (192, 6),
-}
 GROUP_NORM_GROUPS = 32
 SINE_PARTS = 4  # sine and cosine of rows and of columns
 
@@ -191,19 +185,21 @@ def _model(model: ModelConfig) -> Iterator[str]:
 
 
 def _backbone(backbone: BackboneConfig) -> Iterator[str]:
-    depths, is_swin = backbone.depths, backbone.name.startswith("swin")
+    depths, is_swin = backbone.depths, backbone.name in SWINS
     if depths and (is_swin or backbone.name.startswith("resnet")) and len(depths) != STAGES:
         yield f"model.backbone.depths has {counted(len(depths), 'item')}, expected {STAGES}"
     usual = BackboneConfig()
     for key in () if is_swin else ("window", "drop_path"):
         if getattr(backbone, key) != getattr(usual, key):
             yield f"model.backbone.{key} is set, but {backbone.name} is no Swin Transformer"
-    width, heads = SWIN_SIZES.get(backbone.name, (0, 1))
-    scaled = width * backbone.width_factor
-    if scaled % heads:
+    if not is_swin:
+        return
+    size = SWINS[backbone.name]
+    scaled = size.width * backbone.width_factor
+    if scaled % size.heads:
         yield (
             f"model.backbone.width_factor {backbone.width_factor:g} makes {scaled:g} channels of "
-            f"{backbone.name}, expected a multiple of its {heads} heads"
+            f"{backbone.name}, expected a multiple of its {size.heads} heads"
         )
 
 

@@ -8,17 +8,16 @@ import mindspore as ms
 from mindspore import nn
 
 from focus_detr.config.schema import BackboneConfig, Config, ModelConfig
-from focus_detr.config.validation import SWIN_SIZES
+from focus_detr.config.swin_sizes import SWINS, swin_depths, swin_drop_path, swin_width
 from focus_detr.distributed.reducers import BoxesPerWorker, LargestOfWorkers
 from focus_detr.distributed.world import SINGLE, World
 from focus_detr.losses.criterion import Criterion
 from focus_detr.losses.foreground import ForegroundLoss
 from focus_detr.losses.matcher import build_matcher
 from focus_detr.losses.training_loss import TrainingLoss
-from focus_detr.models.backbones.costs import swin_depths, swin_width
 from focus_detr.models.backbones.efficientnet_lite import EfficientNetLite0
 from focus_detr.models.backbones.resnet import ResNet
-from focus_detr.models.backbones.swin import DROP_PATH, SwinTransformer
+from focus_detr.models.backbones.swin import SwinTransformer
 from focus_detr.models.decoder import Decoder, DecoderLayer
 from focus_detr.models.denoising import DenoisingQueries
 from focus_detr.models.detector import Detector
@@ -44,14 +43,13 @@ def build_backbone(config: BackboneConfig) -> nn.Cell:
     """The feature extractor that the settings name."""
     if config.name == "efficientnet_lite0":
         return EfficientNetLite0(freeze_at=config.freeze_at)
-    if config.name in SWIN_SIZES:
-        own_rate = DROP_PATH[config.name]
+    if config.name in SWINS:
         return SwinTransformer(
             swin_width(config),
-            SWIN_SIZES[config.name][1],
+            SWINS[config.name].heads,
             swin_depths(config),
             window=config.window,
-            drop_path=own_rate if config.drop_path is None else config.drop_path,
+            drop_path=swin_drop_path(config),
             freeze_at=config.freeze_at,
         )
     return ResNet(

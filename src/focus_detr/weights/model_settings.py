@@ -11,15 +11,17 @@ import numpy as np
 
 from focus_detr.config.schema import (
     BackboneConfig,
+    BackboneName,
     DecoderConfig,
     EncoderConfig,
     ForegroundSelectorConfig,
     ModelConfig,
     PositionConfig,
 )
-from focus_detr.config.validation import STAGES, SWIN_SIZES
+from focus_detr.config.swin_sizes import SWINS
+from focus_detr.config.validation import STAGES
 from focus_detr.errors import FocusDetrError
-from focus_detr.models.backbones import resnet, swin
+from focus_detr.models.backbones import resnet
 from focus_detr.weights.bias_tables import TABLE
 
 Tensors = Mapping[str, np.ndarray]
@@ -46,7 +48,9 @@ _STAGES = range(2, 6)
 _STEM_WIDTH = 64
 _BOTTLENECKS = {resnet.DEPTHS[name]: name for name in resnet.DEPTHS if name not in resnet.BASIC}
 _BASICS = {resnet.DEPTHS[name]: name for name in resnet.BASIC}
-_SWINS = {(SWIN_SIZES[name][1], swin.DEPTHS[name]): name for name in SWIN_SIZES}
+_SWINS: Mapping[tuple[int, tuple[int, ...]], BackboneName] = {
+    (size.heads, size.depths): name for name, size in SWINS.items()
+}
 _SWIN_BLOCK = "backbone.layers.0.blocks.0.attn."
 _LITE_MEAN, _LITE_STD = (127.0,) * 3, (128.0,) * 3  # what EfficientNet-Lite was trained with
 
@@ -129,14 +133,14 @@ def _infer_swin(tensors: Tensors) -> BackboneConfig:
     rows, heads = tensors[f"{_SWIN_BLOCK}{TABLE}"].shape
     depths = tuple(_count(tensors, f"backbone.layers.{stage}.blocks.") for stage in range(STAGES))
     name = _SWINS.get((heads, depths))
-    of_heads = [known for known, sizes in SWIN_SIZES.items() if sizes[1] == heads]
+    of_heads = [known for known, size in SWINS.items() if size.heads == heads]
     if not of_heads:
         raise FocusDetrError(f"the checkpoint's Swin Transformer has {heads} heads, which none has")
     chosen = name or of_heads[0]
-    width = _size(tensors, "backbone.patch_embed.proj.weight", 0, SWIN_SIZES[chosen][0])
+    width = _size(tensors, "backbone.patch_embed.proj.weight", 0, SWINS[chosen].width)
     return BackboneConfig(
         chosen,
-        width_factor=width / SWIN_SIZES[chosen][0],
+        width_factor=width / SWINS[chosen].width,
         depths=None if name else depths,
         freeze_at=0,
         window=(math.isqrt(rows) + 1) // 2,

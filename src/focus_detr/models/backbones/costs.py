@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from focus_detr.config.schema import BackboneConfig
-from focus_detr.config.validation import SWIN_SIZES
+from focus_detr.config.swin_sizes import SWINS, swin_depths, swin_width
 from focus_detr.models.backbones.convolutions import backbone_convolutions, convolutional_channels
 from focus_detr.models.backbones.patches import PATCH
-from focus_detr.models.backbones.swin import DEPTHS, MLP_EXPANSION
+from focus_detr.models.backbones.swin import MLP_EXPANSION
 from focus_detr.models.backbones.windows import padded_size
 
 ATTENTION_PRODUCTS = 4  # query, key, value and output
@@ -14,7 +14,7 @@ ATTENTION_PRODUCTS = 4  # query, key, value and output
 
 def backbone_channels(config: BackboneConfig) -> tuple[int, ...]:
     """Channels of the maps of strides 8, 16 and 32."""
-    if config.name in SWIN_SIZES:
+    if config.name in SWINS:
         width = swin_width(config)
         return tuple(width * 2**stage for stage in range(1, 4))
     return convolutional_channels(config)
@@ -22,20 +22,10 @@ def backbone_channels(config: BackboneConfig) -> tuple[int, ...]:
 
 def backbone_multiply_adds(config: BackboneConfig, height: int, width: int) -> int:
     """Multiply-adds for one image of height x width pixels."""
-    if config.name in SWIN_SIZES:
+    if config.name in SWINS:
         return _swin(config, height, width)
     convolutions = backbone_convolutions(config)
     return sum(convolution.multiply_adds(height, width) for convolution in convolutions)
-
-
-def swin_width(config: BackboneConfig) -> int:
-    """C of a Swin Transformer's first stage."""
-    return int(SWIN_SIZES[config.name][0] * config.width_factor)
-
-
-def swin_depths(config: BackboneConfig) -> tuple[int, ...]:
-    """Blocks of a Swin Transformer's stages."""
-    return config.depths or DEPTHS[config.name]
 
 
 def _swin(config: BackboneConfig, height: int, width: int) -> int:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
-from focus_detr.config.schema import BackboneName
 from focus_detr.models.backbones.padding import image_mask
 from focus_detr.models.backbones.patches import PATCH, PatchEmbedding, PatchMerging
 from focus_detr.models.backbones.stochastic_depth import AddBranch, BranchFactors, drop_rates
@@ -16,18 +13,6 @@ from focus_detr.models.layer_norm import LayerNorm
 from focus_detr.models.maps import CellsToMap
 from focus_detr.ops.products import Dense
 
-DEPTHS: Mapping[BackboneName, tuple[int, ...]] = {
-    "swin_tiny": (2, 2, 6, 2),
-    "swin_small": (2, 2, 18, 2),
-    "swin_base": (2, 2, 18, 2),
-    "swin_large": (2, 2, 18, 2),
-}
-DROP_PATH: Mapping[BackboneName, float] = {  # as published; detectron2's 0.2 where none is named
-    "swin_tiny": 0.1,
-    "swin_small": 0.2,
-    "swin_base": 0.2,
-    "swin_large": 0.2,
-}
 MLP_EXPANSION = 4
 
 
