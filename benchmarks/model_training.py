@@ -49,10 +49,12 @@ class TrainingParts:
     def __init__(
         self, config: Config, num_classes: int, height: int, width: int, *, part: str
     ) -> None:
-        inputs = StepInputs(config.train.seed, config.denoising.number, num_classes)
+        loss = build_training_loss(config, num_classes)
+        inputs = StepInputs(
+            config.train.seed, config.denoising.number, num_classes, branches=loss.branches
+        )
         images = random_batch(config, num_classes, height, width)
         batch = inputs(images, 0)
-        loss = build_training_loss(config, num_classes)
         update = build_update(loss.model, config.train)
         gradients = LossAndGradients(loss, update.optimizer)
         count = config.train.accumulate

@@ -2,6 +2,7 @@
 
     python -m pip install torch==2.13.0 transformers==4.57.1
     python benchmarks/peer.py --json peer.json
+    python benchmarks/peer.py --backbone --config focus_detr_swin_tiny --height 800 --width 1066
     python benchmarks/peer.py model.encoder.keep_ratio=1.0 model.encoder.cascade=[1,1,1,1,1,1]
 
 The peer needs torch and transformers, which nothing else here does. It is built without a download,
@@ -12,6 +13,9 @@ queries, with two stages and box refinement. What differs:
 - it has no foreground selector and no dual attention;
 - our training step also has denoising queries (none with denoising.number=0);
 - torch runs operation by operation, MindSpore one compiled graph.
+
+With --backbone it is our backbone alone beside transformers' Swin Transformer of the same sizes, in
+evaluation and in a training step whose loss is the mean square of the maps.
 
 Prints weights and multiply-adds, the latency of the forward pass (one image) and of the training
 step (train.batch_size images, ten boxes each), and the memory of each process. Both see the same
@@ -43,6 +47,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add_common(parser)
     parser.add_argument("--height", type=int, default=480, help="of the images (480)")
     parser.add_argument("--width", type=int, default=640, help="likewise (640)")
+    parser.add_argument(
+        "--backbone", action="store_true", help="only the backbones, of Swin Transformers"
+    )
     parser.add_argument("--skip", choices=(FORWARD, TRAINING), help="leave one of the two out")
     arguments = parse_intermixed(parser, argv)
     check_least(arguments, {"height": SMALLEST_SIDE, "width": SMALLEST_SIDE, "repeat": 1})

@@ -7,17 +7,24 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 
+from backbone_work import (
+    OurBackbone,
+    PeerBackbone,
+    peer_backbone_size,
+    refuse_other_backbones,
+)
 from model_forward import WHOLE
 from model_measure import COCO_CLASSES, Timing, measure, measure_training, save
 from model_report import forward_table, process_table, training_table
 from model_training import STEP
-from model_worker import Work, Worker
+from model_worker import Job, Work, Worker
 from peer_work import PACKAGES, PeerWork, Size, peer_settings, peer_size
 from plain_table import table
 
 from focus_detr.config.loading import load_config, to_dict
 from focus_detr.config.schema import Config
-from focus_detr.models.factory import build_model
+from focus_detr.models.backbones.costs import backbone_multiply_adds
+from focus_detr.models.factory import build_backbone, build_model
 from focus_detr.models.flops import count_multiply_adds, token_count
 from focus_detr.models.parameter_counts import count_parameters
 from focus_detr.runtime import prepare_runtime
@@ -38,6 +45,33 @@ def build_works(config: Config, num_classes: int, height: int, width: int) -> tu
     images = (num_classes, height, width)
     ours = Work(config, *images, DEVICE, forward_parts=False)
     return ours, PeerWork(config, settings, *images, forward=WHOLE)
+
+
+def detectors(config: Config, height: int, width: int) -> tuple[dict[str, Job], dict[str, Size]]:
+    """Both detectors and their sizes; raises as ``build_works``."""
+    ours, peer = build_works(config, config.model.num_classes or COCO_CLASSES, height, width)
+    with Worker() as worker:
+        sizes = {OURS: our_size(ours), PEER: worker.ask(peer_size, peer)}
+    return {OURS: ours, PEER: peer}, sizes
+
+
+def backbones(config: Config, height: int, width: int) -> tuple[dict[str, Job], dict[str, Size]]:
+    """Both backbones alone and their sizes.
+
+    Raises:
+        FocusDetrError: the peer has no such backbone.
+    """
+    refuse_other_backbones(config)
+    settings = config.model.backbone
+    weights = sum(weight.size for weight in build_backbone(settings).get_parameters())
+    ours = OurBackbone(config, height, width, WHOLE)
+    peer = PeerBackbone(config, height, width, WHOLE)
+    with Worker() as worker:
+        sizes = {
+            OURS: Size(weights, backbone_multiply_adds(settings, height, width)),
+            PEER: worker.ask(peer_backbone_size, peer),
+        }
+    return {OURS: ours, PEER: peer}, sizes
 
 
 def our_size(work: Work) -> Size:
@@ -74,11 +108,9 @@ def compare(arguments: argparse.Namespace, *, forward: bool, training: bool) -> 
     config = load_config(arguments.config, arguments.overrides)
     prepare_runtime(DEVICE)
     size, repeat = (arguments.height, arguments.width), arguments.repeat
-    ours, peer = build_works(config, config.model.num_classes or COCO_CLASSES, *size)
-    with Worker() as worker:
-        sizes = {OURS: our_size(ours), PEER: worker.ask(peer_size, peer)}
+    works, sizes = (backbones if arguments.backbone else detectors)(config, *size)
     print(f"one image of {size[0]} x {size[1]}\n{size_table(sizes)}\n", flush=True)
-    works, timings = {OURS: ours, PEER: peer}, {OURS: Timing(), PEER: Timing()}
+    timings = {OURS: Timing(), PEER: Timing()}
     cores = len(os.sched_getaffinity(0))
     where = f"{size[0]} x {size[1]}, {counted(cores, 'core')}, ms, {counted(repeat, 'run')}"
     about = {"size": size, "cores": cores, "repeat": repeat, "packages": PACKAGES}

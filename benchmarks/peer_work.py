@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PACKAGES = {"torch": "2.13.0", "transformers": "4.57.1"}
 BACKBONE = "resnet50"
+UNDONE = ("ONEDNN_MAX_CPU_ISA", "GOMP_SPINCOUNT")  # ours, and no favour to torch
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt
 _LARGE = 2**30  # bytes; larger than any tensor here
 
@@ -34,7 +35,7 @@ class PeerWork:
 
     def build(self) -> Calls:
         """The peer on the CPU."""
-        for variable in ("ONEDNN_MAX_CPU_ISA", "GOMP_SPINCOUNT"):  # ours, and no favour to torch
+        for variable in UNDONE:
             os.environ.pop(variable, None)
         keep_freed_memory()
         from peer_torch import PeerForward, PeerTraining

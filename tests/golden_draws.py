@@ -1,4 +1,4 @@
-"""Targets and denoising draws of the golden training cases, in our padded layout.
+"""Targets and draws of the golden training cases, in our padded layout.
 
 The reference draws for the boxes of the batch one after the other, repeated for every half group
 (positives, negatives, positives, ...); ours are drawn per slot. Slots that the reference leaves
@@ -63,3 +63,8 @@ def slot_draws(
     sign[image, slot] = golden["draw/rand_sign01"] * 2.0 - 1.0
     part[image, slot] = golden["draw/rand_part"]
     return uniform, new_label, sign, part
+
+
+def branch_draws(golden: Mapping[str, Any]) -> np.ndarray:
+    """Uniform draws [B, branches] that keep the branches which the reference has kept."""
+    return np.where(golden["draw/drop_path"].T > 0, 0.0, 0.999).astype(np.float32)

@@ -23,9 +23,16 @@ from focus_detr.config.schema import (
 from focus_detr.models.detr import DETR
 from focus_detr.models.factory import build_model
 from focus_detr.models.maps import channels_last
-from focus_detr.weights.naming import to_ours
+from focus_detr.weights.naming import is_ignored, to_ours
 
 SMALL_CLASSES = 5
+GOLDEN_BACKBONES = {
+    "r50": BackboneConfig(),
+    "r101": BackboneConfig("resnet101"),
+    "swin_tiny": BackboneConfig("swin_tiny", freeze_at=0),
+    "swin_base_224": BackboneConfig("swin_base", freeze_at=0),
+    "swin_base_384": BackboneConfig("swin_base", freeze_at=0, window=12),
+}
 
 
 def small_config(**changes: Any) -> ModelConfig:
@@ -86,6 +93,7 @@ def golden_config(case: str, meta: Mapping[str, Any]) -> ModelConfig:
     queries = meta["overrides"].get("num_queries", 900)
     late = case.startswith("infer_r50_24ep")
     return ModelConfig(
+        backbone=GOLDEN_BACKBONES[meta["config"].removesuffix("_24ep")],
         position=PositionConfig(20.0, 0.0) if late else PositionConfig(),
         decoder=DecoderConfig(queries=queries),
         padding=PaddingConfig(training="partial", evaluation="none"),
@@ -98,7 +106,9 @@ def golden_model(case: str, meta: Mapping[str, Any]) -> DETR:
     model = build_model(config, 80)
     parameters = {parameter.name: parameter for parameter in model.get_parameters()}
     filled = set()
-    for name, entry in manifest("r50")["state_dict"].items():
+    for name, entry in manifest(meta["config"].removesuffix("_24ep"))["state_dict"].items():
+        if is_ignored(name):
+            continue
         shape = list(entry["shape"])
         if name == "transformer.tgt_embed.weight":
             shape[0] = config.decoder.queries

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "products.h"
+#include "small_product.h"
 
 #define SIMD _Pragma("omp simd")
 
@@ -39,9 +40,23 @@ inline float Exponential(float x) {
   return x == x ? value : x;
 }
 
-float GeluGrad(float x) {
+struct Normal {
+  float distribution, density;
+};
+
+// Of the normal distribution at x, to 1.5e-7: Abramowitz and Stegun 7.1.26, whose exponential is
+// that of the density.
+inline Normal NormalAt(float x) {
   constexpr float kHalfRoot = 0.70710678118654752f, kDensity = 0.39894228040143268f;
-  return 0.5f * (1.0f + std::erf(x * kHalfRoot)) + x * kDensity * std::exp(-0.5f * x * x);
+  const float power = Exponential(-0.5f * x * x);
+  const float t = 1.0f / (1.0f + 0.3275911f * kHalfRoot * std::fabs(x));
+  float series = 1.061405429f;
+  series = series * t - 1.453152027f;
+  series = series * t + 1.421413741f;
+  series = series * t - 0.284496736f;
+  series = series * t + 0.254829592f;
+  const float tail = 0.5f * series * t * power;
+  return {x < 0.0f ? tail : 1.0f - tail, kDensity * power};
 }
 
 struct Moments {
@@ -173,12 +188,30 @@ void GroupNormGrad(int64_t rows, int64_t channels, ChannelMoments moments, const
 void ActivationGrad(int activation, int64_t count, const float *grad, const float *kept,
                     float *grad_source) {
   if (activation == PRODUCTS_GELU) {
-    for (int64_t i = 0; i < count; ++i) grad_source[i] = grad[i] * GeluGrad(kept[i]);
+    SIMD for (int64_t i = 0; i < count; ++i) {
+      const Normal normal = NormalAt(kept[i]);
+      grad_source[i] = grad[i] * (normal.distribution + kept[i] * normal.density);
+    }
     return;
   }
   const float top = activation == PRODUCTS_RELU6 ? 6.0f : kInfinity;
   SIMD for (int64_t i = 0; i < count; ++i) {
     grad_source[i] = kept[i] > 0.0f && kept[i] < top ? grad[i] : 0.0f;
+  }
+}
+
+void Gelu(int64_t count, const float *source, float *target) {
+  SIMD for (int64_t i = 0; i < count; ++i) {
+    target[i] = source[i] * NormalAt(source[i]).distribution;
+  }
+}
+
+void ScaledSum(int64_t count, float factor, const float *residual, const float *branch,
+               float *target) {
+  if (residual) {
+    SIMD for (int64_t i = 0; i < count; ++i) target[i] = residual[i] + factor * branch[i];
+  } else {
+    SIMD for (int64_t i = 0; i < count; ++i) target[i] = factor * branch[i];
   }
 }
 
@@ -227,6 +260,7 @@ extern const Loops PRODUCTS_TABLE;
 const Loops PRODUCTS_TABLE = {AddRows,       AddWeighted,    AddSquares,    ScaleRows,
                               WeighRows,     RowProducts,    LayerNorm,     LayerNormGrad,
                               GroupNormSums, GroupNormGrad,  ActivationGrad, Softmax,
-                              SoftmaxGrad,   TakeLarger};
+                              SoftmaxGrad,   Gelu,           ScaledSum,     Multiply,
+                              TakeLarger};
 
 }  // namespace products

@@ -11,6 +11,19 @@ struct ChannelMoments {
   const float *mean, *scale;  // [C]; scale: one over the standard deviation
 };
 
+// target [R,C] = left [R,I] * right [I,C], small enough for the cache; C is a multiple of kPiece.
+// Rows of `right` and `target` are dense and as far apart as their strides say.
+struct SmallProduct {
+  int64_t rows, inner, columns;
+  const float *left;
+  int64_t left_row_stride, left_inner_stride;
+  const float *right;
+  int64_t right_stride;
+  float *target;
+  int64_t target_stride;
+};
+constexpr int64_t kPiece = 16;  // floats; no vector is longer
+
 struct Loops {
   // sums [C] += rows [R,C]
   void (*add_rows)(int64_t rows, int64_t channels, const float *matrix, float *sums);
@@ -56,6 +69,13 @@ struct Loops {
   // grads [R,C] of probabilities -> of the logits, times scale
   void (*softmax_grad)(int64_t rows, int64_t columns, float scale, const float *probabilities,
                        float *grads);
+
+  void (*gelu)(int64_t count, const float *source, float *target);
+  // target = residual + factor * branch; a null residual counts as 0
+  void (*scaled_sum)(int64_t count, float factor, const float *residual, const float *branch,
+                     float *target);
+
+  void (*multiply)(const SmallProduct &product);
 
   // target [C] = the larger of itself and source, for each channel
   void (*take_larger)(int64_t channels, const float *source, float *target);

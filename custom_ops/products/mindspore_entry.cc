@@ -166,6 +166,18 @@ int ReadHeads(const Call &call, products_heads *heads) {
   return fits ? PRODUCTS_OK : PRODUCTS_WRONG_SIZE;
 }
 
+// Of windows in qkv [B,h,w,3C] with outside [3C], table [T,M] and extents [B,2].
+int ReadWindows(const Call &call, products_windows *windows) {
+  if (call.ranks[0] != 4 || call.ranks[2] != 2) return PRODUCTS_WRONG_SIZE;
+  const int64_t *map = call.shapes[0], heads = call.size(2, 1), sides = 3 * heads;
+  const int64_t window = call.settings.Number("window"), shift = call.settings.Number("shift");
+  *windows = {map[0], map[1], map[2], heads, heads ? map[3] / sides : 0, window, shift};
+  const bool fits = heads > 0 && map[3] % sides == 0 && call.elements(1) == map[3] &&
+                    call.size(2, 0) == (2 * window - 1) * (2 * window - 1) && window > 0 &&
+                    shift >= 0 && shift < window && call.elements(3) == 2 * map[0];
+  return fits ? PRODUCTS_OK : PRODUCTS_WRONG_SIZE;
+}
+
 Shape ShapeOf(int index, int *ranks, int64_t **shapes) {
   return {shapes[index], shapes[index] + ranks[index]};
 }
@@ -467,6 +479,59 @@ KERNEL(InverseSigmoidGrad) {
                                        call[1], call[2]);
 }
 ONE_OUTPUT(InverseSigmoidGrad, ShapeOf(0, ranks, shapes))
+
+// any shape -> alike
+KERNEL(GeluForward) {
+  const Call call = CALL;
+  if (const int status = call.Read(2)) return status;
+  return products_gelu(call.elements(0), call[0], call[1]);
+}
+ONE_OUTPUT(GeluForward, ShapeOf(0, ranks, shapes))
+
+// residual [B, ...], branch alike, factor [B] -> [B, ...]
+KERNEL(ScaledSumForward) {
+  const Call call = CALL;
+  if (const int status = call.Read(4)) return status;
+  const int64_t batch = call.elements(2);
+  if (call.size(0, 0) != batch || call.elements(1) != call.elements(0)) return PRODUCTS_WRONG_SIZE;
+  return products_scaled_sum(batch, batch ? call.elements(0) / batch : 0, call[0], call[1],
+                             call[2], call[3]);
+}
+ONE_OUTPUT(ScaledSumForward, ShapeOf(0, ranks, shapes))
+
+// grad [B, ...], factor [B] -> [B, ...]
+KERNEL(ScaledSumGrad) {
+  const Call call = CALL;
+  if (const int status = call.Read(3)) return status;
+  const int64_t batch = call.elements(1);
+  if (call.size(0, 0) != batch) return PRODUCTS_WRONG_SIZE;
+  return products_scaled_sum(batch, batch ? call.elements(0) / batch : 0, nullptr, call[0],
+                             call[1], call[2]);
+}
+ONE_OUTPUT(ScaledSumGrad, ShapeOf(0, ranks, shapes))
+
+// qkv [B,h,w,3C], outside [3C], table [T,M], extents [B,2] -> [B,h,w,C]
+KERNEL(WindowAttentionForward) {
+  const Call call = CALL;
+  if (const int status = call.Read(5)) return status;
+  products_windows windows;
+  if (const int status = ReadWindows(call, &windows)) return status;
+  return products_window_attention(&windows, call[0], call[1], call[2], call[3], call[4]);
+}
+ONE_OUTPUT(WindowAttentionForward, RowsOf(0, shapes[0][ranks[0] - 1] / 3, ranks, shapes))
+
+// and grad [B,h,w,C] -> [B,h,w,3C], [3C], [T,M]
+KERNEL(WindowAttentionGrad) {
+  const Call call = CALL;
+  if (const int status = call.Read(8)) return status;
+  products_windows windows;
+  if (const int status = ReadWindows(call, &windows)) return status;
+  if (3 * call.elements(4) != call.elements(0)) return PRODUCTS_WRONG_SIZE;
+  return products_window_attention_grad(&windows, call[0], call[1], call[2], call[3], call[4],
+                                        call[5], call[6], call[7]);
+}
+OUTPUTS(WindowAttentionGrad, 3,
+        {ShapeOf(0, ranks, shapes), ShapeOf(1, ranks, shapes), ShapeOf(2, ranks, shapes)})
 
 int products_interface(void) { return PRODUCTS_INTERFACE; }
 

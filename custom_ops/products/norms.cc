@@ -1,4 +1,4 @@
-// Activations' gradients, layer norm and group norm.
+// Activations, sums with a factor, layer norm and group norm.
 #include <cmath>
 #include <vector>
 
@@ -8,13 +8,27 @@ using namespace products;
 
 int products_activation_grad(int activation, int64_t count, const float *grad, const float *kept,
                              float *grad_source) {
-  constexpr int64_t kPiece = 1 << 12;
-  const int64_t pieces = (count + kPiece - 1) / kPiece;
-#pragma omp parallel for schedule(static) if (count > kWorth)
-  for (int64_t piece = 0; piece < pieces; ++piece) {
-    const int64_t at = piece * kPiece;
-    Choose().activation_grad(activation, std::min(kPiece, count - at), grad + at, kept + at,
-                             grad_source + at);
+  ForPieces(count, [&](int64_t at, int64_t size) {
+    Choose().activation_grad(activation, size, grad + at, kept + at, grad_source + at);
+  });
+  return PRODUCTS_OK;
+}
+
+int products_gelu(int64_t count, const float *source, float *target) {
+  ForPieces(count, [&](int64_t at, int64_t size) {
+    Choose().gelu(size, source + at, target + at);
+  });
+  return PRODUCTS_OK;
+}
+
+int products_scaled_sum(int64_t batch, int64_t size, const float *residual, const float *branch,
+                        const float *factor, float *target) {
+  for (int64_t image = 0; image < batch; ++image) {
+    ForPieces(size, [&](int64_t piece, int64_t count) {
+      const int64_t at = image * size + piece;
+      Choose().scaled_sum(count, factor[image], residual ? residual + at : nullptr, branch + at,
+                          target + at);
+    });
   }
   return PRODUCTS_OK;
 }

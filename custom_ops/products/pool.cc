@@ -17,9 +17,13 @@ const int alone_after_fork = pthread_atfork(nullptr, nullptr, [] { omp_set_num_t
 
 int ThreadCount() { return omp_in_parallel() ? 1 : omp_get_max_threads(); }
 
+int ThreadNumber() { return omp_get_thread_num(); }
+
 bool Pool::get_in_parallel() const { return omp_in_parallel(); }
 #else
 int ThreadCount() { return 1; }
+
+int ThreadNumber() { return 0; }
 
 bool Pool::get_in_parallel() const { return false; }
 #endif

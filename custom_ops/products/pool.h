@@ -8,6 +8,7 @@
 namespace products {
 
 int ThreadCount();
+int ThreadNumber();  // below ThreadCount, of a thread inside a parallel loop
 
 // Laid out as oneDNN's threadpool_iface; `wait` is called by releases from 3.9 on.
 class Pool {

@@ -96,6 +96,8 @@ enum Slot {
   kProbabilityGradients,
   kPartialSums,
   kPlacedSource,
+  kWindowBias,
+  kWindowSpace,
   kOfPrimitive,
   kSlots
 };

@@ -200,6 +200,35 @@ PRODUCTS_API int products_inverse_sigmoid(int64_t count, float epsilon, const fl
 PRODUCTS_API int products_inverse_sigmoid_grad(int64_t count, float epsilon, const float *grad,
                                                const float *source, float *grad_source);
 
+/* target = x times the normal distribution function, of `count` numbers */
+PRODUCTS_API int products_gelu(int64_t count, const float *source, float *target);
+
+/* target [B,S] = residual [B,S] + factor [B] * branch [B,S]; without a residual only the product */
+PRODUCTS_API int products_scaled_sum(int64_t batch, int64_t size, const float *residual,
+                                     const float *branch, const float *factor, float *target);
+
+typedef struct products_windows {
+  int64_t batch, rows, columns, heads, depth; /* of a map [B, h, w, C] with C = heads * depth */
+  int64_t window, shift;                      /* w cells a side; cells that windows are moved by */
+} products_windows;
+
+/* Attention inside the windows of Swin Transformer: target [B,h,w,C] of qkv [B,h,w,3C], which has
+ * the queries of all heads, then their keys, then their values.
+ *
+ * An image has its own `extents` [B,2], rows and columns, inside the map. Cells beyond them take
+ * part as keys with `outside` [3C] up to the last window that holds a cell of the image, and their
+ * targets are 0. `table` [(2w-1)^2, M] has the bias of a query and a key by their distance. With a
+ * shift, cells of a window that do not lie together in the map get 100 less. */
+PRODUCTS_API int products_window_attention(const products_windows *windows, const float *qkv,
+                                           const float *outside, const float *table,
+                                           const float *extents, float *target);
+
+PRODUCTS_API int products_window_attention_grad(const products_windows *windows, const float *qkv,
+                                                const float *outside, const float *table,
+                                                const float *extents, const float *grad,
+                                                float *grad_qkv, float *grad_outside,
+                                                float *grad_table);
+
 #ifdef __cplusplus
 }
 #endif

@@ -25,6 +25,16 @@ void ForBlocks(int64_t rows, int64_t channels, const Body &body) {
   }
 }
 
+// body(first, how many) of `count` numbers
+template <typename Body>
+void ForPieces(int64_t count, const Body &body) {
+  constexpr int64_t kNumbers = 1 << 12;
+#pragma omp parallel for schedule(static) if (count > kWorth)
+  for (int64_t first = 0; first < count; first += kNumbers) {
+    body(first, std::min(kNumbers, count - first));
+  }
+}
+
 // sums [width] over all rows: body(first row, how many, sums to add to)
 template <typename Body>
 void SumBlocks(int64_t rows, int64_t width, float *sums, const Body &body) {

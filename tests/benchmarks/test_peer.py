@@ -138,6 +138,78 @@ def test_both_are_counted_timed_and_saved(
     assert lines[-1] == ["whole", "step", "1.00", "2.00", "2.0", "2.0"]
 
 
+SWIN = ("model.backbone.name=swin_tiny", "model.backbone.freeze_at=0")
+SMALL_SWIN = (*SWIN, "model.backbone.width_factor=0.25", "model.backbone.depths=[1, 1, 1, 1]")
+
+
+def test_backbones_alone_are_counted_timed_and_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import peer
+    import peer_comparison
+
+    seen = []
+
+    class Counter(StandInWorker):
+        """Answers for a process with torch."""
+
+        def ask(self, function: Callable[[Any], object], work: Any) -> object:
+            """A size."""
+            from peer_work import Size
+
+            assert function.__name__ == "peer_backbone_size"
+            return Size(parameters=work.height, multiply_adds=work.width)
+
+    def measure(works: dict[str, Any], name: str, repeat: int, timings: dict[str, Any]) -> None:
+        for variant, work in works.items():
+            seen.append((variant, type(work).__name__, work.training))
+            timings[variant].seconds[name] = [0.1] * repeat
+            timings[variant].first_seconds[name] = 2.0
+            timings[variant].peak_bytes[name] = 2**30
+
+    def measure_training(
+        works: dict[str, Any], parts: Iterable[str], repeat: int, timings: dict[str, Any]
+    ) -> None:
+        for part in parts:
+            trained = {name: work.as_training(part) for name, work in works.items()}
+            measure(trained, part, repeat, timings)
+
+    monkeypatch.setattr(peer_comparison, "measure", measure)
+    monkeypatch.setattr(peer_comparison, "measure_training", measure_training)
+    monkeypatch.setattr(peer_comparison, "Worker", Counter)
+    path = tmp_path / "numbers.json"
+    options = ("--backbone", "--height", "64", "--width", "32", "--json", str(path))
+    assert peer.main([*options, *SWIN]) == 0
+    kinds = (("ours", "OurBackbone"), ("peer", "PeerBackbone"))
+    assert seen == [(*kind, part) for part in (None, "whole step") for kind in kinds]
+    sizes = json.loads(path.read_text())["sizes"]
+    assert sizes["ours"]["parameters"] == 27_520_506
+    assert sizes["peer"] == {"parameters": 64, "multiply_adds": 32}
+
+
+@pytest.mark.parametrize("override", ["model.backbone.name=resnet50", "model.backbone.freeze_at=1"])
+def test_only_swin_is_compared_alone(override: str, capsys: pytest.CaptureFixture[str]) -> None:
+    import peer
+
+    assert peer.main(["--backbone", *SWIN, override]) == 2
+    assert "the peer has a Swin Transformer of which nothing is frozen" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("training", [None, "whole step"])
+def test_our_backbone_runs_alone(training: str | None) -> None:
+    from backbone_work import OurBackbone
+
+    config = load_config(None, (*SMALL_SWIN, "model.backbone.window=4", "train.batch_size=2"))
+    parts = OurBackbone(config, 40, 56, "whole forward", training).build()
+    (name,) = parts.calls()
+    assert name == (training or "whole forward")
+    first, again = parts.whole(), parts.whole()
+    if training is None:
+        assert [features.shape[-1] for features in again] == [48, 96, 192]
+    else:
+        assert float(again[0]) < float(first[0]) and bool(again[3])
+
+
 @pytest.mark.parametrize(
     ("arguments", "present", "sentence"),
     [
@@ -166,7 +238,7 @@ def test_what_cannot_be_compared_is_one_sentence(
 
 def test_the_peers_process_does_not_load_mindspore() -> None:
     program = (
-        "import sys, peer, peer_work, model_worker, focus_detr.data.random_batch\n"
+        "import sys, peer, peer_work, backbone_work, model_worker, focus_detr.data.random_batch\n"
         "sys.exit('mindspore' in sys.modules)"
     )
     paths = {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'benchmarks'}"}

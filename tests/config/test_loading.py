@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from focus_detr.config.loading import (
     load_config,
     to_dict,
 )
-from focus_detr.config.schema import Config, ParameterGroup
+from focus_detr.config.schema import BackboneConfig, Config, ParameterGroup
 from focus_detr.config.values import full_keys
 from focus_detr.errors import FocusDetrError
 
@@ -66,6 +67,15 @@ def test_ablations_differ_from_the_recipe_and_from_each_other() -> None:
         ("focus_detr_r50", (10000, -0.5), 12, [82_500], 0),
         ("focus_detr_r50_24ep", (20, 0), 24, [150_000], 0),
         ("focus_detr_r50_36ep", (20, 0), 36, [210_000, 250_000], 1000),
+        ("focus_detr_r101", (10000, -0.5), 12, [82_500], 0),
+        ("focus_detr_r101_24ep", (20, 0), 24, [150_000], 0),
+        ("focus_detr_r101_36ep", (20, 0), 36, [210_000, 250_000], 1000),
+        ("focus_detr_swin_tiny", (10000, -0.5), 12, [82_500], 0),
+        ("focus_detr_swin_tiny_24ep", (10000, -0.5), 24, [150_000], 0),
+        ("focus_detr_swin_tiny_36ep", (10000, -0.5), 36, [225_000], 0),
+        ("focus_detr_swin_base_224_36ep", (10000, -0.5), 36, [225_000], 0),
+        ("focus_detr_swin_base_384_36ep", (10000, -0.5), 36, [225_000], 0),
+        ("focus_detr_swin_large_36ep", (10000, -0.5), 36, [225_000], 0),
     ],
 )
 def test_recipes_have_the_schedules_and_positions_of_the_published_weights(
@@ -77,6 +87,30 @@ def test_recipes_have_the_schedules_and_positions_of_the_published_weights(
     assert (schedule.epochs, schedule.warmup_steps, schedule.decay) == (epochs, warmup_steps, 0.1)
     iterations = [round(milestone * 7500) for milestone in schedule.milestones]
     assert iterations == pytest.approx(drops, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "backbone"),
+    [
+        ("r101", BackboneConfig("resnet101")),
+        ("swin_tiny", BackboneConfig("swin_tiny", freeze_at=0, drop_path=0.1)),
+        ("swin_base_224", BackboneConfig("swin_base", freeze_at=0, drop_path=0.2)),
+        ("swin_base_384", BackboneConfig("swin_base", freeze_at=0, window=12, drop_path=0.2)),
+        ("swin_large", BackboneConfig("swin_large", freeze_at=0, window=12, drop_path=0.2)),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["", "_24ep", "_36ep"])
+def test_recipes_of_one_backbone_differ_in_their_schedule(
+    name: str, backbone: BackboneConfig, suffix: str
+) -> None:
+    config = load_config(CONFIG_DIR / f"focus_detr_{name}{suffix}.yaml")
+    weights = config.model.backbone.weights
+    assert replace(config.model.backbone, weights=None) == backbone
+    assert str(weights).startswith("data/") and str(weights).endswith(".safetensors")
+    assert config.train.output_dir == f"runs/focus_detr_{name}{suffix}"
+    usual = Config()
+    assert config.train.optimizer == usual.train.optimizer
+    assert config.data.filter_empty
 
 
 def test_a_file_is_merged_over_its_bases_in_order(tmp_path: Path) -> None:
@@ -126,7 +160,7 @@ def test_overrides_take_the_declared_type(override: str, read: Any, value: Any) 
         ("data.flip=.nan", ["data.flip is nan", "a number"]),
         ("data.filter_empty=1", ["data.filter_empty is 1", "true or false"]),
         ("train.output_dir=3", ["train.output_dir is 3", "text"]),
-        ("model.backbone.name=vgg", ["'vgg'", "one of resnet18, resnet50"]),
+        ("model.backbone.name=vgg", ["'vgg'", "one of resnet18, resnet34, resnet50"]),
         ("data.crop_sides=[1, 2, 3]", ["data.crop_sides", "a list of 2 items"]),
         ("model.encoder.cascade=1", ["model.encoder.cascade is 1", "a list, each item a number"]),
         ("model.backbone.depths=3", ["a list, each item a whole number or null"]),

@@ -61,7 +61,7 @@ def test_a_name_in_a_base_means_a_file_beside_it_first(elsewhere: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("focus_detr_r5", "did you mean focus_detr_r50 or focus_detr_r50_"),
+        ("focus_detr_r5", "did you mean focus_detr_r50 or focus_detr_r"),
         ("ablations/keep_30", "did you mean ablations/keep_"),
         ("zzz", "it has ablations/category_head_decoder_layer, "),
         ("config/smoke.yaml", "no file config/smoke.yaml here; .* go by name: smoke$"),

@@ -1,4 +1,4 @@
-"""ResNet-50 with the golden weights, exported, detects what the reference detects."""
+"""Networks with the golden weights, exported, detect what the reference detects."""
 
 from __future__ import annotations
 
@@ -20,19 +20,18 @@ from focus_detr.ops.products_choice import plain_products
 
 pytestmark = pytest.mark.large
 
-CASE = "infer_r50_q100"
 
-
-def test_the_exported_files_give_the_golden_detections(tmp_path: Path) -> None:
-    golden = load(CASE)
+@pytest.mark.parametrize("case", ["infer_r50_q100", "infer_swin_tiny_q100"])
+def test_the_exported_files_give_the_golden_detections(tmp_path: Path, case: str) -> None:
+    golden = load(case)
     meta = golden["meta"]
     images, sizes = normalised_batch(golden_images(meta))
     batch, _, height, width = images.shape
     graph = Graph(height, width, batch, "normalised", "unit", "composition", "mindspore")
     with plain_products():  # as in every export
-        detector = Detector(golden_model(CASE, meta)).set_train(False)
+        detector = Detector(golden_model(case, meta)).set_train(False)
     replace_sampling(detector, graph.msda)
-    path = tmp_path / "r50.onnx"
+    path = tmp_path / "exported.onnx"
     write_graph(ExportedDetector(detector, None).set_train(False), graph, path)
     for file, engine in ((path.with_suffix(MINDIR), "mindspore"), (path, "onnx")):
         engine_graph = replace(graph, engine=engine)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from focus_detr.config.schema import (
     BackboneConfig,
+    BackboneName,
     DecoderConfig,
     EncoderConfig,
     ForegroundSelectorConfig,
@@ -72,6 +73,27 @@ def test_dense_encoder_differs_in_the_encoder_alone() -> None:
 )
 def test_totals(config: ModelConfig, size: tuple[int, int], measured: float) -> None:
     assert count_multiply_adds(config, 80, *size).total / 1e9 == pytest.approx(measured, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "window", "backbone", "whole"),
+    [
+        ("resnet101", 7, 133.4, 212.6),
+        ("swin_tiny", 7, 80.3, 156.9),
+        ("swin_small", 7, 157.2, 233.9),
+        ("swin_base", 7, 277.4, 354.6),
+        ("swin_base", 12, 301.0, 378.2),
+        ("swin_large", 7, 619.6, 697.8),
+        ("swin_large", 12, 663.0, 741.2),
+    ],
+)
+def test_rows_of_the_published_backbones(
+    name: BackboneName, window: int, backbone: float, whole: float
+) -> None:
+    config = replace(R50, backbone=BackboneConfig(name, window=window))
+    counted = count_multiply_adds(config, 80, *SIZE)
+    assert counted.backbone / 1e9 == pytest.approx(backbone, abs=0.05)
+    assert counted.total / 1e9 == pytest.approx(whole, abs=0.05)
 
 
 def test_dino_is_the_dense_encoder_without_selector_and_dual_attention() -> None:

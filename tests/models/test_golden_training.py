@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from golden_data import check, load, packed_mask
-from golden_draws import golden_targets, slot_draws
+from golden_draws import branch_draws, golden_targets, slot_draws
 from mindspore import Tensor, nn, ops
 from model_cases import (
     GivenPlaces,
@@ -27,7 +27,7 @@ from focus_detr.weights.naming import to_torch
 pytestmark = pytest.mark.large
 
 TARGETS = 20  # padded boxes per image; any number above the largest count gives the same
-SLICES = 33  # gradients that a golden file holds slices of
+SLICES = {"r50": 33, "swin_tiny": 47}  # gradients that a golden file holds slices of
 HEADS = ("aux0", "aux1", "aux2", "aux3", "aux4", "last", "enc")
 
 
@@ -57,7 +57,8 @@ def _inputs(golden: dict) -> tuple[Tensor, ...]:
     images, sizes = normalised_batch(golden_images(golden["meta"]))
     draws = (Tensor(draw) for draw in slot_draws(golden, 200))
     boxes, labels, valid = Tensor(targets.boxes), Tensor(targets.labels), Tensor(targets.box_valid)
-    return (images, sizes, boxes, labels, valid, *draws)
+    depth = (Tensor(branch_draws(golden)),) if "draw/drop_path" in golden else ()
+    return (images, sizes, boxes, labels, valid, *draws, *depth)
 
 
 def _training_loss(case: str, golden: dict) -> TrainingLoss:
@@ -146,7 +147,7 @@ def _check_gradient_slices(golden: dict, gradients: dict[str, np.ndarray]) -> No
         elif key in golden:
             check(golden, key, gradient)
             compared += 1
-    assert compared == SLICES
+    assert compared == SLICES[golden["meta"]["config"]]
 
 
 @pytest.mark.parametrize(
@@ -156,6 +157,7 @@ def _check_gradient_slices(golden: dict, gradients: dict[str, np.ndarray]) -> No
         ("train_r50_empty1_q100", "custom"),
         ("train_r50_b2", "custom"),
         ("train_r50_q100", "composition"),
+        ("train_swin_tiny_q100", "custom"),
     ],
     indirect=["msda"],
 )

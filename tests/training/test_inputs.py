@@ -47,3 +47,14 @@ def test_further_slots_do_not_change_the_noise_of_the_first() -> None:
     few, many = (_noise(StepInputs(1, number, 80), 7) for number in (3, 50))
     for short, long in zip(few, many, strict=True):
         np.testing.assert_array_equal(short, long[:, :6])
+
+
+def test_depth_is_drawn_for_each_image_wherever_it_is_computed() -> None:
+    large = next(TinyLoader(images=4).epoch(0))
+    whole = StepInputs(1, 5, 80, branches=6)(large, 7)[-1].asnumpy()
+    assert whole.shape == (4, 6)
+    assert ((whole >= 0) & (whole < 1)).all()
+    for rank in range(2):
+        share = StepInputs(1, 5, 80, World(rank, 2), 6)(BATCH, 7)[-1].asnumpy()
+        np.testing.assert_array_equal(share, whole[rank::2])
+    assert not np.array_equal(whole, StepInputs(1, 5, 80, branches=6)(large, 8)[-1].asnumpy())

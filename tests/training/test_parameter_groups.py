@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
+from golden_data import manifest
 from tiny_training import TinyModel
 
 from focus_detr.config.schema import OptimizerConfig, ParameterGroup
@@ -18,11 +16,10 @@ from focus_detr.training.parameter_groups import (
 )
 from focus_detr.weights.naming import to_ours
 
-MANIFEST = Path(__file__).parents[1] / "golden" / "manifest_r50.json"
 
-
-def test_every_tensor_of_the_reference_gets_its_settings() -> None:
-    entries = json.loads(MANIFEST.read_text())["state_dict"]
+@pytest.mark.parametrize("model", ["r50", "r101", "swin_tiny", "swin_base_384", "swin_large_384"])
+def test_every_tensor_of_the_reference_gets_its_settings(model: str) -> None:
+    entries = manifest(model)["state_dict"]
     trained = {name: entry for name, entry in entries.items() if entry.get("lr") is not None}
     assert len(trained) > 300
     config = OptimizerConfig()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,6 +13,7 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.weights.backbones import backbone_to_ours, backbone_to_torch
 from focus_detr.weights.convert import backbone_shapes, fit
 from focus_detr.weights.model_settings import infer_backbone
+from focus_detr.weights.torch_reader import read_state_dict
 
 NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
 CHANNELS = {"resnet18": (64, 128, 256, 512), "resnet50": (256, 512, 1024, 2048)}
@@ -95,6 +99,18 @@ def test_detectron2_names_stay(prefix: str) -> None:
     state = {prefix + name.removeprefix("backbone."): value for name, value in ours.items()}
     state[f"{prefix}stem.fc.weight"] = np.zeros((1000, 2048), np.float32)
     assert backbone_to_ours(state).keys() == ours.keys()
+
+
+def test_detectron2_s_pickles_are_read(tmp_path: Path) -> None:
+    """Arrays by detectron2's names, with the counters that come along from torchvision."""
+    state = {name: np.array(values.shape) for name, values in _torchvision("resnet101").items()}
+    renamed = {name.removeprefix("backbone."): v for name, v in backbone_to_ours(state).items()}
+    renamed["stem.conv1.norm.num_batches_tracked"] = np.array(0)
+    renamed["stem.fc.bias"] = np.zeros(1000, np.float32)
+    content = {"model": renamed, "__author__": "torchvision", "matching_heuristics": True}
+    path = tmp_path / "r101_v1.pkl"
+    path.write_bytes(pickle.dumps(content))
+    assert backbone_to_ours(read_state_dict(path)).keys() == backbone_to_ours(state).keys()
 
 
 def test_efficientnet_blocks_have_the_network_s_names() -> None:

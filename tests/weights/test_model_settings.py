@@ -54,7 +54,14 @@ def test_settings_of_a_built_network_are_found(model: ModelConfig) -> None:
         BackboneConfig("resnet50", depths=(1, 1, 1, 1), width_factor=0.125),
         BackboneConfig("resnet18", depths=(1, 2, 1, 1), width_factor=0.5),
         BackboneConfig("resnet101", width_factor=0.125),
+        BackboneConfig("resnet34", width_factor=0.125),
+        BackboneConfig("resnet152", width_factor=0.125),
+        BackboneConfig("swin_tiny", width_factor=0.25, freeze_at=0, window=4),
+        BackboneConfig("swin_small", width_factor=0.25, freeze_at=0),
+        BackboneConfig("swin_large", width_factor=0.125, freeze_at=0, window=12),
+        BackboneConfig("swin_base", width_factor=0.25, depths=(1, 1, 1, 1), freeze_at=0),
     ],
+    ids=lambda config: config.name,
 )
 def test_small_backbones_are_recognised(backbone: BackboneConfig) -> None:
     shapes = backbone_shapes(backbone)
@@ -71,10 +78,11 @@ def test_absent_tensors_leave_the_published_settings() -> None:
 
 
 def test_other_backbones_are_refused() -> None:
-    with pytest.raises(FocusDetrError, match="neither a ResNet nor EfficientNet-Lite0"):
+    with pytest.raises(FocusDetrError, match="no ResNet, Swin Transformer or EfficientNet-Lite0"):
         infer_backbone({"backbone.patch_embed.proj.weight": np.zeros(1)})
 
 
 def test_recipes_have_the_released_position_embeddings() -> None:
     assert RECIPES["r50_12ep"] == PositionConfig(10000.0, -0.5)
+    assert {RECIPES[name] for name in RECIPES if name.startswith("swin")} == {PositionConfig()}
     assert RECIPES["r50_36ep"] == RECIPES["r101_24ep"] == PositionConfig(20.0, 0.0)

@@ -13,15 +13,31 @@ from focus_detr.user_paths import PathText
 
 _RUN_FOLDER = PathText("runs/focus_detr_r50")
 
+BackboneName = Literal[
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "swin_tiny",
+    "swin_small",
+    "swin_base",
+    "swin_large",
+    "efficientnet_lite0",
+]
+
 
 @dataclass(frozen=True)
 class BackboneConfig:
     """Feature extractor. ``width_factor`` and ``depths`` make small variants for tests."""
 
-    name: Literal["resnet18", "resnet50", "resnet101", "efficientnet_lite0"] = "resnet50"
+    name: BackboneName = "resnet50"
     width_factor: float = 1.0
     depths: tuple[int, ...] | None = None  # blocks per stage; None: the named network's own
-    freeze_at: int = 1  # 0: train all, 1: stem frozen, 2..5: stages res2..res5 too
+    # 0: train all, as published with Swin; 1: stem frozen; 2..5: the first to fourth stage too
+    freeze_at: int = 1
+    window: int = 7  # Swin: cells along the side of an attention window
+    drop_path: float | None = None  # Swin: largest rate of stochastic depth; None: its own
     # ImageNet checkpoint in our format (scripts/convert_weights.py)
     weights: PathText | None = None
     pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)  # RGB, 0..255

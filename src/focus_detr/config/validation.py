@@ -12,6 +12,7 @@ from typing import Any
 
 from focus_detr.checks import is_finite_number
 from focus_detr.config.schema import (
+    BackboneConfig,
     Config,
     DataConfig,
     EncoderConfig,
@@ -20,10 +21,11 @@ from focus_detr.config.schema import (
     OptimizerConfig,
     ScheduleConfig,
 )
+from focus_detr.config.swin_sizes import SWINS
 from focus_detr.errors import FocusDetrError
 from focus_detr.wording import counted
 
-RESNET_STAGES = 4
+STAGES = 4  # of a ResNet or a Swin Transformer
 GROUP_NORM_GROUPS = 32
 SINE_PARTS = 4  # sine and cosine of rows and of columns
 
@@ -66,6 +68,8 @@ RANGES = {
     "model.backbone.width_factor": POSITIVE,
     "model.backbone.depths": COUNT,
     "model.backbone.freeze_at": Range(0, 5),
+    "model.backbone.window": Range(2),
+    "model.backbone.drop_path": Range(0, 1, below_high=True),
     "model.backbone.pixel_mean": NOT_NEGATIVE,
     "model.backbone.pixel_std": POSITIVE,
     "model.position.temperature": POSITIVE,
@@ -177,9 +181,26 @@ def _model(model: ModelConfig) -> Iterator[str]:
     for parts in (SINE_PARTS, min(GROUP_NORM_GROUPS, max(model.width, 1))):
         if model.width % parts:
             yield f"model.width {model.width} is not divisible by {parts}"
-    depths = model.backbone.depths
-    if depths and model.backbone.name.startswith("resnet") and len(depths) != RESNET_STAGES:
-        yield f"model.backbone.depths has {counted(len(depths), 'item')}, expected {RESNET_STAGES}"
+    yield from _backbone(model.backbone)
+
+
+def _backbone(backbone: BackboneConfig) -> Iterator[str]:
+    depths, is_swin = backbone.depths, backbone.name in SWINS
+    if depths and (is_swin or backbone.name.startswith("resnet")) and len(depths) != STAGES:
+        yield f"model.backbone.depths has {counted(len(depths), 'item')}, expected {STAGES}"
+    usual = BackboneConfig()
+    for key in () if is_swin else ("window", "drop_path"):
+        if getattr(backbone, key) != getattr(usual, key):
+            yield f"model.backbone.{key} is set, but {backbone.name} is no Swin Transformer"
+    if not is_swin:
+        return
+    size = SWINS[backbone.name]
+    scaled = size.width * backbone.width_factor
+    if scaled % size.heads:
+        yield (
+            f"model.backbone.width_factor {backbone.width_factor:g} makes {scaled:g} channels of "
+            f"{backbone.name}, expected a multiple of its {size.heads} heads"
+        )
 
 
 def _selector(selector: ForegroundSelectorConfig, levels: int) -> Iterator[str]:

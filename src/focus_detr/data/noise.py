@@ -1,4 +1,4 @@
-"""Random draws of the denoising queries, made on the host so that a run can be repeated."""
+"""Random draws of a training step, made on the host so that a run can be repeated."""
 
 from __future__ import annotations
 
@@ -41,3 +41,13 @@ def draw_noise(
         sign=np.where(draws[..., 2:6] < 0.5, -1.0, 1.0).astype(np.float32),
         part=np.ascontiguousarray(draws[..., 6:]),
     )
+
+
+def draw_branches(generators: Sequence[np.random.Generator], branches: int) -> np.ndarray:
+    """Draws of stochastic depth: [B, branches] float32, uniform in [0, 1).
+
+    Args:
+        generators: as for ``draw_noise``.
+        branches: of the backbone that may be left out.
+    """
+    return np.stack([rng.random(branches, dtype=np.float32) for rng in generators])

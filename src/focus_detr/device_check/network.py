@@ -52,7 +52,9 @@ def training_numbers(checkpoint: Path) -> Numbers:
     config = Config(model=loaded.model, data=loaded.data)
     loss = build_training_loss(config, loaded.num_classes)
     load_into(loss.model, Checkpoint(model_tensors(loaded.cell.model), {}))
-    inputs = StepInputs(config.train.seed, config.denoising.number, loaded.num_classes)
+    inputs = StepInputs(
+        config.train.seed, config.denoising.number, loaded.num_classes, branches=loss.branches
+    )
     batch = inputs(random_batch(config, loaded.num_classes, *_BATCH_SIDES), 0)
     weights = loss.model.trainable_params()
     step = ops.value_and_grad(loss.set_train(), None, weights, has_aux=True)

@@ -29,6 +29,7 @@ _FREE = {
     "model.max_detections",
     "model.overlap_limit",
     "model.backbone.freeze_at",
+    "model.backbone.drop_path",
     "model.padding.training",
 }
 

@@ -24,9 +24,10 @@ class TrainingLoss(nn.Cell):
         if denoising is not None:
             self.denoising = denoising
         self.loss_names = criterion.loss_names
+        self.branches = getattr(model.backbone, "branches", 0)  # of stochastic depth
 
     def predictions(
-        self, images: Tensor, targets: Targets, draws: Draws
+        self, images: Tensor, targets: Targets, draws: Draws, branch_draws: Tensor | None = None
     ) -> tuple[Outputs, SlotLayout | None]:
         """The network's outputs and the layout of the denoising slots, None without denoising.
 
@@ -34,12 +35,14 @@ class TrainingLoss(nn.Cell):
             images: [B, 3, H, W] float32, normalised and padded.
             targets: of the batch.
             draws: of the denoising queries.
+            branch_draws: [B, branches] of the backbone's stochastic depth, or None for none.
         """
+        image_sizes = targets["image_sizes"]
         if not self.has_denoising:
-            return self.model(images, targets["image_sizes"]), None
+            return self.model(images, image_sizes, None, branch_draws), None
         queries = self.model.query_count(images.shape[2], images.shape[3])
         denoising, layout = self.denoising(targets, draws, queries)
-        return self.model(images, targets["image_sizes"], denoising), layout
+        return self.model(images, image_sizes, denoising, branch_draws), layout
 
     def construct(self, *batch: Tensor) -> tuple[Tensor, Tensor]:
         """Loss of one batch, divided by its own box count; otherwise as ``losses``."""
@@ -65,13 +68,15 @@ class TrainingLoss(nn.Cell):
             labels: [B, T] int32.
             box_valid: [B, T] float32.
             *draws: of ``data.noise``: uniform [B, D] float32, new label [B, D] int32, sign and
-                part [B, D, 4] float32.
+                part [B, D, 4] float32; uniform [B, branches] for a backbone with stochastic depth.
 
         Returns:
             The total (scalar) and its weighted parts [len(loss_names)].
         """
         targets = as_targets(image_sizes, boxes, labels, box_valid)
-        outputs, layout = self.predictions(images, targets, as_draws(*draws))
+        branch_draws = draws[4] if self.branches > 0 else None
+        noise = as_draws(draws[0], draws[1], draws[2], draws[3])
+        outputs, layout = self.predictions(images, targets, noise, branch_draws)
         total, parts, _ = self.criterion(
             outputs, targets, images.shape[2], images.shape[3], layout, box_count
         )

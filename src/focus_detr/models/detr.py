@@ -118,11 +118,22 @@ class DETR(nn.Cell):
         padded = (images.shape[2], images.shape[3])
         return self.grid(image_sizes, self.shapes(images), padded, self.padding())
 
-    def features(self, images: Tensor, image_sizes: Tensor, grid: Grid) -> tuple[Tensor, ...]:
+    def features(
+        self, images: Tensor, image_sizes: Tensor, grid: Grid, branch_draws: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
         """Neck maps of all levels."""
         if not self.isolated():
-            return self.neck(self.backbone(images, None), None)
-        return self.neck(self.backbone(images, image_sizes), self.masks(images, grid))
+            return self.neck(self.extract(images, None, branch_draws), None)
+        maps = self.extract(images, image_sizes, branch_draws)
+        return self.neck(maps, self.masks(images, grid))
+
+    def extract(
+        self, images: Tensor, image_sizes: Tensor | None, branch_draws: Tensor | None
+    ) -> tuple[Tensor, ...]:
+        """The backbone's maps; only one with stochastic depth is given draws."""
+        if branch_draws is None:
+            return self.backbone(images, image_sizes)
+        return self.backbone(images, image_sizes, branch_draws)
 
     def masks(self, images: Tensor, grid: Grid) -> tuple[Tensor, ...]:
         """Which cells of each level's map are image."""
@@ -172,7 +183,11 @@ class DETR(nn.Cell):
         return self.decoder(queries, bias, memory, grid, shapes, self.isolated())
 
     def construct(
-        self, images: Tensor, image_sizes: Tensor, denoising: DenoisingInput | None = None
+        self,
+        images: Tensor,
+        image_sizes: Tensor,
+        denoising: DenoisingInput | None = None,
+        branch_draws: Tensor | None = None,
     ) -> Outputs:
         """Detect.
 
@@ -180,9 +195,10 @@ class DETR(nn.Cell):
             images: [B, 3, H, W] float32, normalised, zero-padded right and below.
             image_sizes: [B, 2] int32, (height, width) of each image inside the padding.
             denoising: denoising queries (training only).
+            branch_draws: [B, branches] of the backbone's stochastic depth, or None for none.
         """
         shapes, grid = self.shapes(images), self.build_grid(images, image_sizes)
-        tokens = self.tokens(self.features(images, image_sizes, grid))  # [B, N, C]
+        tokens = self.tokens(self.features(images, image_sizes, grid, branch_draws))  # [B, N, C]
         selection = self.select(tokens, grid, shapes)
         encoded = self.encode(tokens, selection, grid, shapes)
         queries = self.propose(encoded["memory"], grid)

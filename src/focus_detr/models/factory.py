@@ -9,6 +9,7 @@ from mindspore import Parameter, nn
 from mindspore.common.initializer import Normal, initializer
 
 from focus_detr.config.schema import BackboneConfig, Config, DenoisingConfig, ModelConfig
+from focus_detr.config.swin_sizes import SWINS, swin_depths, swin_drop_path, swin_width
 from focus_detr.distributed.reducers import BoxesPerWorker, LargestOfWorkers
 from focus_detr.distributed.world import SINGLE, World
 from focus_detr.losses.criterion import Criterion, LossWeights
@@ -17,6 +18,7 @@ from focus_detr.losses.matcher import build_matcher
 from focus_detr.losses.training_loss import TrainingLoss
 from focus_detr.models.backbones.efficientnet_lite import EfficientNetLite0
 from focus_detr.models.backbones.resnet import ResNet
+from focus_detr.models.backbones.swin import SwinTransformer
 from focus_detr.models.decoder import Decoder, DecoderLayer
 from focus_detr.models.denoising.contrastive import ContrastiveQueries
 from focus_detr.models.denoising.queries import DenoisingQueries
@@ -50,6 +52,15 @@ def build_backbone(config: BackboneConfig) -> nn.Cell:
     """The feature extractor that the settings name."""
     if config.name == "efficientnet_lite0":
         return EfficientNetLite0(freeze_at=config.freeze_at)
+    if config.name in SWINS:
+        return SwinTransformer(
+            swin_width(config),
+            SWINS[config.name].heads,
+            swin_depths(config),
+            window=config.window,
+            drop_path=swin_drop_path(config),
+            freeze_at=config.freeze_at,
+        )
     return ResNet(
         config.name,
         width_factor=config.width_factor,

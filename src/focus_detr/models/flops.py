@@ -13,11 +13,8 @@ from dataclasses import dataclass, fields
 from itertools import pairwise
 
 from focus_detr.config.schema import ModelConfig
-from focus_detr.models.backbones.convolutions import (
-    Convolution,
-    backbone_channels,
-    backbone_convolutions,
-)
+from focus_detr.models.backbones.convolutions import Convolution
+from focus_detr.models.backbones.costs import backbone_channels, backbone_multiply_adds
 from focus_detr.models.geometry import FIRST_STRIDE, level_shapes
 from focus_detr.models.selection.token_ranking import kept_count, layer_counts
 
@@ -78,7 +75,7 @@ def count_multiply_adds(
     projects = selects and config.foreground_selector.features == "projection"
     encoder, decoder = config.encoder, config.decoder
     return MultiplyAdds(
-        backbone=_convolved(backbone_convolutions(config.backbone), height, width),
+        backbone=backbone_multiply_adds(config.backbone, height, width),
         neck=_convolved(_neck(config), height, width),
         score_mlp=_score_mlp(config.width, tokens) if selects else 0,
         memory_projection=(1 + projects) * tokens * config.width**2,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from mindspore import Parameter, Tensor, nn
 
+from focus_detr.models.backbones.initial_weights import initialise_backbone
 from focus_detr.models.detr import DETR
 from focus_detr.models.heads import Heads
 from focus_detr.models.neck import BiasedConvolution
@@ -137,11 +138,7 @@ def initialise(model: DETR, seed: int) -> None:
         seed: same seed, same weights.
     """
     rng = np.random.default_rng(seed)
-    for _, cell in model.backbone.cells_and_names():
-        if hasattr(cell, "weight") and hasattr(cell, "norm"):
-            shape = cell.weight.shape
-            fan_out = shape[0] * shape[2] * shape[3] // cell.convolve.groups
-            _set(cell.weight, rng.normal(0.0, math.sqrt(2.0 / fan_out), shape))
+    initialise_backbone(model.backbone, rng)
     for _, cell in model.neck.cells_and_names():
         if isinstance(cell, BiasedConvolution):
             _set(cell.weight, _xavier(rng, cell.weight.shape))

@@ -43,6 +43,30 @@ class MapToTokens(nn.Cell):
         return x.reshape(x.shape[0], x.shape[1], -1).swapaxes(1, 2)  # [B, h*w, C]
 
 
+class MapToCells(nn.Cell):
+    """A map with its channels last, wherever they are in maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.channels_last = channels_last()
+
+    def construct(self, x: Tensor) -> Tensor:
+        """A map -> [B, h, w, C]."""
+        return x if self.channels_last else x.transpose(0, 2, 3, 1)
+
+
+class CellsToMap(nn.Cell):
+    """The inverse of ``MapToCells``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.channels_last = channels_last()
+
+    def construct(self, x: Tensor) -> Tensor:
+        """[B, h, w, C] -> a map."""
+        return x if self.channels_last else x.transpose(0, 3, 1, 2)
+
+
 class CellMask(nn.Cell):
     """Which cells of a map are image, so that it multiplies the map."""
 

@@ -10,9 +10,10 @@ boxes stay float32. Evaluation always computes in float32.
 from __future__ import annotations
 
 import mindspore as ms
+import numpy as np
 from mindspore import Tensor, nn, ops
 
-from focus_detr.ops import products_custom
+from focus_detr.ops import products_custom, products_windows
 from focus_detr.ops.products_choice import native_products
 
 ACTIVATIONS = {"none": None, "relu": ops.relu, "relu6": ops.relu6, "gelu": ops.gelu}
@@ -66,19 +67,26 @@ class Dense(ProductCell):
         inputs: C_in.
         outputs: C_out.
         activation: none, relu or gelu.
+        has_bias: False: ``bias`` is a constant 0.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, activation: str = "none") -> None:
+    def __init__(
+        self, inputs: int, outputs: int, *, activation: str = "none", has_bias: bool = True
+    ) -> None:
         super().__init__()
         plain = nn.Dense(inputs, outputs)
         self.weight = plain.weight
-        self.bias = plain.bias
+        self.bias = plain.bias if has_bias else Tensor(np.zeros(outputs, np.float32))
         library = native_products()
         self.native = library is not None
         if library is not None:
             self.dense = products_custom.dense(library, activation)
             self.dense_sum = products_custom.dense_sum(library)
             self.dense_valid = products_custom.dense_valid(library)
+        self.keeps_argument = library is not None and activation == "gelu"
+        if library is not None and activation == "gelu":
+            self.linear = products_custom.dense(library, "none")
+            self.gelu = products_windows.gelu(library)
         self.activate = ACTIVATIONS[activation]
         self.product = ops.MatMul(transpose_b=True)
         self.add_bias = ops.BiasAdd()
@@ -93,6 +101,9 @@ class Dense(ProductCell):
         if not self.native:
             y = self._plain(x)
             return y if residual is None else residual + y
+        if self.training and self.keeps_argument:
+            # kept for the gradient, which would otherwise need the product again
+            return self.gelu(self.linear(x, self.weight, self.bias))
         if residual is None:
             return self.dense(x, self.weight, self.bias)
         return self.dense_sum(x, self.weight, self.bias, residual)

@@ -49,6 +49,11 @@ OPERATORS = (
     "BoxSigmoidGrad",
     "InverseSigmoid",
     "InverseSigmoidGrad",
+    "GeluForward",
+    "ScaledSumForward",
+    "ScaledSumGrad",
+    "WindowAttentionForward",
+    "WindowAttentionGrad",
 )
 _LIBRARY = NativeLibrary(LIBRARY_VARIABLE, OPERATORS, "products_interface", INTERFACE)
 _ALL_INSTRUCTIONS = 0  # dnnl_cpu_isa_default

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mindspore import nn
 
 from focus_detr.config.schema import ModelConfig
 from focus_detr.errors import FocusDetrError
+from focus_detr.weights.bias_tables import fit_bias_tables
 from focus_detr.weights.checkpoint import CLASS_TENSORS, Checkpoint, load_checkpoint, load_into
 from focus_detr.weights.stored_settings import (
     DETECTION_ONLY,
@@ -27,7 +29,11 @@ _SHOWN_NAMES = 3
 _PIXEL_SETTINGS = ("model.backbone.pixel_mean", "model.backbone.pixel_std")
 _DECISIVE = (*_PIXEL_SETTINGS, "model.position.temperature", "model.position.offset")
 # a new task may have others
-_FREE = {"model.num_classes", "model.backbone.freeze_at"} | DETECTION_ONLY
+_FREE = DETECTION_ONLY | {
+    "model.num_classes",
+    "model.backbone.freeze_at",
+    "model.backbone.drop_path",
+}
 
 
 def initialise_from(
@@ -70,6 +76,8 @@ def initialise_from(
 def load_backbone(path: str | Path, model: nn.Cell, settings: ModelConfig) -> None:
     """Load the backbone's tensors alone, as from an ImageNet classifier.
 
+    Bias tables of another window than the model's are interpolated, which is said.
+
     Args:
         path: checkpoint that holds them.
         model: the one to start.
@@ -85,7 +93,9 @@ def load_backbone(path: str | Path, model: nn.Cell, settings: ModelConfig) -> No
             "get ImageNet weights"
         )
     checkpoint = load_checkpoint(path)
-    load_into(model, checkpoint, prefix="backbone.")
+    shapes = {name: parameter.shape for name, parameter in model.parameters_and_names()}
+    fitted = fit_bias_tables(checkpoint.tensors, shapes, checkpoint.label)
+    load_into(model, replace(checkpoint, tensors=fitted), prefix="backbone.")
     for difference in _differences(checkpoint, settings):
         if difference.name in _PIXEL_SETTINGS:
             raise FocusDetrError(f"{checkpoint.label} was trained with {difference}")

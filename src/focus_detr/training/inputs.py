@@ -8,16 +8,17 @@ import mindspore as ms
 import numpy as np
 
 from focus_detr.data.batch import Batch
-from focus_detr.data.noise import draw_noise
+from focus_detr.data.noise import draw_branches, draw_noise
 from focus_detr.distributed.world import SINGLE, World
 from focus_detr.models.denoising.contrastive import contrastive_slots
 
-_NOISE_STREAM = 2  # keeps these random numbers apart from those of order and augmentation
+# keep these random numbers apart from those of order and augmentation, and from each other
+_NOISE_STREAM, _DEPTH_STREAM = 2, 3
 
 
 @dataclass(frozen=True)
 class StepInputs:
-    """Adds the denoising draws to a batch.
+    """Adds the denoising draws, and those of stochastic depth, to a batch.
 
     They are a pure function of the seed, the step and the image's place among the images that all
     workers take in this step, so they do not depend on how these are dealt.
@@ -27,6 +28,7 @@ class StepInputs:
     denoising_number: int
     num_classes: int
     world: World = SINGLE
+    branches: int = 0  # of the backbone that stochastic depth may leave out
 
     def __call__(self, batch: Batch, step: int) -> tuple[ms.Tensor, ...]:
         """The training loss's arguments.
@@ -34,16 +36,19 @@ class StepInputs:
         Returns:
             Images [B, 3, H, W], image sizes [B, 2], boxes [B, T, 4], labels [B, T], box validity
             [B, T], then the draws for D slots: uniform [B, D], label [B, D], sign [B, D, 4],
-            part [B, D, 4].
+            part [B, D, 4]; with stochastic depth uniform [B, branches].
         """
         size, targets = batch.labels.shape
         places = range(self.world.rank, size * self.world.size, self.world.size)
-        generators = [
-            np.random.default_rng((self.seed, step, place, _NOISE_STREAM)) for place in places
-        ]
         slots = contrastive_slots(self.denoising_number, targets)
-        noise = draw_noise(generators, slots, self.num_classes)
+        noise = draw_noise(self._generators(step, places, _NOISE_STREAM), slots, self.num_classes)
         target_arrays = (batch.boxes, batch.labels, batch.box_valid)
         noise_arrays = (noise.uniform, noise.new_label, noise.sign, noise.part)
-        arrays = (batch.images, batch.image_sizes, *target_arrays, *noise_arrays)
+        arrays = [batch.images, batch.image_sizes, *target_arrays, *noise_arrays]
+        if self.branches > 0:
+            generators = self._generators(step, places, _DEPTH_STREAM)
+            arrays.append(draw_branches(generators, self.branches))
         return tuple(ms.Tensor(array) for array in arrays)
+
+    def _generators(self, step: int, places: range, stream: int) -> list[np.random.Generator]:
+        return [np.random.default_rng((self.seed, step, place, stream)) for place in places]

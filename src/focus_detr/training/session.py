@@ -109,7 +109,9 @@ def _assemble(
         note = _begin(config, loss.model, classes)
         note = f"nothing to resume in {folder.path}; {note}" if resume else note
     _require_one_start(world, state, loss.model, folder)
-    inputs = StepInputs(config.train.seed, config.denoising.number, num_classes, world)
+    inputs = StepInputs(
+        config.train.seed, config.denoising.number, num_classes, world, loss.branches
+    )
     parts = TrainerParts(
         model=loss.model,
         step=_step(config, loss, update, world, graphs),
@@ -173,7 +175,9 @@ def _begin(config: Config, model: nn.Cell, classes: ClassMap) -> str:
     source, backbone = config.train.init_checkpoint, config.model.backbone.weights
     if source is None:
         if backbone is None:
-            return "starting from freshly drawn weights, also in the backbone's frozen parts"
+            frozen = any(not weight.requires_grad for weight in model.backbone.get_parameters())
+            also = ", also in the backbone's frozen parts" if frozen else ""
+            return f"starting from freshly drawn weights{also}"
         load_backbone(backbone, model, config.model)
         return f"starting from freshly drawn weights, the backbone's from {backbone}"
     fresh = initialise_from(source, model, config.model, classes.names)

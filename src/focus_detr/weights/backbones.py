@@ -1,18 +1,22 @@
-"""ImageNet backbones from elsewhere: names of torchvision, detectron2 and EfficientNet-Lite."""
+"""ImageNet backbones from elsewhere: ResNets, Swin Transformers and EfficientNet-Lite."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.weights.naming import is_ignored
+from focus_detr.weights import swin_naming
+from focus_detr.weights.naming import is_ignored, to_our_swin, to_torch_swin
 from focus_detr.weights.templates import both_ways
 
 PREFIX = "backbone."
 _BOTTOM_UP = "backbone.bottom_up."  # where detectron2's detectors keep their backbone
+
+_log = logging.getLogger(__name__)
 
 
 # norms come before their convolutions, which begin our names of them
@@ -47,6 +51,11 @@ def _unchanged(name: str) -> str | None:
     return name
 
 
+def _swin(rename: Callable[[str], str | None] = _unchanged) -> Callable[[str], str | None]:
+    """Through Microsoft's names to ours."""
+    return lambda name: to_our_swin(rename(name) or name)
+
+
 class _Layout(NamedTuple):
     """One way to name a backbone; ``mark`` is a tensor that only it has."""
 
@@ -55,21 +64,40 @@ class _Layout(NamedTuple):
     classifier: tuple[str, ...]  # beginnings of the names that classify images
 
 
+# Microsoft's and timm's differ in where merging stands, so both have the other's marks but one
 _LAYOUTS = (
+    _Layout("layers.0.downsample.reduction.weight", _swin(), swin_naming.CLASSIFIER),
+    _Layout(
+        "layers.3.downsample.reduction.weight",
+        _swin(swin_naming.from_timm),
+        swin_naming.CLASSIFIER,
+    ),
+    _Layout(
+        "features.1.0.attn.qkv.weight",
+        _swin(swin_naming.from_torchvision),
+        swin_naming.CLASSIFIER,
+    ),
     _Layout("layer1.0.conv1.weight", _TORCHVISION, ("fc.",)),
     _Layout("res2.0.conv1.weight", _unchanged, ("fc.", "stem.fc.", "linear.")),
     _Layout("_conv_stem.weight", _EFFICIENTNET, ("_fc.", "_conv_head.", "_bn1.")),
 )
 _CAFFE2_MARK = "res2_0_branch2a_w"
-_OUR_MARKS = (("res2.0.conv1.weight", _TO_TORCHVISION), ("stem.weight", _TO_EFFICIENTNET))
+_OUR_MARKS = (
+    ("res2.0.conv1.weight", _TO_TORCHVISION),
+    ("stem.weight", _TO_EFFICIENTNET),
+    ("patch_embed.proj.weight", to_torch_swin),
+)
 
 
 def backbone_to_ours(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Rename an ImageNet backbone's tensors; its classifier is left out.
 
+    The norms of Swin's outputs, which a classifier lacks, are added; a warning names them.
+
     Args:
         state: tensors by torch name; ResNet as torchvision or detectron2 names it (detectron2's
-            also below ``backbone.`` or ``backbone.bottom_up.``), or EfficientNet-Lite.
+            also below ``backbone.`` or ``backbone.bottom_up.``), Swin Transformer as Microsoft,
+            detectron2, timm or torchvision does, or EfficientNet-Lite.
 
     Returns:
         Tensors by our name, ``backbone.`` first. A name that the layout does not know keeps its
@@ -80,11 +108,46 @@ def backbone_to_ours(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """
     state = _without_prefix(state)
     layout = _find_layout(state)
-    return {
+    unused = [
+        name
+        for name in state
+        if not is_ignored(name)
+        and (name.startswith(layout.classifier) or swin_naming.is_mask(name))
+    ]
+    tensors = {
         f"{PREFIX}{layout.rename(name) or name}": tensor
         for name, tensor in state.items()
-        if not is_ignored(name) and not name.startswith(layout.classifier)
+        if not is_ignored(name) and name not in unused
     }
+    if layout.classifier == swin_naming.CLASSIFIER:
+        fresh = _fresh_norms(tensors)
+        tensors |= fresh
+        if fresh:
+            _tell_of_norms(list(fresh), unused)
+    return tensors
+
+
+def _fresh_norms(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Scale 1 and shift 0 for the output norms that are not there."""
+    embedded = tensors.get(f"{PREFIX}patch_embed.norm.gamma")
+    if embedded is None:
+        return {}
+    fresh = {}
+    for stage, norm in enumerate(swin_naming.OUTPUT_NORMS, 1):
+        width = len(embedded) * 2**stage
+        for part, value in (("gamma", 1.0), ("beta", 0.0)):
+            name = f"{PREFIX}{norm}.{part}"
+            if name not in tensors:
+                fresh[name] = np.full(width, value, embedded.dtype)
+    return fresh
+
+
+def _tell_of_norms(fresh: list[str], unused: list[str]) -> None:
+    _log.warning(
+        "missing, so they start at 1 and 0: %s; not used: %s",
+        ", ".join(fresh),
+        ", ".join(unused) or "none",
+    )
 
 
 def backbone_to_torch(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -94,8 +157,8 @@ def backbone_to_torch(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray
         tensors: by our name; what is not below ``backbone.`` is left out.
 
     Returns:
-        ResNets as torchvision names them, EfficientNet-Lite0 as its package does, without the
-        classifier.
+        ResNets as torchvision names them, Swin Transformers as Microsoft does (index buffers
+        included), EfficientNet-Lite0 as its package does, without the classifier.
 
     Raises:
         FocusDetrError: there is no backbone of ours.
@@ -107,7 +170,8 @@ def backbone_to_torch(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray
     }
     for mark, rename in _OUR_MARKS:
         if mark in inner:
-            return {rename(name) or name: tensor for name, tensor in inner.items()}
+            state = {rename(name) or name: tensor for name, tensor in inner.items()}
+            return state | swin_naming.position_indices(state)
     raise FocusDetrError("the checkpoint has no backbone that torch names are known for")
 
 

@@ -26,11 +26,13 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.models.factory import build_backbone, build_model
 from focus_detr.weights.backbones import PREFIX as BACKBONE_PREFIX
 from focus_detr.weights.backbones import backbone_to_ours
+from focus_detr.weights.bias_tables import fit_bias_tables
 from focus_detr.weights.checkpoint import OPTIMIZER_PREFIX, refuse_difference
 from focus_detr.weights.difference import Difference, Patterns, Shape, compare
 from focus_detr.weights.model_settings import infer_backbone, infer_model
 from focus_detr.weights.naming import aliases, find_encoder_head, is_ignored, to_ours, to_torch
 from focus_detr.weights.stored_settings import stored_test_size
+from focus_detr.weights.swin_naming import position_indices
 from focus_detr.weights.torch_reader import read_state_dict
 from focus_detr.wording import counted
 
@@ -108,7 +110,7 @@ def detector_to_torch(tensors: Tensors) -> dict[str, np.ndarray]:
     state = dict(named)
     for name, tensor in named.items():
         state.update(dict.fromkeys(aliases(name, encoder_head, encoder_layers), tensor))
-    return state
+    return state | position_indices(state)
 
 
 def is_backbone_alone(tensors: Tensors) -> bool:
@@ -234,6 +236,7 @@ def checkpoint_from_torch(
         backbone = choices.backbone_of(tensors)
         metadata = describe_backbone(backbone, source)
         expected = backbone_shapes(backbone)
+        tensors = fit_bias_tables(tensors, expected, str(path))
     fitting, excused = fit(tensors, expected, skip, str(path))
     return fitting, metadata, excused
 

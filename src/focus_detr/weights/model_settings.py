@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -10,13 +11,18 @@ import numpy as np
 
 from focus_detr.config.schema import (
     BackboneConfig,
+    BackboneName,
     DecoderConfig,
     EncoderConfig,
     ForegroundSelectorConfig,
     ModelConfig,
     PositionConfig,
 )
+from focus_detr.config.swin_sizes import SWINS
+from focus_detr.config.validation import STAGES
 from focus_detr.errors import FocusDetrError
+from focus_detr.models.backbones import resnet
+from focus_detr.weights.bias_tables import TABLE
 
 Tensors = Mapping[str, np.ndarray]
 
@@ -29,15 +35,23 @@ RECIPES: Mapping[str, PositionConfig] = {
     "r101_12ep": PositionConfig(),
     "r101_24ep": _LATER_POSITION,
     "r101_36ep": _LATER_POSITION,
+    # Swin Transformer's all keep the first pair
+    "swin_tiny_12ep": PositionConfig(),
+    "swin_tiny_24ep": PositionConfig(),
+    "swin_tiny_36ep": PositionConfig(),
+    "swin_base_224_36ep": PositionConfig(),
+    "swin_base_384_36ep": PositionConfig(),
+    "swin_large_36ep": PositionConfig(),
 }
 
 _STAGES = range(2, 6)
 _STEM_WIDTH = 64
-_RESNETS: Mapping[tuple[int, ...], str] = {
-    (2, 2, 2, 2): "resnet18",
-    (3, 4, 6, 3): "resnet50",
-    (3, 4, 23, 3): "resnet101",
+_BOTTLENECKS = {resnet.DEPTHS[name]: name for name in resnet.DEPTHS if name not in resnet.BASIC}
+_BASICS = {resnet.DEPTHS[name]: name for name in resnet.BASIC}
+_SWINS: Mapping[tuple[int, tuple[int, ...]], BackboneName] = {
+    (size.heads, size.depths): name for name, size in SWINS.items()
 }
+_SWIN_BLOCK = "backbone.layers.0.blocks.0.attn."
 _LITE_MEAN, _LITE_STD = (127.0,) * 3, (128.0,) * 3  # what EfficientNet-Lite was trained with
 
 
@@ -98,18 +112,39 @@ def infer_backbone(tensors: Tensors) -> BackboneConfig:
     """
     if _any_below("backbone.blocks.", tensors):
         return BackboneConfig("efficientnet_lite0", pixel_mean=_LITE_MEAN, pixel_std=_LITE_STD)
+    if f"{_SWIN_BLOCK}{TABLE}" in tensors:
+        return _infer_swin(tensors)
     depths = tuple(_count(tensors, f"backbone.res{stage}.") for stage in _STAGES)
     if not all(depths):
-        raise FocusDetrError("the checkpoint's backbone is neither a ResNet nor EfficientNet-Lite0")
+        raise FocusDetrError(
+            "the checkpoint's backbone is no ResNet, Swin Transformer or EfficientNet-Lite0"
+        )
     is_bottleneck = "backbone.res2.0.conv3.weight" in tensors
-    name = _RESNETS.get(depths)
+    name = (_BOTTLENECKS if is_bottleneck else _BASICS).get(depths)
     stem = _size(tensors, "backbone.stem.conv1.weight", 0, _STEM_WIDTH)
     usual = BackboneConfig(width_factor=stem / _STEM_WIDTH)
-    if not is_bottleneck:
-        return replace(usual, name="resnet18", depths=None if name == "resnet18" else depths)
-    if name == "resnet101":
-        return replace(usual, name="resnet101")
-    return replace(usual, name="resnet50", depths=None if name == "resnet50" else depths)
+    if name is not None:
+        return replace(usual, name=name)
+    return replace(usual, name="resnet50" if is_bottleneck else "resnet18", depths=depths)
+
+
+def _infer_swin(tensors: Tensors) -> BackboneConfig:
+    """Nothing of it is frozen, as in the published trainings."""
+    rows, heads = tensors[f"{_SWIN_BLOCK}{TABLE}"].shape
+    depths = tuple(_count(tensors, f"backbone.layers.{stage}.blocks.") for stage in range(STAGES))
+    name = _SWINS.get((heads, depths))
+    of_heads = [known for known, size in SWINS.items() if size.heads == heads]
+    if not of_heads:
+        raise FocusDetrError(f"the checkpoint's Swin Transformer has {heads} heads, which none has")
+    chosen = name or of_heads[0]
+    width = _size(tensors, "backbone.patch_embed.proj.weight", 0, SWINS[chosen].width)
+    return BackboneConfig(
+        chosen,
+        width_factor=width / SWINS[chosen].width,
+        depths=None if name else depths,
+        freeze_at=0,
+        window=(math.isqrt(rows) + 1) // 2,
+    )
 
 
 def _size(tensors: Tensors, name: str, axis: int, usual: int) -> int:

@@ -53,9 +53,10 @@ _TO_OURS, _TO_TORCH = both_ways(
     )
 )
 
-# layer and group norms are gamma and beta with us; frozen batch norms of the backbone keep theirs
-_TORCH_NORM = re.compile(r"^(?!backbone\.)(.*\bnorm\d?)\.(weight|bias)$")
-_OUR_NORM = re.compile(r"^(?!backbone\.)(.*)\.(gamma|beta)$")
+# layer and group norms are gamma and beta with us; frozen batch norms of a backbone keep theirs
+_SWIN_NORM = r"backbone\.(?:patch_embed\.|layers\..*\.)?norm\d?"
+_TORCH_NORM = re.compile(rf"^({_SWIN_NORM}|(?!backbone\.).*\bnorm\d?)\.(weight|bias)$")
+_OUR_NORM = re.compile(r"^(.*)\.(gamma|beta)$")
 _NORM_PARTS = {"weight": "gamma", "bias": "beta", "gamma": "weight", "beta": "bias"}
 
 _HEAD_ALIAS = re.compile(r"^transformer\.decoder\.((?:class|bbox)_embed\.)")
@@ -101,6 +102,16 @@ def aliases(torch_name: str, encoder_head: int, encoder_layers: int) -> list[str
             names.append(f"enhance_MCSP_layerlist.{layer}.{part}")
             names.append(f"transformer.encoder.enhance_MCSP.{layer}.{part}")
     return names
+
+
+def to_our_swin(microsoft_name: str) -> str:
+    """Our name of a Swin Transformer's tensor; both without ``backbone.``."""
+    return _swap_norm(f"backbone.{microsoft_name}", _TORCH_NORM).removeprefix("backbone.")
+
+
+def to_torch_swin(our_name: str) -> str:
+    """The inverse of ``to_our_swin``."""
+    return _swap_norm(our_name, _OUR_NORM)
 
 
 def _swap_norm(name: str, pattern: re.Pattern[str]) -> str:

@@ -7,8 +7,8 @@ import pytest
 from focus_detr.config.schema import BackboneConfig
 from focus_detr.models.backbones.convolutions import (
     Convolution,
-    backbone_channels,
     backbone_convolutions,
+    convolutional_channels,
 )
 from focus_detr.models.backbones.frozen_conv import FrozenConv
 from focus_detr.models.factory import build_backbone
@@ -17,7 +17,9 @@ CONFIGS = (
     BackboneConfig(name="resnet18"),
     BackboneConfig(width_factor=0.25),
     BackboneConfig(width_factor=0.125, depths=(1, 2, 1, 1)),
+    BackboneConfig(name="resnet34", width_factor=0.25),
     BackboneConfig(name="resnet101", width_factor=0.125),
+    BackboneConfig(name="resnet152", width_factor=0.125),
     BackboneConfig(name="efficientnet_lite0"),
 )
 
@@ -30,7 +32,7 @@ def test_kernels_are_those_of_the_cell(config: BackboneConfig) -> None:
     listed = backbone_convolutions(config)
     assert shapes == sorted((c.outputs, c.inputs // c.groups, c.kernel, c.kernel) for c in listed)
     assert sum(c.weights for c in listed) == sum(cell.weight.size for cell in built)
-    assert backbone_channels(config) == backbone.channels
+    assert convolutional_channels(config) == backbone.channels
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)

@@ -1,4 +1,4 @@
-"""The convolutions of each backbone as plain numbers, for counting without building it."""
+"""The convolutions of convolutional backbones as plain numbers, for counting without building."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Convolution:
 
 
 def backbone_convolutions(config: BackboneConfig) -> tuple[Convolution, ...]:
-    """Every convolution of the backbone that the settings name, in the order they run."""
+    """Every convolution of the ResNet or EfficientNet in the settings, in the order they run."""
     if config.name == "efficientnet_lite0":
         return tuple(_efficientnet_lite0())
     return tuple(_resnet(config))
 
 
-def backbone_channels(config: BackboneConfig) -> tuple[int, int, int]:
+def convolutional_channels(config: BackboneConfig) -> tuple[int, int, int]:
     """Channels of the maps of strides 8, 16 and 32."""
     if config.name == "efficientnet_lite0":
         first, second, third = (
@@ -52,12 +52,12 @@ def _stem_width(config: BackboneConfig) -> int:
 
 
 def _expansion(config: BackboneConfig) -> int:
-    return 1 if config.name == "resnet18" else resnet.BOTTLENECK_EXPANSION
+    return 1 if config.name in resnet.BASIC else resnet.BOTTLENECK_EXPANSION
 
 
 def _resnet(config: BackboneConfig) -> Iterator[Convolution]:
     stem, expansion = _stem_width(config), _expansion(config)
-    block = _basic_block if config.name == "resnet18" else _bottleneck
+    block = _basic_block if config.name in resnet.BASIC else _bottleneck
     yield Convolution(3, stem, 7, 2)
     inputs, stride = stem, 4  # the pooling halves too
     for stage, depth in enumerate(config.depths or resnet.DEPTHS[config.name]):

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mindspore import Tensor, nn
 
+from focus_detr.config.schema import BackboneName
 from focus_detr.models.backbones.frozen_conv import FrozenConv
 from focus_detr.models.backbones.padding import PaddingMasks
 from focus_detr.models.maps import ImagesToMap, MaxPool
 from focus_detr.ops.products import WeighRows
 
-DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
+DEPTHS: Mapping[BackboneName, tuple[int, ...]] = {
+    "resnet18": (2, 2, 2, 2),
+    "resnet34": (3, 4, 6, 3),
+    "resnet50": (3, 4, 6, 3),
+    "resnet101": (3, 4, 23, 3),
+    "resnet152": (3, 8, 36, 3),
+}
+BASIC: tuple[BackboneName, ...] = (
+    "resnet18",
+    "resnet34",
+)  # their blocks have two convolutions, the others' three
 STEM_WIDTH = 64
+FIRST_MAP_STRIDE = 4
 BOTTLENECK_EXPANSION = 4
 STRIDES = (2, 4, 8, 16, 32)  # of the stem's convolution, and of res2 to res5
 
@@ -68,19 +82,28 @@ class Stem(nn.Cell):
 
 
 class ResNet(nn.Cell):
-    """ResNet-18, -50 or -101; ``width_factor`` and ``depths`` make small variants."""
+    """ResNet; ``width_factor`` and ``depths`` make small variants.
+
+    Args:
+        name: of ``DEPTHS``.
+        width_factor: of all channels.
+        depths: blocks of the stages; None: the named network's own.
+        freeze_at: 0 trains all, 1 freezes the stem, 2..5 the stages up to res2..res5 too.
+        finest_stride: 8 or, with res2's map too, 4.
+    """
 
     def __init__(
         self,
-        name: str = "resnet50",
+        name: BackboneName = "resnet50",
         *,
         width_factor: float = 1.0,
         depths: tuple[int, ...] | None = None,
         freeze_at: int = 1,
+        finest_stride: int = 8,
     ) -> None:
         super().__init__()
-        block = BasicBlock if name == "resnet18" else Bottleneck
-        expansion = 1 if name == "resnet18" else BOTTLENECK_EXPANSION
+        block = BasicBlock if name in BASIC else Bottleneck
+        expansion = 1 if name in BASIC else BOTTLENECK_EXPANSION
         inputs = int(STEM_WIDTH * width_factor)
         self.to_map = ImagesToMap()
         self.masks = PaddingMasks(STRIDES)
@@ -95,7 +118,8 @@ class ResNet(nn.Cell):
                 inputs = width * expansion
             setattr(self, f"res{index + 2}", stage)
             channels.append(inputs)
-        self.channels = tuple(channels[1:])
+        self.gives_first = finest_stride == FIRST_MAP_STRIDE
+        self.channels = tuple(channels if self.gives_first else channels[1:])
         self._freeze(freeze_at)
 
     def _freeze(self, freeze_at: int) -> None:
@@ -118,8 +142,8 @@ class ResNet(nn.Cell):
             image_sizes: [B, 2] (height, width) to keep padding out of the features, or None.
 
         Returns:
-            res3, res4, res5: [B, C_i, h, w] of strides 8, 16, 32; with native products channels
-            are last.
+            res3, res4, res5: [B, C_i, h, w] of strides 8, 16, 32, with res2 of stride 4 before if
+            it is asked for; with native products channels are last.
         """
         masks = self.masks(images, image_sizes)
         x = self.stem(self.to_map(images), masks[0])
@@ -129,6 +153,6 @@ class ResNet(nn.Cell):
             for block in stage:
                 x = block(x, before, after)
                 before = after
-            if index > 0:
+            if index > 0 or self.gives_first:
                 outputs += (x,)
         return outputs
