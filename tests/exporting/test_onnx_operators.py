@@ -117,6 +117,8 @@ def test_shapes() -> None:
     check("Concat", [pair, -1], np.concatenate(pair, -1))
     check("Stack", [pair], np.stack(pair, -1), axis=-1)
     check("Stack", [pair], np.stack(pair, 1), axis=1)
+    check("Split", [FLOATS, -1, 2], *np.split(FLOATS, 2, -1))
+    check("Split", [FLOATS, 1, 3], *np.split(FLOATS, 3, 1))
     check("Select", [FLOATS > 0, FLOATS, -FLOATS], np.abs(FLOATS))
     check("Select", [FLOATS > 0, FLOATS[:1], np.float32([[[0]]])], (FLOATS > 0) * FLOATS[:1])
 

@@ -82,6 +82,19 @@ def _concat(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
     return (builder.add("Concat", *parts, axis=axis) if len(parts) > 1 else parts[0],)
 
 
+def _split(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
+    """Equal parts along an axis."""
+    value, axis, count = operation.inputs
+    axis %= len(value.shape)
+    size = value.shape[axis] // count
+    before, ones = [0] * axis, [1] * (axis + 1)
+    whole = list(value.shape[:axis])
+    return tuple(
+        _sliced(builder, value, [*before, first], [*whole, first + size], ones)
+        for first in range(0, value.shape[axis], size)
+    )
+
+
 def _stack(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
     (parts,) = operation.inputs
     shape = list(operation.outputs[0].shape)
@@ -119,6 +132,7 @@ SHAPES: Mapping[str, Translation] = {
     "Gather": _gather,
     "GatherD": _gather_along,
     "Select": _select,
+    "Split": _split,
     "Stack": _stack,
     "StridedSlice": _strided_slice,
     "TensorScatterUpdate": _scatter,
