@@ -118,10 +118,10 @@ const float *Row(const float *tensor, int64_t place, int64_t width, const float 
 void Gather(const Plan &plan, const Window &window, const float *tensor, int64_t width,
             int64_t offset, const float *outside, float factor, float *matrix) {
   for (int64_t cell = 0; cell < plan.cells; ++cell, matrix += plan.depth) {
-    std::fill_n(matrix, plan.depth, 0.0f);
     const float *row = Row(tensor, window.places[cell], width, outside);
-    if (!row) continue;
-    for (int64_t i = 0; i < plan.map.depth; ++i) matrix[i] = factor * row[offset + i];
+    const int64_t filled = row ? plan.map.depth : 0;
+    for (int64_t i = 0; i < filled; ++i) matrix[i] = factor * row[offset + i];
+    std::fill(matrix + filled, matrix + plan.depth, 0.0f);
   }
 }
 
@@ -151,9 +151,14 @@ struct Job {
     Turn(plan, space.key, space.key_turned);
     Multiply(space.query, plan.depth, 1, plan.depth, space.key_turned, plan.stride,
              space.probabilities);
+    const Loops &loops = Choose();
+    if (window.one_region) {
+      loops.softmax(plan.cells, plan.stride, 1.0f, bias, plan.stride, space.probabilities);
+      return;
+    }
     for (int64_t cell = 0; cell < plan.cells; ++cell) {
-      Choose().softmax(1, plan.stride, 1.0f, BiasOf(cell), 0,
-                       space.probabilities + cell * plan.stride);
+      float *row = space.probabilities + cell * plan.stride;
+      loops.softmax(1, plan.stride, 1.0f, MaskedBias(cell), 0, row);
     }
   }
 
@@ -191,9 +196,8 @@ struct Job {
                        right_stride, target, right_stride});
   }
 
-  const float *BiasOf(int64_t cell) const {
+  const float *MaskedBias(int64_t cell) const {
     const float *row = bias + cell * plan.stride;
-    if (window.one_region) return row;
     const float *regions = window.regions.data(), own = regions[cell];
     for (int64_t i = 0; i < plan.cells; ++i) {
       space.bias[i] = row[i] + (regions[i] == own ? 0.0f : kApart);

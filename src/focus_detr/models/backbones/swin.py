@@ -11,7 +11,7 @@ from focus_detr.models.backbones.stochastic_depth import AddBranch, BranchFactor
 from focus_detr.models.backbones.window_attention import WindowAttention
 from focus_detr.models.layer_norm import LayerNorm
 from focus_detr.models.maps import CellsToMap
-from focus_detr.ops.products import Dense
+from focus_detr.ops.products import Dense, WeighRows
 
 MLP_EXPANSION = 4
 
@@ -126,7 +126,7 @@ class SwinTransformer(nn.Cell):
             setattr(self, f"norm{stage}", LayerNorm(widths[stage]))
         self.factors = BranchFactors(drop_rates(depths, drop_path))
         self.branches = self.factors.branches if drop_path > 0 else 0
-        self.to_map = CellsToMap()
+        self.to_map, self.weigh = CellsToMap(), WeighRows()
         self._freeze(freeze_at)
 
     def _freeze(self, freeze_at: int) -> None:
@@ -161,7 +161,7 @@ class SwinTransformer(nn.Cell):
         """
         factors = None if draws is None else self.factors(draws)  # [B, branches]
         x, outputs, block = self.patch_embed(images), (), 0
-        for index, (stage, norm) in enumerate(zip(self.layers, self.output_norms())):  # noqa: B905
+        for index, (stage, norm) in enumerate(zip(self.layers, self.output_norms())):  # noqa: B905 (no strict in graphs)
             extents, inside = self._extents(x, image_sizes, PATCH * 2**index)
             for cell in stage.blocks:
                 if factors is None or block == 0:
@@ -173,7 +173,7 @@ class SwinTransformer(nn.Cell):
             if norm is not None:
                 outputs += (self.to_map(norm(x)),)
             if stage.merges:
-                x = stage.downsample(x if inside is None else x * inside)
+                x = stage.downsample(x if inside is None else self.weigh(x, inside))
         return outputs
 
     def _extents(

@@ -16,6 +16,7 @@ from focus_detr.models.backbones.windows import (
     padded_size,
     roll_map,
     shift_mask,
+    unroll_map,
 )
 from focus_detr.ops import products_windows
 from focus_detr.ops.products import Dense, ProductCell
@@ -90,8 +91,7 @@ class WindowAttention(ProductCell):
             mask = shift_mask(rows, columns, self.window, self.shift, extents)
             logit_bias = logit_bias + mask  # [B*W, M, N, N]
         merged = merge_windows(self._heads(windows, logit_bias), self.window, height, width)
-        # rolled back: forward by the shift is backward by the rest
-        restored = _unroll(merged, self.shift)[:, :rows, :columns]  # [B, h, w, C]
+        restored = unroll_map(merged, self.shift)[:, :rows, :columns]  # [B, h, w, C]
         return restored if inside is None else restored * inside
 
     def _bias(self) -> Tensor:
@@ -111,11 +111,3 @@ class WindowAttention(ProductCell):
         weights = self.lowered(ops.softmax(logits.astype(ms.float32) + bias, -1))
         attended = ops.matmul(weights, self.lowered(split[2]))  # [B*W, M, N, C/M]
         return attended.swapaxes(1, 2).reshape(count, cells, self.width)  # [B*W, N, C]
-
-
-def _unroll(x: Tensor, shift: int) -> Tensor:
-    """The inverse of ``roll_map``: [B, h, w, C] to the same."""
-    if shift == 0:
-        return x
-    x = ops.concat((x[:, -shift:], x[:, :-shift]), axis=1)
-    return ops.concat((x[:, :, -shift:], x[:, :, :-shift]), axis=2)

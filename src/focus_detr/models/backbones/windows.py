@@ -40,11 +40,19 @@ def pad_map(x: Tensor, rows: int, columns: int, filler: Tensor) -> Tensor:
 
 
 def roll_map(x: Tensor, shift: int) -> Tensor:
-    """Move all cells up and left by ``shift``, those of the first rows and columns to the end."""
+    """Move all cells up and left by ``shift``, the first to the end: [B, h, w, C] to the same."""
     if shift == 0:
         return x
     x = ops.concat((x[:, shift:], x[:, :shift]), axis=1)
     return ops.concat((x[:, :, shift:], x[:, :, :shift]), axis=2)
+
+
+def unroll_map(x: Tensor, shift: int) -> Tensor:
+    """The inverse of ``roll_map``: [B, h, w, C] to the same."""
+    if shift == 0:
+        return x
+    x = ops.concat((x[:, -shift:], x[:, :-shift]), axis=1)
+    return ops.concat((x[:, :, -shift:], x[:, :, :-shift]), axis=2)
 
 
 def cut_windows(x: Tensor, window: int) -> Tensor:
