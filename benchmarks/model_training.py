@@ -9,7 +9,7 @@ from mindspore import Tensor, nn, ops
 
 from focus_detr.config.schema import Config
 from focus_detr.data.random_batch import random_batch
-from focus_detr.models.factory import build_training_loss
+from focus_detr.losses.factory import build_training_loss
 from focus_detr.training.accumulation import BatchGroup, build_step, grouped_inputs
 from focus_detr.training.adamw import AdamW
 from focus_detr.training.inputs import StepInputs

@@ -19,9 +19,9 @@ from model_cases import (
 )
 
 from focus_detr.config.schema import Config
+from focus_detr.losses.factory import build_criterion, build_denoising
 from focus_detr.losses.training_loss import TrainingLoss, as_draws, as_targets
 from focus_detr.models.denoising.slots import attention_mask
-from focus_detr.models.factory import build_criterion, build_denoising
 from focus_detr.weights.naming import to_torch
 
 pytestmark = pytest.mark.large
@@ -66,7 +66,7 @@ def _training_loss(case: str, golden: dict) -> TrainingLoss:
     config = replace(Config(), model=golden_config(case, meta))
     if config.model.decoder.queries == 900:
         model.queries.proposals.top = GivenPlaces(golden["topk_proposals"])
-    denoising = build_denoising(config.denoising, model.label_embed)
+    denoising = build_denoising(config, model.label_embed)
     loss = TrainingLoss(model, build_criterion(config), denoising)
     return loss.set_train(True)
 

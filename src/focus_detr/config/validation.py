@@ -55,12 +55,13 @@ NOT_NEGATIVE = Range(0)
 POSITIVE = Range(0, above_low=True)
 PROBABILITY = Range(0, 1)
 SHARE = Range(0, 1, above_low=True)
+DROPPED = Range(0, 1, below_high=True)
 
 RANGES = {
     "model.num_classes": COUNT,
     "model.width": COUNT,
     "model.heads": COUNT,
-    "model.levels": Range(3, 4),
+    "model.levels": Range(3, 5),
     "model.max_detections": COUNT,
     "model.overlap_limit": SHARE,
     "model.backbone.width_factor": POSITIVE,
@@ -80,10 +81,15 @@ RANGES = {
     "model.decoder.ffn_width": COUNT,
     "model.decoder.points": COUNT,
     "model.decoder.queries": COUNT,
+    "model.encoder.dropout": DROPPED,
+    "model.decoder.dropout": DROPPED,
+    "model.logit_epsilon": Range(1e-6, 0.1),
     "loss.class_cost": NOT_NEGATIVE,
     "loss.box_cost": NOT_NEGATIVE,
     "loss.giou_cost": NOT_NEGATIVE,
     "loss.class_weight": NOT_NEGATIVE,
+    "loss.encoder_class_weight": NOT_NEGATIVE,
+    "loss.denoising_class_weight": NOT_NEGATIVE,
     "loss.box_weight": NOT_NEGATIVE,
     "loss.giou_weight": NOT_NEGATIVE,
     "loss.foreground_weight": NOT_NEGATIVE,

@@ -15,7 +15,7 @@ from focus_detr.data.random_batch import random_batch
 from focus_detr.device_check.told import Numbers, selections_of, told
 from focus_detr.inference.loading import load_detector
 from focus_detr.inference.predictor import preparation
-from focus_detr.models.factory import build_training_loss
+from focus_detr.losses.factory import build_training_loss
 from focus_detr.training.inputs import StepInputs
 from focus_detr.weights.checkpoint import Checkpoint, load_into, model_tensors
 

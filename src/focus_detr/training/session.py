@@ -26,8 +26,8 @@ from focus_detr.evaluation.gallery import Gallery
 from focus_detr.files import write_whole, writing
 from focus_detr.graph_cache.opening import open_graphs
 from focus_detr.graph_cache.store import GraphStore
+from focus_detr.losses.factory import build_training_loss
 from focus_detr.models.detector import Detector
-from focus_detr.models.factory import build_training_loss
 from focus_detr.training.accumulation import AccumulatedStep, build_step, grouped, grouped_inputs
 from focus_detr.training.fine_tune import initialise_from, load_backbone
 from focus_detr.training.inputs import StepInputs
