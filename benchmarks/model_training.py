@@ -12,7 +12,7 @@ from focus_detr.data.random_batch import random_batch
 from focus_detr.losses.factory import build_training_loss
 from focus_detr.training.accumulation import BatchGroup, build_step, grouped_inputs
 from focus_detr.training.adamw import AdamW
-from focus_detr.training.inputs import StepInputs
+from focus_detr.training.inputs import step_inputs
 from focus_detr.training.update import build_update
 
 FORWARD = "loss"
@@ -49,7 +49,7 @@ class TrainingParts:
     def __init__(
         self, config: Config, num_classes: int, height: int, width: int, *, part: str
     ) -> None:
-        inputs = StepInputs(config.train.seed, config.denoising.number, num_classes)
+        inputs = step_inputs(config, num_classes)
         images = random_batch(config, num_classes, height, width)
         batch = inputs(images, 0)
         loss = build_training_loss(config, num_classes)

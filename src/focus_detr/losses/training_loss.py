@@ -26,7 +26,7 @@ class TrainingLoss(nn.Cell):
         self.loss_names = criterion.loss_names
 
     def predictions(
-        self, images: Tensor, targets: Targets, draws: Draws
+        self, images: Tensor, targets: Targets, draws: Draws | None
     ) -> tuple[Outputs, SlotLayout | None]:
         """The network's outputs and the layout of the denoising slots, None without denoising.
 

@@ -117,9 +117,7 @@ def _initialise_transformer(model: DETR, rng: np.random.Generator) -> None:
         for layer in layers:
             _set(layer.ffn.linear1.bias, layers[0].ffn.linear1.bias.asnumpy())
             _set(layer.ffn.linear2.bias, layers[0].ffn.linear2.bias.asnumpy())
-    for name, parameter in model.parameters_and_names():
-        if name in DRAWS:
-            _set(parameter, DRAWS[name](rng, parameter.shape))
+    _draw_tables(model, QUERY_TABLES, rng)
 
 
 def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -137,14 +135,22 @@ def _anchors(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 
 # parameters that belong to no linear layer, by name
-DRAWS: Mapping[str, Draw] = {
-    "level_embed": _normal,
-    "label_embed": _normal,
+QUERY_TABLES: Mapping[str, Draw] = {
     "queries.query_embed": _xavier,
     "queries.embed": _normal,
     "queries.anchors": _anchors,
+}
+OTHER_TABLES: Mapping[str, Draw] = {
+    "level_embed": _normal,
+    "label_embed": _normal,
     "foreground_selector.alpha": _alpha,
 }
+
+
+def _draw_tables(model: DETR, draws: Mapping[str, Draw], rng: np.random.Generator) -> None:
+    for name, parameter in model.parameters_and_names():
+        if name in draws:
+            _set(parameter, draws[name](rng, parameter.shape))
 
 
 def initialise(model: DETR, seed: int) -> None:
@@ -173,3 +179,4 @@ def initialise(model: DETR, seed: int) -> None:
         if isinstance(cell, LearnedPoints):
             _initialise_points(cell, rng)
     _initialise_heads(model.decoder.heads, rng)
+    _draw_tables(model, OTHER_TABLES, rng)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import mindspore as ms
 import numpy as np
 
+from focus_detr.config.schema import Config
 from focus_detr.data.batch import Batch
 from focus_detr.data.noise import draw_noise
 from focus_detr.distributed.world import SINGLE, World
-from focus_detr.models.denoising.contrastive import contrastive_slots
+from focus_detr.models.denoising.slots import slot_count
 
 _NOISE_STREAM = 2  # keeps these random numbers apart from those of order and augmentation
 
@@ -25,8 +26,9 @@ class StepInputs:
 
     seed: int
     denoising_number: int
-    num_classes: int
+    num_labels: int  # rows of the label embedding
     world: World = SINGLE
+    denoising_kind: str = "contrastive"
 
     def __call__(self, batch: Batch, step: int) -> tuple[ms.Tensor, ...]:
         """The training loss's arguments.
@@ -41,9 +43,16 @@ class StepInputs:
         generators = [
             np.random.default_rng((self.seed, step, place, _NOISE_STREAM)) for place in places
         ]
-        slots = contrastive_slots(self.denoising_number, targets)
-        noise = draw_noise(generators, slots, self.num_classes)
+        slots = slot_count(self.denoising_kind, self.denoising_number, targets)
+        noise = draw_noise(generators, slots, self.num_labels)
         target_arrays = (batch.boxes, batch.labels, batch.box_valid)
         noise_arrays = (noise.uniform, noise.new_label, noise.sign, noise.part)
         arrays = (batch.images, batch.image_sizes, *target_arrays, *noise_arrays)
         return tuple(ms.Tensor(array) for array in arrays)
+
+
+def step_inputs(config: Config, num_classes: int, world: World = SINGLE) -> StepInputs:
+    """What adds the draws that the settings ask for."""
+    denoising = config.denoising
+    labels = num_classes + (config.model.label_rows == "one_more")
+    return StepInputs(config.train.seed, denoising.number, labels, world, denoising.kind)

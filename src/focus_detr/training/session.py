@@ -30,7 +30,7 @@ from focus_detr.losses.factory import build_training_loss
 from focus_detr.models.detector import Detector
 from focus_detr.training.accumulation import AccumulatedStep, build_step, grouped, grouped_inputs
 from focus_detr.training.fine_tune import initialise_from, load_backbone
-from focus_detr.training.inputs import StepInputs
+from focus_detr.training.inputs import step_inputs
 from focus_detr.training.metrics_file import JsonLinesSink
 from focus_detr.training.run_folder import RunFolder
 from focus_detr.training.run_log import RunLog
@@ -109,7 +109,7 @@ def _assemble(
         note = _begin(config, loss.model, classes)
         note = f"nothing to resume in {folder.path}; {note}" if resume else note
     _require_one_start(world, state, loss.model, folder)
-    inputs = StepInputs(config.train.seed, config.denoising.number, num_classes, world)
+    inputs = step_inputs(config, num_classes, world)
     parts = TrainerParts(
         model=loss.model,
         step=_step(config, loss, update, world, graphs),
