@@ -15,6 +15,7 @@ from focus_detr.models.encoder.dense import DenseEncoder
 from focus_detr.models.encoder.dual_attention import DualAttention
 from focus_detr.models.encoder.focus import FocusEncoder
 from focus_detr.models.encoder.layer import EncoderLayer
+from focus_detr.models.geometry import FIRST_STRIDE, first_stride
 from focus_detr.models.grid import GridBuilder
 from focus_detr.models.heads import Heads
 from focus_detr.models.initialisation import initialise
@@ -38,8 +39,8 @@ from focus_detr.ops.msda_choice import build_sampling
 LEARNED_SIZE = -2.0  # logit of width and height where a network of learned queries begins
 
 
-def build_backbone(config: BackboneConfig) -> nn.Cell:
-    """The feature extractor that the settings name."""
+def build_backbone(config: BackboneConfig, *, from_stride_4: bool = False) -> nn.Cell:
+    """The feature extractor that the settings name; ``from_stride_4`` as for ``ResNet``."""
     if config.name == "efficientnet_lite0":
         return EfficientNetLite0(freeze_at=config.freeze_at)
     return ResNet(
@@ -47,6 +48,7 @@ def build_backbone(config: BackboneConfig) -> nn.Cell:
         width_factor=config.width_factor,
         depths=config.depths,
         freeze_at=config.freeze_at,
+        from_stride_4=from_stride_4,
     )
 
 
@@ -208,7 +210,9 @@ def build_model(config: ModelConfig, num_classes: int, *, seed: int = 0) -> DETR
         seed: of the initial weights; ``train.seed`` in a training, which ``config`` does not hold.
     """
     width, position = config.width, config.position
-    backbone, heads = build_backbone(config.backbone), build_heads(config, num_classes)
+    finer = first_stride(config.levels) < FIRST_STRIDE
+    backbone = build_backbone(config.backbone, from_stride_4=finer)
+    heads = build_heads(config, num_classes)
     projection = MemoryProjection(width)
     shared = build_shared(config, num_classes, heads, projection)
     sine = SinePositionEmbedding(width, temperature=position.temperature, offset=position.offset)

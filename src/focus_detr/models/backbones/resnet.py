@@ -70,7 +70,10 @@ class Stem(nn.Cell):
 
 
 class ResNet(nn.Cell):
-    """ResNet-18, -50 or -101; ``width_factor`` and ``depths`` make small variants."""
+    """ResNet-18, -50 or -101; ``width_factor`` and ``depths`` make small variants.
+
+    ``from_stride_4`` gives the map of res2 too.
+    """
 
     def __init__(
         self,
@@ -79,8 +82,10 @@ class ResNet(nn.Cell):
         width_factor: float = 1.0,
         depths: tuple[int, ...] | None = None,
         freeze_at: int = 1,
+        from_stride_4: bool = False,
     ) -> None:
         super().__init__()
+        self.from_stride_4 = from_stride_4
         block = BasicBlock if name == "resnet18" else Bottleneck
         expansion = 1 if name == "resnet18" else BOTTLENECK_EXPANSION
         inputs = int(STEM_WIDTH * width_factor)
@@ -96,7 +101,7 @@ class ResNet(nn.Cell):
                 inputs = width * expansion
             setattr(self, f"res{index + 2}", stage)
             channels.append(inputs)
-        self.channels = tuple(channels[1:])
+        self.channels = tuple(channels[0 if from_stride_4 else 1 :])
         self._freeze(freeze_at)
 
     def _freeze(self, freeze_at: int) -> None:
@@ -119,13 +124,13 @@ class ResNet(nn.Cell):
             image_sizes: [B, 2] (height, width) to keep padding out of the features, or None.
 
         Returns:
-            res3, res4, res5: [B, C_i, h, w] of strides 8, 16, 32; with native products channels
-            are last.
+            res3, res4, res5 (and res2 before them): [B, C_i, h, w] of strides 8, 16, 32 (and 4);
+            with native products channels are last.
         """
         x = self.stem(self.to_map(images), image_sizes)
         for block in self.res2:
             x = block(x, image_sizes)
-        outputs = ()
+        outputs = (x,) if self.from_stride_4 else ()
         for stage in (self.res3, self.res4, self.res5):
             for block in stage:
                 x = block(x, image_sizes)
