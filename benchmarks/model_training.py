@@ -9,10 +9,10 @@ from mindspore import Tensor, nn, ops
 
 from focus_detr.config.schema import Config
 from focus_detr.data.random_batch import random_batch
-from focus_detr.models.factory import build_training_loss
+from focus_detr.losses.factory import build_training_loss
 from focus_detr.training.accumulation import BatchGroup, build_step, grouped_inputs
 from focus_detr.training.adamw import AdamW
-from focus_detr.training.inputs import StepInputs
+from focus_detr.training.inputs import step_inputs
 from focus_detr.training.update import build_update
 
 FORWARD = "loss"
@@ -50,9 +50,7 @@ class TrainingParts:
         self, config: Config, num_classes: int, height: int, width: int, *, part: str
     ) -> None:
         loss = build_training_loss(config, num_classes)
-        inputs = StepInputs(
-            config.train.seed, config.denoising.number, num_classes, branches=loss.branches
-        )
+        inputs = step_inputs(config, num_classes, branches=loss.branches)
         images = random_batch(config, num_classes, height, width)
         batch = inputs(images, 0)
         update = build_update(loss.model, config.train)

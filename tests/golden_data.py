@@ -51,6 +51,8 @@ _FILLS: tuple[tuple[str, Fill], ...] = (
     (r"attention_weights\.bias$", _normal(0.5)),
     (r"^transformer\.alpha$", _normal(0.3)),
     (r"^(transformer\.(level_embeds|tgt_embed\.weight)|label_enc\.weight)$", _normal(0.5)),
+    (r"^(query_embedding|tgt_embed|denoising_generator\.label_encoder)\.weight$", _normal(0.5)),
+    (r"^refpoint_embed\.weight$", _normal(1.0)),
     (r"relative_position_bias_table$", _normal(0.2)),
     (r"(in_proj_weight|attn\.qkv\.weight)$", _by_fan_in(0.5)),
     (r"^class_embed(\.\d+)?\.weight$", _by_fan_in(1.0)),

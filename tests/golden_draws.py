@@ -49,6 +49,25 @@ def _positions(golden: Mapping[str, Any]) -> list[tuple[int, int]]:
     ]
 
 
+def dn_slot_draws(
+    golden: Mapping[str, Any], targets: int, groups: int = 5
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Draws of a DN-Deformable-DETR case as ``slot_draws`` gives them; a shift may be negative."""
+    counts, largest = golden["meta"]["nboxes"], int(golden["dn_single_padding"])
+    shape = (len(counts), groups * targets)
+    uniform, new_label = np.zeros(shape, np.float32), np.zeros(shape, np.int32)
+    sign, part = np.ones((*shape, 4), np.float32), np.full((*shape, 4), 0.9, np.float32)
+    boxes = [(image, place) for image, count in enumerate(counts) for place in range(count)]
+    image, slot = np.array(
+        [(image, group * largest + place) for group in range(groups) for image, place in boxes]
+    ).T
+    uniform[image, slot] = golden["draw/p"]
+    replaced = np.flatnonzero(golden["draw/p"] < 0.2)
+    new_label[image[replaced], slot[replaced]] = golden["draw/new_label"]
+    part[image, slot] = golden["draw/rand_box"] * 2.0 - 1.0
+    return uniform, new_label, sign, part
+
+
 def slot_draws(
     golden: Mapping[str, Any], slots: int = 200
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -15,7 +15,8 @@ from mindspore import Parameter, Tensor, nn
 from focus_detr.losses.criterion import Criterion, SetLosses
 from focus_detr.losses.foreground import ForegroundLoss
 from focus_detr.losses.matcher import build_matcher
-from focus_detr.models.denoising.contrastive import ContrastiveQueries, contrastive_slots
+from focus_detr.models.denoising.contrastive import ContrastiveQueries
+from focus_detr.models.denoising.slots import slot_count
 
 RELEASED = ((-1, 64), (64, 128), (128, 256), (256, 999999))
 HEIGHT, WIDTH = 64, 96
@@ -96,7 +97,7 @@ def golden_size() -> ByPlace:
 
 def _inputs(counts: tuple[int, ...], seed: int = 0, padded: int = 5) -> tuple[Case, list, tuple]:
     """A case whose last head is the encoder's, the criterion's tensors, and the slot layout."""
-    slots = contrastive_slots(NUMBER, padded)
+    slots = slot_count("contrastive", NUMBER, padded)
     case = random_case(seed, LAYERS + 1, slots + QUERIES, CLASSES, counts, padded)
     rng = np.random.default_rng(seed)
     batch = len(counts)
@@ -291,7 +292,7 @@ def test_batch_without_boxes(kind: str) -> None:
         background = ("class" in name and "_dn" not in name) or name == "select_loss"
         assert (value > 0.0) == background, name
     assert np.isfinite(float(total)) and not matches.asnumpy().any()
-    slots = contrastive_slots(NUMBER, 5)
+    slots = slot_count("contrastive", NUMBER, 5)
     assert np.isfinite(gradients[0].asnumpy()).all()
     assert not gradients[0].asnumpy()[:, :, :slots].any()
     assert not gradients[1].asnumpy().any()

@@ -11,7 +11,8 @@ from mindspore import Tensor
 from model_cases import SMALL_CLASSES, small_config
 
 from focus_detr.config.schema import Config, ForegroundSelectorConfig, LossConfig
-from focus_detr.models.factory import build_criterion, build_model, build_training_loss
+from focus_detr.losses.factory import build_criterion, build_training_loss
+from focus_detr.models.factory import build_model
 from focus_detr.weights.checkpoint import model_tensors
 
 OVERLAPPING = ((-1, 64), (64, 256), (128, 512), (256, 999999))

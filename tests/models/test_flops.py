@@ -32,7 +32,7 @@ MEASURED = {
     "encoder_layers": 46.65 - 0.75,
     "category_head": 0.66,
     "decoder_layers": 17.46,
-    "reference_head": 1.06,
+    "query_position": 1.06,
     "heads": 4.28,
     "encoder_sampling": 0.66,
     "decoder_sampling": 0.11,

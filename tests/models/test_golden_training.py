@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from golden_data import check, load, packed_mask
 from golden_draws import branch_draws, golden_targets, slot_draws
+from golden_steps import check_losses, check_matches, check_number, names_of, norm
 from mindspore import Tensor, nn, ops
 from model_cases import (
     GivenPlaces,
@@ -19,9 +19,9 @@ from model_cases import (
 )
 
 from focus_detr.config.schema import Config
+from focus_detr.losses.factory import build_criterion, build_denoising
 from focus_detr.losses.training_loss import TrainingLoss, as_draws, as_targets
 from focus_detr.models.denoising.slots import attention_mask
-from focus_detr.models.factory import build_criterion, build_denoising
 from focus_detr.weights.naming import to_torch
 
 pytestmark = pytest.mark.large
@@ -67,40 +67,9 @@ def _training_loss(case: str, golden: dict) -> TrainingLoss:
     config = replace(Config(), model=golden_config(case, meta))
     if config.model.decoder.queries == 900:
         model.queries.proposals.top = GivenPlaces(golden["topk_proposals"])
-    denoising = build_denoising(config.denoising, model.label_embed)
+    denoising = build_denoising(config, model.label_embed)
     loss = TrainingLoss(model, build_criterion(config), denoising)
     return loss.set_train(True)
-
-
-def _check_matches(golden: dict, matches: np.ndarray) -> None:
-    for head, name in enumerate(HEADS):
-        for image in range(2):
-            source = golden[f"match/{name}/src{image}"]
-            target = golden[f"match/{name}/tgt{image}"]
-            np.testing.assert_array_equal(matches[head, image, target], source)
-
-
-def _check_number(name: str, found: float, single: float, exact: float, floor: float) -> None:
-    """Within 30 times the error of the reference in float32, or the relative error ``floor``."""
-    tolerance = max(30 * abs(single - exact), floor * abs(exact))
-    assert abs(found - exact) <= tolerance, (name, found, exact, tolerance)
-
-
-def _check_losses(golden: dict, names: tuple[str, ...], parts: np.ndarray, total: float) -> None:
-    stored = _names(golden, "loss_names")
-    expected = dict(zip(stored, golden["loss_weighted"].tolist(), strict=True))
-    exact = dict(zip(stored, golden["loss_weighted_f64"].tolist(), strict=True))
-    found = dict(zip(names, parts.tolist(), strict=True))
-    assert found.keys() == expected.keys()
-    for name, value in found.items():
-        # thousands of terms whose reference sum, by chance, is exact to single bits
-        floor = 1e-5 if name == "select_loss" else 2e-6
-        _check_number(name, value, expected[name], exact[name], floor)
-    _check_number("total", total, *golden["loss_total"], floor=1e-5)
-
-
-def _names(golden: dict, key: str) -> list[str]:
-    return json.loads(str(golden[key]))
 
 
 def _check_predictions(golden: dict, outputs: tuple[Tensor, ...]) -> None:
@@ -116,23 +85,19 @@ def _check_predictions(golden: dict, outputs: tuple[Tensor, ...]) -> None:
     check(golden, "foreground_score_raw", scores[..., None])
 
 
-def _norm(values: np.ndarray) -> float:
-    return float(np.sqrt(np.square(values.astype(np.float64)).sum()))
-
-
 def _check_gradient_norms(golden: dict, gradients: dict[str, np.ndarray]) -> None:
-    names = _names(golden, "grad_names")
+    names = names_of(golden, "grad_names")
     assert set(names) <= set(gradients)
-    norms = [_norm(gradients[name]) for name in names]
-    for name, norm, exact, error in zip(
+    norms = [norm(gradients[name]) for name in names]
+    for name, found, exact, error in zip(
         names, norms, golden["grad_norm_f64"], golden["grad_relerr_vs_f64"], strict=True
     ):
         # some of the reference's errors cancel within a norm, to 2e-8; another order of float32
         # sums leaves up to 4e-5 of the small gradient of bbox_embed.5.layers.0.bias
         tolerance = max(30 * float(error), 1.5e-4) * float(exact)
-        assert abs(norm - exact) <= tolerance, (name, norm, exact, tolerance)
+        assert abs(found - exact) <= tolerance, (name, found, exact, tolerance)
     # the composition's own error is 1.3e-5
-    _check_number("norm of all", _norm(np.array(norms)), *golden["grad_total_norm"], floor=6e-5)
+    check_number("norm of all", norm(np.array(norms)), *golden["grad_total_norm"], floor=6e-5)
 
 
 def _check_gradient_slices(golden: dict, gradients: dict[str, np.ndarray]) -> None:
@@ -174,8 +139,8 @@ def test_losses_matches_and_gradients(case: str, msda: str) -> None:
     expected = packed_mask(golden, "dn_attn_mask")
     np.testing.assert_array_equal(blocked.asnumpy()[np.ix_(keep, keep)], expected)
     _check_predictions(golden, outputs)
-    _check_matches(golden, matches.asnumpy())
-    _check_losses(golden, loss.loss_names, parts.asnumpy(), float(total.asnumpy()))
+    check_matches(golden, matches.asnumpy(), HEADS)
+    check_losses(golden, loss.loss_names, parts.asnumpy(), float(total.asnumpy()))
     by_torch_name = {
         to_torch(weight.name): gradient.asnumpy()
         for weight, gradient in zip(weights, gradients, strict=True)

@@ -21,9 +21,9 @@ from focus_detr.config.schema import (
     OptimizerConfig,
 )
 from focus_detr.data.noise import draw_noise
+from focus_detr.losses.factory import build_training_loss
 from focus_detr.losses.training_loss import TrainingLoss
-from focus_detr.models.denoising.contrastive import contrastive_slots
-from focus_detr.models.factory import build_training_loss
+from focus_detr.models.denoising.slots import slot_count
 from focus_detr.training.adamw import AdamW
 from focus_detr.training.parameter_groups import trained_parameters
 from focus_detr.training.train_step import TrainStep
@@ -54,7 +54,7 @@ def _batch(
     )
     labels = rng.integers(0, classes, (batch, TARGETS))
     valid = np.arange(TARGETS)[None] < np.array(counts)[:, None]
-    draws = draw_noise(rng.spawn(batch), contrastive_slots(number, TARGETS), classes)
+    draws = draw_noise(rng.spawn(batch), slot_count("contrastive", number, TARGETS), classes)
     arrays = (
         boxes.astype(np.float32),
         labels.astype(np.int32),

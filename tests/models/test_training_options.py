@@ -19,7 +19,7 @@ from focus_detr.config.schema import (
     TrainConfig,
 )
 from focus_detr.errors import FocusDetrError
-from focus_detr.models.factory import build_training_loss
+from focus_detr.losses.factory import build_training_loss
 from focus_detr.ops.products import Dense, ProductCell
 from focus_detr.ops.products_choice import plain_products
 

@@ -13,7 +13,7 @@ from tiny_training import TinyLoader
 from focus_detr.config.schema import Config, DenoisingConfig, OptimizerConfig, TrainConfig
 from focus_detr.data.batch import Batch
 from focus_detr.errors import FocusDetrError
-from focus_detr.models.factory import build_training_loss
+from focus_detr.losses.factory import build_training_loss
 from focus_detr.training.accumulation import (
     BatchGroup,
     GroupLoader,

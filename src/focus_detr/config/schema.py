@@ -11,6 +11,9 @@ from typing import Literal
 
 from focus_detr.user_paths import PathText
 
+QuerySource = Literal["mixed", "two_stage", "learned_points", "learned_anchors"]
+LabelRows = Literal["classes", "one_more", "none"]
+
 _RUN_FOLDER = PathText("runs/focus_detr_r50")
 
 BackboneName = Literal[
@@ -89,16 +92,36 @@ class EncoderConfig:
     object_score: Literal["logits", "probabilities"] = "logits"  # probabilities: equation 3
     category_head: Literal["encoder", "decoder_layer"] = "encoder"  # whose class head MCSP shares
     value: Literal["backbone", "memory"] = "backbone"  # memory: updated tokens (algorithm 1)
+    dropout: float = 0.0  # 0.1 in Deformable DETR
+
+
+@dataclass(frozen=True)
+class QueriesConfig:
+    """Where the decoder's queries come from; ``decoder.queries`` says how many there are."""
+
+    # mixed: boxes of the best tokens, contents learned (DINO); two_stage: position and content
+    # from the best tokens' boxes (Deformable DETR); learned_points: learned positions, contents
+    # and points (Deformable DETR); learned_anchors: learned contents and boxes (DN-Deformable-DETR)
+    source: QuerySource = "mixed"
+    content: Literal["learned", "memory"] = "learned"  # memory: of mixed queries, their tokens
 
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """DINO decoder with mixed query selection and look-forward-twice."""
+    """The decoder; defaults are DINO's."""
 
     layers: int = 6
     ffn_width: int = 2048
     points: int = 4
     queries: int = 900
+    dropout: float = 0.0  # 0.1 in Deformable DETR
+    # of the queries: boxes: worked out anew from the boxes in each layer; constant: their source's
+    position: Literal["boxes", "constant"] = "boxes"
+    scale_position: bool = False  # true: multiplied by a function of the query (DN-Deformable-DETR)
+    output_norm: bool = True  # of what the heads read
+    refine: bool = True  # each layer starts from the boxes of the one before
+    look_forward_twice: bool = True  # a layer's box loss also trains the layer before
+    shared_heads: bool = False  # one pair of heads for all layers
 
 
 @dataclass(frozen=True)
@@ -122,12 +145,18 @@ class ModelConfig:
     num_classes: int | None = None  # None: as many as the annotation file has
     width: int = 256
     heads: int = 8
-    levels: int = 4
+    levels: int = 4  # 5: from stride 4 on, otherwise from stride 8 on
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     position: PositionConfig = field(default_factory=PositionConfig)
     foreground_selector: ForegroundSelectorConfig = field(default_factory=ForegroundSelectorConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    queries: QueriesConfig = field(default_factory=QueriesConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    # smallest share on both sides of the logit of a box's number; 1e-5 in the original Deformable
+    # DETR
+    logit_epsilon: float = 1e-3
+    # rows of the denoising queries' label embedding; one_more: than classes (DN-Deformable-DETR)
+    label_rows: LabelRows = "classes"
     padding: PaddingConfig = field(default_factory=PaddingConfig)
     max_detections: int = 300
     # 0.7: of detections of one class that overlap by more (IoU), the best stays; None: all stay,
@@ -145,6 +174,8 @@ class LossConfig:
     box_cost: float = 5.0
     giou_cost: float = 2.0
     class_weight: float = 1.0
+    encoder_class_weight: float | None = None  # of the encoder's proposals; None: class_weight
+    denoising_class_weight: float | None = None  # likewise
     box_weight: float = 5.0
     giou_weight: float = 2.0
     foreground_weight: float = 1.5
@@ -154,11 +185,12 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class DenoisingConfig:
-    """Contrastive denoising queries."""
+    """Denoising queries."""
 
-    number: int = 100  # 0 switches denoising off
-    label_noise: float = 0.5
-    box_noise: float = 1.0
+    kind: Literal["contrastive", "dn"] = "contrastive"  # of DINO or of DN-DETR
+    number: int = 100  # contrastive: pairs for each image; dn: groups, 5; 0 switches denoising off
+    label_noise: float = 0.5  # dn: 0.2
+    box_noise: float = 1.0  # dn: 0.4
 
 
 @dataclass(frozen=True)

@@ -57,12 +57,13 @@ NOT_NEGATIVE = Range(0)
 POSITIVE = Range(0, above_low=True)
 PROBABILITY = Range(0, 1)
 SHARE = Range(0, 1, above_low=True)
+DROPPED = Range(0, 1, below_high=True)
 
 RANGES = {
     "model.num_classes": COUNT,
     "model.width": COUNT,
     "model.heads": COUNT,
-    "model.levels": Range(3, 4),
+    "model.levels": Range(3, 5),
     "model.max_detections": COUNT,
     "model.overlap_limit": SHARE,
     "model.backbone.width_factor": POSITIVE,
@@ -84,10 +85,15 @@ RANGES = {
     "model.decoder.ffn_width": COUNT,
     "model.decoder.points": COUNT,
     "model.decoder.queries": COUNT,
+    "model.encoder.dropout": DROPPED,
+    "model.decoder.dropout": DROPPED,
+    "model.logit_epsilon": Range(1e-6, 0.1),
     "loss.class_cost": NOT_NEGATIVE,
     "loss.box_cost": NOT_NEGATIVE,
     "loss.giou_cost": NOT_NEGATIVE,
     "loss.class_weight": NOT_NEGATIVE,
+    "loss.encoder_class_weight": NOT_NEGATIVE,
+    "loss.denoising_class_weight": NOT_NEGATIVE,
     "loss.box_weight": NOT_NEGATIVE,
     "loss.giou_weight": NOT_NEGATIVE,
     "loss.foreground_weight": NOT_NEGATIVE,
@@ -158,6 +164,7 @@ def validate(config: Config, source: str) -> None:
         *_model(config.model),
         *_selector(config.model.foreground_selector, config.model.levels),
         *_encoder(config.model.encoder, config.model.decoder.layers),
+        *_parts(config),
         *_data(config.data),
         *_patterns(config.train.optimizer),
         *_schedule(config.train.schedule),
@@ -206,7 +213,7 @@ def _backbone(backbone: BackboneConfig) -> Iterator[str]:
 def _selector(selector: ForegroundSelectorConfig, levels: int) -> Iterator[str]:
     key = "model.foreground_selector.label_intervals"
     intervals = selector.label_intervals
-    if len(intervals) != levels:
+    if selector.enabled and len(intervals) != levels:
         yield (
             f"{key} has {counted(len(intervals), 'item')}, expected one for each of "
             f"model.levels {levels}: change both together"
@@ -230,6 +237,64 @@ def _encoder(encoder: EncoderConfig, decoder_layers: int) -> Iterator[str]:
             "model.encoder.category_head decoder_layer needs model.encoder.layers "
             f"({encoder.layers}) to be at most model.decoder.layers ({decoder_layers})"
         )
+
+
+def _parts(config: Config) -> Iterator[str]:
+    """Parts of the network, and of its training, that do not go together."""
+    model, decoder, source = config.model, config.model.decoder, config.model.queries.source
+    key = f"model.queries.source {source}"
+    has_positions = source in ("two_stage", "learned_points")
+    if has_positions != (decoder.position == "constant"):
+        fits = "constant" if has_positions else "boxes"
+        yield f"{key} goes with model.decoder.position {fits}, not {decoder.position}"
+    if decoder.scale_position and decoder.position == "constant":
+        yield "model.decoder.scale_position goes with model.decoder.position boxes"
+    if decoder.look_forward_twice and not decoder.refine:
+        yield "model.decoder.look_forward_twice goes with model.decoder.refine true"
+    if decoder.refine and decoder.shared_heads and source == "learned_points":
+        yield f"{key} and model.decoder.refine go with model.decoder.shared_heads false"
+    if model.queries.content == "memory" and source != "mixed":
+        yield f"model.queries.content memory goes with model.queries.source mixed, not {source}"
+    yield from _category_head(model)
+    yield from _denoising(config)
+    if model.levels > STAGES and not model.backbone.name.startswith(("resnet", "swin")):
+        yield (
+            f"model.levels {model.levels} goes with a ResNet or a Swin Transformer, not "
+            f"{model.backbone.name}"
+        )
+
+
+def _category_head(model: ModelConfig) -> Iterator[str]:
+    """Dual attention ranks tokens by a class head."""
+    encoder, source = model.encoder, model.queries.source
+    shares_encoder_head = encoder.dual_attention and encoder.category_head == "encoder"
+    if shares_encoder_head and source not in ("mixed", "two_stage"):
+        yield (
+            f"model.encoder.dual_attention with model.queries.source {source}, which has no class "
+            "head for the encoder, goes with model.encoder.category_head decoder_layer"
+        )
+    if (
+        encoder.dual_attention
+        and encoder.category_head == "decoder_layer"
+        and model.decoder.shared_heads
+    ):
+        yield (
+            "model.encoder.category_head decoder_layer goes with model.decoder.shared_heads false"
+        )
+
+
+def _denoising(config: Config) -> Iterator[str]:
+    """Denoising queries are boxes with the content of a label."""
+    denoising, source = config.denoising, config.model.queries.source
+    if denoising.number == 0:
+        return
+    if source in ("two_stage", "learned_points"):
+        yield (
+            f"denoising goes with model.queries.source mixed or learned_anchors, not {source}: "
+            "set denoising.number 0"
+        )
+    elif config.model.label_rows == "none":
+        yield "denoising goes with model.label_rows classes or one_more: set denoising.number 0"
 
 
 def _data(data: DataConfig) -> Iterator[str]:

@@ -15,8 +15,8 @@ from focus_detr.data.random_batch import random_batch
 from focus_detr.device_check.told import Numbers, selections_of, told
 from focus_detr.inference.loading import load_detector
 from focus_detr.inference.predictor import preparation
-from focus_detr.models.factory import build_training_loss
-from focus_detr.training.inputs import StepInputs
+from focus_detr.losses.factory import build_training_loss
+from focus_detr.training.inputs import step_inputs
 from focus_detr.weights.checkpoint import Checkpoint, load_into, model_tensors
 
 PICTURE = (480, 640)
@@ -52,9 +52,7 @@ def training_numbers(checkpoint: Path) -> Numbers:
     config = Config(model=loaded.model, data=loaded.data)
     loss = build_training_loss(config, loaded.num_classes)
     load_into(loss.model, Checkpoint(model_tensors(loaded.cell.model), {}))
-    inputs = StepInputs(
-        config.train.seed, config.denoising.number, loaded.num_classes, branches=loss.branches
-    )
+    inputs = step_inputs(config, loaded.num_classes, branches=loss.branches)
     batch = inputs(random_batch(config, loaded.num_classes, *_BATCH_SIDES), 0)
     weights = loss.model.trainable_params()
     step = ops.value_and_grad(loss.set_train(), None, weights, has_aux=True)

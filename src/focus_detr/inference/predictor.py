@@ -17,7 +17,7 @@ from focus_detr.inference.loading import load_detector
 from focus_detr.inference.postprocess import to_detections
 from focus_detr.inference.prediction import Prediction, class_name
 from focus_detr.inference.preparation import Preparation
-from focus_detr.models.geometry import level_shapes
+from focus_detr.models.geometry import first_stride, level_shapes
 
 DetectorCell = Callable[[ms.Tensor, ms.Tensor], Sequence[Any]]
 
@@ -130,7 +130,9 @@ def to_prediction(
     """
     scores, labels, boxes, ranked, counts = rows
     detections = to_detections(scores, labels, boxes, file_size, model.overlap_limit)
-    tokens = KeptTokens(ranked, counts, level_shapes(*bucket, model.levels), seen_size)
+    tokens = KeptTokens(
+        ranked, counts, level_shapes(*bucket, model.levels), seen_size, first_stride(model.levels)
+    )
     names = tuple(class_name(label, class_names) for label in detections.labels)
     return Prediction(detections, names, tokens)
 

@@ -15,6 +15,7 @@ from focus_detr.models.detr import Outputs
 from focus_detr.models.queries.queries import Queries
 from focus_detr.models.targets import Targets
 
+EncoderLoss = Literal["none", "chosen", "every_token"]
 Losses = tuple[Tensor, Tensor, Tensor]  # L1, class, generalized IoU; one value per head each
 
 
@@ -146,7 +147,7 @@ class Criterion(nn.Cell):
         matcher: nn.Cell,
         foreground_loss: nn.Cell | None,
         decoder_layers: int = 6,
-        encoder: Literal["none", "chosen", "every_token"] = "chosen",
+        encoder: EncoderLoss = "chosen",
         denoising: bool = True,
         weights: LossWeights = LossWeights(),
         reduce_count: nn.Cell | None = None,

@@ -27,7 +27,11 @@ class TrainingLoss(nn.Cell):
         self.branches = getattr(model.backbone, "branches", 0)  # of stochastic depth
 
     def predictions(
-        self, images: Tensor, targets: Targets, draws: Draws, branch_draws: Tensor | None = None
+        self,
+        images: Tensor,
+        targets: Targets,
+        draws: Draws | None,
+        branch_draws: Tensor | None = None,
     ) -> tuple[Outputs, SlotLayout | None]:
         """The network's outputs and the layout of the denoising slots, None without denoising.
 

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
-import mindspore as ms
 from mindspore import Parameter, nn
 from mindspore.common.initializer import Normal, initializer
 
-from focus_detr.config.schema import BackboneConfig, Config, DenoisingConfig, ModelConfig
+from focus_detr.config.schema import BackboneConfig, ModelConfig
 from focus_detr.config.swin_sizes import SWINS, swin_depths, swin_drop_path, swin_width
-from focus_detr.distributed.reducers import BoxesPerWorker, LargestOfWorkers
-from focus_detr.distributed.world import SINGLE, World
-from focus_detr.losses.criterion import Criterion, LossWeights
-from focus_detr.losses.foreground import ForegroundLoss
-from focus_detr.losses.matcher import build_matcher
-from focus_detr.losses.training_loss import TrainingLoss
 from focus_detr.models.backbones.efficientnet_lite import EfficientNetLite0
 from focus_detr.models.backbones.resnet import ResNet
 from focus_detr.models.backbones.swin import SwinTransformer
 from focus_detr.models.decoder import Decoder, DecoderLayer
-from focus_detr.models.denoising.contrastive import ContrastiveQueries
-from focus_detr.models.denoising.queries import DenoisingQueries
 from focus_detr.models.detector import Detector
 from focus_detr.models.detr import DETR
 from focus_detr.models.encoder.dense import DenseEncoder
 from focus_detr.models.encoder.dual_attention import DualAttention
 from focus_detr.models.encoder.focus import FocusEncoder
 from focus_detr.models.encoder.layer import EncoderLayer
+from focus_detr.models.geometry import FIRST_STRIDE, first_stride
 from focus_detr.models.grid import GridBuilder
 from focus_detr.models.heads import Heads
 from focus_detr.models.initialisation import initialise
@@ -36,20 +26,23 @@ from focus_detr.models.layers import MLP, FeedForward, MultiHeadAttention
 from focus_detr.models.memory_projection import MemoryProjection
 from focus_detr.models.neck import Neck
 from focus_detr.models.positions import SinePositionEmbedding
+from focus_detr.models.queries.learned_anchors import LearnedAnchors
+from focus_detr.models.queries.learned_points import LearnedPoints
 from focus_detr.models.queries.mixed import MixedQueries
 from focus_detr.models.queries.proposals import Proposals
+from focus_detr.models.queries.two_stage import TwoStageQueries
 from focus_detr.models.selection.all_tokens import AllTokens
 from focus_detr.models.selection.focus import FocusSelection
 from focus_detr.models.selection.foreground_selector import ForegroundSelector, ScoreMLP
 from focus_detr.models.selection.token_ranking import TokenRanking
-from focus_detr.models.training_options import lower_products, recompute
 from focus_detr.ops.msda import MSDeformableAttention
 from focus_detr.ops.msda_choice import build_sampling
-from focus_detr.ops.products_choice import plain_products
+
+LEARNED_SIZE = -2.0  # logit of width and height where a network of learned queries begins
 
 
-def build_backbone(config: BackboneConfig) -> nn.Cell:
-    """The feature extractor that the settings name."""
+def build_backbone(config: BackboneConfig, *, finest_stride: int = FIRST_STRIDE) -> nn.Cell:
+    """The feature extractor that the settings name; ``finest_stride`` of its first map."""
     if config.name == "efficientnet_lite0":
         return EfficientNetLite0(freeze_at=config.freeze_at)
     if config.name in SWINS:
@@ -60,12 +53,14 @@ def build_backbone(config: BackboneConfig) -> nn.Cell:
             window=config.window,
             drop_path=swin_drop_path(config),
             freeze_at=config.freeze_at,
+            finest_stride=finest_stride,
         )
     return ResNet(
         config.name,
         width_factor=config.width_factor,
         depths=config.depths,
         freeze_at=config.freeze_at,
+        finest_stride=finest_stride,
     )
 
 
@@ -76,12 +71,16 @@ def build_foreground_selector(config: ModelConfig) -> ForegroundSelector:
     return ForegroundSelector(mlp, levels=config.levels, modulation=selector.modulation)
 
 
-def build_deformable_attention(config: ModelConfig, points: int) -> MSDeformableAttention:
+def build_deformable_attention(
+    config: ModelConfig, points: int, dropout: float = 0.0
+) -> MSDeformableAttention:
     """Deformable attention with the implementation that settings and device ask for."""
     heads, levels = config.heads, config.levels
     depth = config.width // heads
     sampling = build_sampling(config.msda, depth=depth, heads=heads, levels=levels, points=points)
-    return MSDeformableAttention(config.width, heads, levels, points, sampling=sampling)
+    return MSDeformableAttention(
+        config.width, heads, levels, points, sampling=sampling, dropout=dropout
+    )
 
 
 def build_selection(
@@ -109,8 +108,8 @@ def build_encoder_layer(config: ModelConfig, category_head: nn.Cell) -> EncoderL
         )
     return EncoderLayer(
         dual_attention,
-        build_deformable_attention(config, encoder.points),
-        FeedForward(config.width, encoder.ffn_width),
+        build_deformable_attention(config, encoder.points, encoder.dropout),
+        FeedForward(config.width, encoder.ffn_width, dropout=encoder.dropout),
         config.width,
     )
 
@@ -120,7 +119,7 @@ def build_encoder(config: ModelConfig, heads: Heads) -> FocusEncoder | DenseEnco
     encoder, layers = config.encoder, []
     for index in range(encoder.layers):
         of_decoder = encoder.category_head == "decoder_layer"
-        head = heads.class_heads[index] if of_decoder else heads.encoder_class_head()
+        head = heads.class_heads[index] if of_decoder else heads.class_heads[-1]
         layers.append(build_encoder_layer(config, head))
     reads_memory = encoder.value == "memory"
     if config.foreground_selector.enabled:
@@ -133,21 +132,85 @@ def build_decoder(config: ModelConfig, heads: Heads) -> Decoder:
     decoder, width = config.decoder, config.width
     layers = [
         DecoderLayer(
-            MultiHeadAttention(width, config.heads),
-            build_deformable_attention(config, decoder.points),
-            FeedForward(width, decoder.ffn_width),
+            MultiHeadAttention(width, config.heads, dropout=decoder.dropout),
+            build_deformable_attention(config, decoder.points, decoder.dropout),
+            FeedForward(width, decoder.ffn_width, dropout=decoder.dropout),
             width,
         )
         for _ in range(decoder.layers)
     ]
+    follows_boxes = decoder.position == "boxes"
     return Decoder(
         layers,
         heads,
         width,
-        reference_head=MLP(2 * width, width, width, 2),
-        norm=LayerNorm(width),
-        looks_twice=True,
+        reference_head=MLP(2 * width, width, width, 2) if follows_boxes else None,
+        query_scale=MLP(width, width, width, 2) if decoder.scale_position else None,
+        norm=LayerNorm(width) if decoder.output_norm else None,
+        refines=decoder.refine,
+        looks_twice=decoder.look_forward_twice,
     )
+
+
+def proposes(config: ModelConfig) -> bool:
+    """Whether the queries are tokens of the memory."""
+    return config.queries.source in ("mixed", "two_stage")
+
+
+def marks_denoising(config: ModelConfig) -> bool:
+    """Whether a channel of the queries tells denoising queries apart."""
+    return config.queries.source == "learned_anchors" and config.label_rows != "none"
+
+
+def build_heads(config: ModelConfig, num_classes: int) -> Heads:
+    """Class and box heads."""
+    return Heads(
+        config.width,
+        num_classes,
+        config.decoder.layers,
+        shared=config.decoder.shared_heads,
+        encoder=proposes(config),
+        epsilon=config.logit_epsilon,
+        first_size=LEARNED_SIZE if not proposes(config) else 0.0,
+    )
+
+
+def build_queries(
+    config: ModelConfig, heads: Heads, projection: MemoryProjection
+) -> MixedQueries | TwoStageQueries | LearnedPoints | LearnedAnchors:
+    """Where the decoder's queries come from."""
+    source, count, width = config.queries.source, config.decoder.queries, config.width
+    if source == "learned_points":
+        return LearnedPoints(count, width)
+    if source == "learned_anchors":
+        return LearnedAnchors(count, width, marked=marks_denoising(config))
+    is_two_stage = source == "two_stage"
+    proposals = Proposals(projection, heads, count, by_first_class=is_two_stage)
+    if is_two_stage:
+        return TwoStageQueries(proposals, width)
+    return MixedQueries(proposals, width, learned=config.queries.content == "learned")
+
+
+def build_shared(
+    config: ModelConfig, num_classes: int, heads: Heads, projection: MemoryProjection
+) -> dict[str, nn.Cell | Parameter]:
+    """Parts of several parts, or of the training alone, by their names in checkpoints."""
+    width, selector = config.width, config.foreground_selector
+    shared: dict[str, nn.Cell | Parameter] = {"level_embed": _embedding(config.levels, width)}
+    if proposes(config) or (selector.enabled and selector.features == "projection"):
+        shared["memory_projection"] = projection
+    shared |= {"class_heads": heads.class_heads, "box_heads": heads.box_heads}
+    if config.label_rows != "none":
+        rows = num_classes + (config.label_rows == "one_more")
+        shared["label_embed"] = _embedding(rows, width - marks_denoising(config))
+    if selector.enabled:
+        shared["foreground_selector"] = build_foreground_selector(config)
+    return shared
+
+
+def _embedding(rows: int, width: int) -> Parameter:
+    """A table of learned rows: [rows, C]."""
+    return Parameter(initializer(Normal(1.0), (rows, width)))
 
 
 def build_model(config: ModelConfig, num_classes: int, *, seed: int = 0) -> DETR:
@@ -159,29 +222,19 @@ def build_model(config: ModelConfig, num_classes: int, *, seed: int = 0) -> DETR
         seed: of the initial weights; ``train.seed`` in a training, which ``config`` does not hold.
     """
     width, position = config.width, config.position
-    backbone = build_backbone(config.backbone)
-    heads = Heads(width, num_classes, config.decoder.layers)
+    backbone = build_backbone(config.backbone, finest_stride=first_stride(config.levels))
+    heads = build_heads(config, num_classes)
     projection = MemoryProjection(width)
-    shared: dict[str, nn.Cell | Parameter] = {
-        "level_embed": embedding(config.levels, width),
-        "memory_projection": projection,
-        "class_heads": heads.class_heads,
-        "box_heads": heads.box_heads,
-        "label_embed": embedding(num_classes, width),
-    }
-    selector = None
-    if config.foreground_selector.enabled:
-        selector = shared["foreground_selector"] = build_foreground_selector(config)
+    shared = build_shared(config, num_classes, heads, projection)
     sine = SinePositionEmbedding(width, temperature=position.temperature, offset=position.offset)
-    proposals = Proposals(projection, heads, config.decoder.queries)
     model = DETR(
         shared=shared,
         backbone=backbone,
         neck=Neck(backbone.channels, width, config.levels),
         grid=GridBuilder(sine, shared["level_embed"]),
-        selection=build_selection(config, selector, projection),
+        selection=build_selection(config, shared.get("foreground_selector"), projection),
         encoder=build_encoder(config, heads),
-        queries=MixedQueries(proposals, width),
+        queries=build_queries(config, heads, projection),
         decoder=build_decoder(config, heads),
         num_classes=num_classes,
         levels=config.levels,
@@ -192,77 +245,8 @@ def build_model(config: ModelConfig, num_classes: int, *, seed: int = 0) -> DETR
     return model
 
 
-def embedding(rows: int, width: int) -> Parameter:
-    """A table of learned rows: [rows, C]."""
-    return Parameter(initializer(Normal(1.0), (rows, width)))
-
-
 def build_detector(config: ModelConfig, num_classes: int) -> Detector:
     """A network for inference, to be filled from a checkpoint: its weights are no training's."""
     model = build_model(config, num_classes)
     detector = Detector(model, max_detections=config.max_detections)
     return detector.set_train(False)
-
-
-def build_criterion(config: Config, *, reduce_count: nn.Cell | None = None) -> Criterion:
-    """The training loss on predictions; ``reduce_count`` as for ``Criterion``."""
-    loss, selector = config.loss, config.model.foreground_selector
-    matcher = build_matcher(
-        loss.matcher,
-        ms.get_context("device_target"),
-        class_cost=loss.class_cost,
-        box_cost=loss.box_cost,
-        giou_cost=loss.giou_cost,
-    )
-    foreground_loss = None
-    if selector.enabled and selector.supervised:
-        foreground_loss = ForegroundLoss(
-            intervals=selector.label_intervals,
-            distance=selector.label_distance,
-            normaliser=loss.foreground_normaliser,
-        )
-    return Criterion(
-        matcher=matcher,
-        foreground_loss=foreground_loss,
-        decoder_layers=config.model.decoder.layers,
-        denoising=config.denoising.number > 0,
-        weights=LossWeights(
-            box=loss.box_weight,
-            giou=loss.giou_weight,
-            class_=loss.class_weight,
-            encoder_class=loss.class_weight,
-            denoising_class=loss.class_weight,
-            foreground=loss.foreground_weight,
-        ),
-        reduce_count=reduce_count,
-    )
-
-
-def build_denoising(
-    config: DenoisingConfig, label_embed: Parameter, *, shared: bool = False
-) -> DenoisingQueries | None:
-    """Denoising queries, or None; ``shared`` says whether several workers train together."""
-    if config.number == 0:
-        return None
-    return ContrastiveQueries(
-        label_embed,
-        number=config.number,
-        label_noise=config.label_noise,
-        box_noise=config.box_noise,
-        reduce_largest=LargestOfWorkers() if shared else None,
-    )
-
-
-def build_training_loss(config: Config, num_classes: int, *, world: World = SINGLE) -> TrainingLoss:
-    """Network and criterion for training, in training mode; normalised over all workers."""
-    shared = world.size > 1
-    native = config.train.precision == "fp32"  # what the native products are
-    with nullcontext() if native else plain_products():
-        model = build_model(config.model, num_classes, seed=config.train.seed)
-    lower_products(model, config.train.precision)
-    recompute(model, config.train.recompute)
-    reduce_count = BoxesPerWorker(world.size, config.train.accumulate) if shared else None
-    criterion = build_criterion(config, reduce_count=reduce_count)
-    denoising = build_denoising(config.denoising, model.label_embed, shared=shared)
-    loss = TrainingLoss(model, criterion, denoising)
-    return loss.set_train(True)

@@ -15,7 +15,7 @@ from itertools import pairwise
 from focus_detr.config.schema import ModelConfig
 from focus_detr.models.backbones.convolutions import Convolution
 from focus_detr.models.backbones.costs import backbone_channels, backbone_multiply_adds
-from focus_detr.models.geometry import FIRST_STRIDE, level_shapes
+from focus_detr.models.geometry import FIRST_STRIDE, first_stride, level_shapes
 from focus_detr.models.selection.token_ranking import kept_count, layer_counts
 
 SAMPLING_PER_CHANNEL = 5  # per point: four bilinear products and the attention weight
@@ -34,7 +34,7 @@ class MultiplyAdds:
     encoder_layers: int  # without dual attention and sampling
     category_head: int  # MCSP
     decoder_layers: int  # without sampling
-    reference_head: int
+    query_position: int  # from boxes, in each layer or once
     heads: int
     encoder_sampling: int
     decoder_sampling: int
@@ -73,12 +73,13 @@ def count_multiply_adds(
     queries, layers = min(config.decoder.queries, tokens), config.decoder.layers
     selects, dual = config.foreground_selector.enabled, config.encoder.dual_attention
     projects = selects and config.foreground_selector.features == "projection"
+    proposes = config.queries.source in ("mixed", "two_stage")
     encoder, decoder = config.encoder, config.decoder
     return MultiplyAdds(
         backbone=backbone_multiply_adds(config.backbone, height, width),
         neck=_convolved(_neck(config), height, width),
         score_mlp=_score_mlp(config.width, tokens) if selects else 0,
-        memory_projection=(1 + projects) * tokens * config.width**2,
+        memory_projection=(proposes + projects) * tokens * config.width**2,
         dual_attention=sum(_attention(config.width, min(encoder.object_tokens, k)) for k in kept)
         * dual,
         encoder_layers=sum(
@@ -90,7 +91,7 @@ def count_multiply_adds(
             _attention(config.width, queries)
             + _deformable_layer(config, decoder.points, decoder.ffn_width, tokens, queries)
         ),
-        reference_head=layers * queries * _mlp((2 * config.width, config.width, config.width)),
+        query_position=queries * _query_position(config),
         heads=_heads(config, num_classes, tokens, queries),
         encoder_sampling=sum(kept) * _sampling(config, encoder.points),
         decoder_sampling=layers * queries * _sampling(config, decoder.points),
@@ -102,13 +103,15 @@ def _convolved(convolutions: Sequence[Convolution], height: int, width: int) -> 
 
 
 def _neck(config: ModelConfig) -> list[Convolution]:
-    inputs = backbone_channels(config.backbone)
+    inputs: tuple[int, ...] = backbone_channels(config.backbone)
+    if first_stride(config.levels) < FIRST_STRIDE:
+        inputs = (inputs[0] // 2, *inputs)
     convolutions = [
-        Convolution(channels, config.width, 1, FIRST_STRIDE * 2**level)
+        Convolution(channels, config.width, 1, first_stride(config.levels) * 2**level)
         for level, channels in enumerate(inputs)
     ]
     if config.levels > len(inputs):
-        stride = FIRST_STRIDE * 2 ** len(inputs)
+        stride = first_stride(config.levels) * 2 ** len(inputs)
         convolutions.append(Convolution(inputs[-1], config.width, 3, stride))
     return convolutions
 
@@ -144,10 +147,24 @@ def _sampling(config: ModelConfig, points: int) -> int:
 def _heads(config: ModelConfig, num_classes: int, tokens: int, queries: int) -> int:
     """Class and box heads.
 
-    Proposals read both for all tokens and the class head again for those chosen. Each decoder layer
-    reads its box head twice, for the next layer's reference and for the prediction.
+    Proposals read both for all tokens and, unless all of them are supervised, the class head again
+    for those chosen. Where a decoder layer's states have a norm or its prediction starts from other
+    boxes than the next layer, its box head is read twice.
     """
     classes = config.width * num_classes
     boxes = _mlp((config.width, config.width, config.width, 4))
-    proposals = tokens * (classes + boxes) + queries * classes
-    return proposals + config.decoder.layers * queries * (classes + 2 * boxes)
+    decoder, source = config.decoder, config.queries.source
+    twice = decoder.refine and (decoder.output_norm or decoder.look_forward_twice)
+    proposals = tokens * (classes + boxes) if source in ("mixed", "two_stage") else 0
+    if source == "mixed":
+        proposals += queries * classes
+    return proposals + decoder.layers * queries * (classes + (2 if twice else 1) * boxes)
+
+
+def _query_position(config: ModelConfig) -> int:
+    """One query's position: from its box anew in each layer, or of a two-stage proposal once."""
+    width, layers = config.width, config.decoder.layers
+    if config.decoder.position == "boxes":
+        scale = (layers - 1) * _mlp((width, width, width)) if config.decoder.scale_position else 0
+        return layers * _mlp((2 * width, width, width)) + scale
+    return (2 * width) ** 2 if config.queries.source == "two_stage" else 0

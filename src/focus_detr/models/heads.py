@@ -19,6 +19,7 @@ class Heads(nn.Cell):
         shared: one pair serves all decoder layers.
         encoder: the encoder has a pair too.
         epsilon: of the inverse sigmoid.
+        first_size: logit of width and height that the first layer's head begins with.
     """
 
     def __init__(
@@ -30,14 +31,16 @@ class Heads(nn.Cell):
         shared: bool = False,
         encoder: bool = True,
         epsilon: float = 1e-3,
+        first_size: float = 0.0,
     ) -> None:
         super().__init__()
         own = 1 if shared else decoder_layers
-        count = own + encoder
+        count = own + (1 if encoder else 0)
         self.class_heads = nn.CellList([Linear(width, num_classes) for _ in range(count)])
         self.box_heads = nn.CellList([MLP(width, width, 4, 3) for _ in range(count)])
         self.place = (0,) * decoder_layers if shared else tuple(range(decoder_layers))
         self.sigmoid, self.inverse_sigmoid = BoxSigmoid(), InverseSigmoid(epsilon)
+        self.first_size = first_size
 
     def classify(self, layer: int, states: Tensor) -> Tensor:
         """Logits of a decoder layer's states: [B, Q, C] -> [B, Q, classes]."""

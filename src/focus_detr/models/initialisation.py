@@ -12,6 +12,7 @@ from focus_detr.models.backbones.initial_weights import initialise_backbone
 from focus_detr.models.detr import DETR
 from focus_detr.models.heads import Heads
 from focus_detr.models.neck import BiasedConvolution
+from focus_detr.models.queries.learned_points import LearnedPoints
 from focus_detr.models.selection.foreground_selector import ALPHA_RANGE
 from focus_detr.ops.products import Dense
 
@@ -61,6 +62,14 @@ def _initialise_attention(cell: nn.Cell, rng: np.random.Generator) -> None:
         _set(layer.bias, np.zeros(layer.bias.shape))
 
 
+def _initialise_points(cell: LearnedPoints, rng: np.random.Generator) -> None:
+    """Glorot normal."""
+    weight = cell.reference_points.weight
+    deviation = math.sqrt(2.0 / sum(weight.shape))
+    _set(weight, rng.normal(0.0, deviation, weight.shape))
+    _set(cell.reference_points.bias, np.zeros(cell.reference_points.bias.shape))
+
+
 def _copy_parameters(source: nn.Cell, target: nn.Cell) -> None:
     for a, b in zip(source.get_parameters(), target.get_parameters(), strict=True):
         _set(b, a.asnumpy())
@@ -82,6 +91,7 @@ def _initialise_heads(heads: Heads, rng: np.random.Generator) -> None:
     for alike in (heads.class_heads, heads.box_heads):
         for head in list(alike)[1:]:
             _copy_parameters(alike[0], head)
+    _set(layers[-1].bias, np.array((0.0, 0.0, heads.first_size, heads.first_size)))
 
 
 def _initialise_linear(parts: Sequence[nn.Cell], but: nn.Cell, rng: np.random.Generator) -> None:
@@ -108,9 +118,7 @@ def _initialise_transformer(model: DETR, rng: np.random.Generator) -> None:
         for layer in layers:
             _set(layer.ffn.linear1.bias, layers[0].ffn.linear1.bias.asnumpy())
             _set(layer.ffn.linear2.bias, layers[0].ffn.linear2.bias.asnumpy())
-    for name, parameter in model.parameters_and_names():
-        if name in DRAWS:
-            _set(parameter, DRAWS[name](rng, parameter.shape))
+    _draw_tables(model, QUERY_TABLES, rng)
 
 
 def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -121,13 +129,29 @@ def _alpha(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.uniform(-ALPHA_RANGE, ALPHA_RANGE, shape)
 
 
+def _anchors(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Logits of uniform numbers, within -3 and 3 (DAB-DETR)."""
+    shares = rng.uniform(0.0, 1.0, shape).clip(1e-6, 1 - 1e-6)
+    return np.log(shares / (1.0 - shares)).clip(-3.0, 3.0)
+
+
 # parameters that belong to no linear layer, by name
-DRAWS: Mapping[str, Draw] = {
+QUERY_TABLES: Mapping[str, Draw] = {
+    "queries.query_embed": _xavier,
+    "queries.embed": _normal,
+    "queries.anchors": _anchors,
+}
+OTHER_TABLES: Mapping[str, Draw] = {
     "level_embed": _normal,
     "label_embed": _normal,
-    "queries.query_embed": _xavier,
     "foreground_selector.alpha": _alpha,
 }
+
+
+def _draw_tables(model: DETR, draws: Mapping[str, Draw], rng: np.random.Generator) -> None:
+    for name, parameter in model.parameters_and_names():
+        if name in draws:
+            _set(parameter, draws[name](rng, parameter.shape))
 
 
 def initialise(model: DETR, seed: int) -> None:
@@ -149,4 +173,7 @@ def initialise(model: DETR, seed: int) -> None:
             _set(cell.out_proj.bias, np.zeros(cell.out_proj.bias.shape))
         if hasattr(cell, "sampling_offsets"):
             _initialise_attention(cell, rng)
+        if isinstance(cell, LearnedPoints):
+            _initialise_points(cell, rng)
     _initialise_heads(model.decoder.heads, rng)
+    _draw_tables(model, OTHER_TABLES, rng)

@@ -38,20 +38,30 @@ class MLP(nn.Cell):
 class FeedForward(nn.Cell):
     """Transformer feed-forward block with its residual (the norm is outside)."""
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, width: int, hidden: int, *, dropout: float = 0.0) -> None:
         super().__init__()
         self.linear1 = Dense(width, hidden, activation="relu")
         self.linear2 = Dense(hidden, width)
+        self.drops = dropout > 0
+        self.dropout = nn.Dropout(p=dropout)
 
     def construct(self, x: Tensor) -> Tensor:
         """[B, N, C] -> [B, N, C]."""
+        if self.drops and self.training:
+            return x + self.dropout(self.linear2(self.dropout(self.linear1(x))))
         return self.linear2(self.linear1(x), x)
 
 
 class MultiHeadAttention(ProductCell):
-    """Attention among one set of tokens: query and key carry positions, the value does not."""
+    """Attention among one set of tokens: query and key carry positions, the value does not.
 
-    def __init__(self, width: int, heads: int) -> None:
+    Args:
+        width: C.
+        heads: M.
+        dropout: of the attention weights, while training; native products have none.
+    """
+
+    def __init__(self, width: int, heads: int, *, dropout: float = 0.0) -> None:
         super().__init__()
         self.heads = heads
         self.scale = 1.0 / math.sqrt(width // heads)
@@ -59,6 +69,8 @@ class MultiHeadAttention(ProductCell):
         self.in_proj_weight = Parameter(initializer("xavier_uniform", (3 * width, width)))
         self.in_proj_bias = Parameter(initializer("zeros", (3 * width,)))
         self.out_proj = Dense(width, width)
+        self.drops = dropout > 0
+        self.dropout = nn.Dropout(p=dropout)
         library = native_products()
         self.native = library is not None
         if library is not None:
@@ -86,9 +98,8 @@ class MultiHeadAttention(ProductCell):
         Returns:
             [B, N, C], the content with what it attended to added.
         """
-        attended = (
-            self._native(x, position, bias) if self.native else self._plain(x, position, bias)
-        )
+        is_native = self.native and not (self.drops and self.training)
+        attended = self._native(x, position, bias) if is_native else self._plain(x, position, bias)
         return self.out_proj(attended, x)  # [B, N, C]
 
     def _native(self, x: Tensor, position: Tensor, bias: Tensor) -> Tensor:
@@ -106,7 +117,10 @@ class MultiHeadAttention(ProductCell):
         query = self._split(query_key[..., : self.width] * self.scale)
         key = self._split(query_key[..., self.width :])
         logits = self.raised(ops.matmul(query, key.swapaxes(-1, -2))) + bias  # [B, M, N, N]
-        weights = self.lowered(ops.softmax(logits, -1))
+        weights = ops.softmax(logits, -1)
+        if self.drops:
+            weights = self.dropout(weights)
+        weights = self.lowered(weights)
         attended = ops.matmul(weights, value).swapaxes(1, 2)  # [B, N, M, C/M]
         return attended.reshape(x.shape)  # [B, N, C]
 

@@ -41,7 +41,7 @@ class ConvNorm(nn.Cell):
 
 
 class Neck(nn.Cell):
-    """1x1 convolutions on res3..res5 and a 3x3 stride-2 convolution on res5."""
+    """1x1 convolutions on the backbone's maps and a 3x3 stride-2 convolution on the last."""
 
     def __init__(self, inputs: tuple[int, ...], width: int, levels: int) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Neck(nn.Cell):
     def construct(
         self, features: tuple[Tensor, ...], masks: tuple[Tensor, ...] | None
     ) -> tuple[Tensor, ...]:
-        """Backbone maps (strides 8, 16, 32) -> one map of C channels per level.
+        """Backbone maps (strides 8, 16, 32, maybe 4 before) -> one map of C channels per level.
 
         Args:
             features: the backbone's maps.

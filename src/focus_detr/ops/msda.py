@@ -18,12 +18,22 @@ class MSDeformableAttention(nn.Cell):
         levels: L.
         points: P.
         sampling: from ``build_sampling``; has no weights and may be shared.
+        dropout: of the result, while training.
     """
 
     def __init__(
-        self, width: int, heads: int, levels: int, points: int, *, sampling: nn.Cell
+        self,
+        width: int,
+        heads: int,
+        levels: int,
+        points: int,
+        *,
+        sampling: nn.Cell,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        self.drops = dropout > 0
+        self.dropout = nn.Dropout(p=dropout)
         self.heads, self.levels, self.points = heads, levels, points
         self.sampling_offsets = Linear(width, heads * levels * points * 2)
         self.attention_weights = Linear(width, heads * levels * points)
@@ -77,4 +87,6 @@ class MSDeformableAttention(nn.Cell):
             [B, Q, C].
         """
         sampled = self.sampling(value, shapes, references, self.project_query(query))
+        if self.drops and self.training:
+            return residual + self.dropout(self.output_proj(sampled))
         return self.output_proj(sampled, residual)

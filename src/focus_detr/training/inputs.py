@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import mindspore as ms
 import numpy as np
 
+from focus_detr.config.schema import Config
 from focus_detr.data.batch import Batch
 from focus_detr.data.noise import draw_branches, draw_noise
 from focus_detr.distributed.world import SINGLE, World
-from focus_detr.models.denoising.contrastive import contrastive_slots
+from focus_detr.models.denoising.slots import slot_count
 
 # keep these random numbers apart from those of order and augmentation, and from each other
 _NOISE_STREAM, _DEPTH_STREAM = 2, 3
@@ -26,8 +27,9 @@ class StepInputs:
 
     seed: int
     denoising_number: int
-    num_classes: int
+    num_labels: int  # rows of the label embedding
     world: World = SINGLE
+    denoising_kind: str = "contrastive"
     branches: int = 0  # of the backbone that stochastic depth may leave out
 
     def __call__(self, batch: Batch, step: int) -> tuple[ms.Tensor, ...]:
@@ -40,8 +42,8 @@ class StepInputs:
         """
         size, targets = batch.labels.shape
         places = range(self.world.rank, size * self.world.size, self.world.size)
-        slots = contrastive_slots(self.denoising_number, targets)
-        noise = draw_noise(self._generators(step, places, _NOISE_STREAM), slots, self.num_classes)
+        slots = slot_count(self.denoising_kind, self.denoising_number, targets)
+        noise = draw_noise(self._generators(step, places, _NOISE_STREAM), slots, self.num_labels)
         target_arrays = (batch.boxes, batch.labels, batch.box_valid)
         noise_arrays = (noise.uniform, noise.new_label, noise.sign, noise.part)
         arrays = [batch.images, batch.image_sizes, *target_arrays, *noise_arrays]
@@ -52,3 +54,12 @@ class StepInputs:
 
     def _generators(self, step: int, places: range, stream: int) -> list[np.random.Generator]:
         return [np.random.default_rng((self.seed, step, place, stream)) for place in places]
+
+
+def step_inputs(
+    config: Config, num_classes: int, world: World = SINGLE, *, branches: int = 0
+) -> StepInputs:
+    """What adds the draws that the settings ask for; ``branches`` as for ``StepInputs``."""
+    denoising = config.denoising
+    labels = num_classes + (config.model.label_rows == "one_more")
+    return StepInputs(config.train.seed, denoising.number, labels, world, denoising.kind, branches)

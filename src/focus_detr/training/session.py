@@ -26,11 +26,11 @@ from focus_detr.evaluation.gallery import Gallery
 from focus_detr.files import write_whole, writing
 from focus_detr.graph_cache.opening import open_graphs
 from focus_detr.graph_cache.store import GraphStore
+from focus_detr.losses.factory import build_training_loss
 from focus_detr.models.detector import Detector
-from focus_detr.models.factory import build_training_loss
 from focus_detr.training.accumulation import AccumulatedStep, build_step, grouped, grouped_inputs
 from focus_detr.training.fine_tune import initialise_from, load_backbone
-from focus_detr.training.inputs import StepInputs
+from focus_detr.training.inputs import step_inputs
 from focus_detr.training.metrics_file import JsonLinesSink
 from focus_detr.training.run_folder import RunFolder
 from focus_detr.training.run_log import RunLog
@@ -109,9 +109,7 @@ def _assemble(
         note = _begin(config, loss.model, classes)
         note = f"nothing to resume in {folder.path}; {note}" if resume else note
     _require_one_start(world, state, loss.model, folder)
-    inputs = StepInputs(
-        config.train.seed, config.denoising.number, num_classes, world, loss.branches
-    )
+    inputs = step_inputs(config, num_classes, world, branches=loss.branches)
     parts = TrainerParts(
         model=loss.model,
         step=_step(config, loss, update, world, graphs),

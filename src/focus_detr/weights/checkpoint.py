@@ -28,7 +28,7 @@ from focus_detr.wording import counted
 FORMAT_VERSION = 1
 OPTIMIZER_PREFIX = "optimizer."
 CLASS_TENSORS = r"^(class_heads\.|label_embed$)"  # their shape follows the number of classes
-_CLASS_COUNT_TENSOR = "label_embed"
+_CLASS_HEADS = "class_heads."  # their first axis is the number of classes
 _VERSION_KEY = "format_version"
 # names in checkpoints of earlier versions, and what stands there today
 _RENAMED = ((r"(^|\.)proposals\.query_embed$", r"\1queries.query_embed"),)
@@ -180,7 +180,7 @@ def refuse_difference(difference: Difference, label: str) -> None:
     """
     if not difference:
         return
-    classes = [entry for entry in difference.misshapen if entry.name == _CLASS_COUNT_TENSOR]
+    classes = [entry for entry in difference.misshapen if entry.name.startswith(_CLASS_HEADS)]
     if classes and not difference.without([CLASS_TENSORS]):
         _, expected, found = classes[0]
         raise FocusDetrError(

@@ -30,7 +30,16 @@ from focus_detr.weights.bias_tables import fit_bias_tables
 from focus_detr.weights.checkpoint import OPTIMIZER_PREFIX, refuse_difference
 from focus_detr.weights.difference import Difference, Patterns, Shape, compare
 from focus_detr.weights.model_settings import infer_backbone, infer_model
-from focus_detr.weights.naming import aliases, find_encoder_head, is_ignored, to_ours, to_torch
+from focus_detr.weights.naming import (
+    TorchLayout,
+    aliases,
+    find_encoder_head,
+    is_ignored,
+    shares_heads,
+    to_ours,
+    to_torch,
+)
+from focus_detr.weights.originals import is_original_deformable, is_original_dino, to_detrex
 from focus_detr.weights.stored_settings import stored_test_size
 from focus_detr.weights.swin_naming import position_indices
 from focus_detr.weights.torch_reader import read_state_dict
@@ -74,16 +83,19 @@ def is_detector(state: Tensors) -> bool:
 def detector_to_ours(state: Tensors) -> dict[str, np.ndarray]:
     """Rename a torch detector's tensors and fold its aliases.
 
+    Checkpoints of detrex and of the authors' own code are told apart by their names.
+
     Raises:
         FocusDetrError: it has no decoder, or names of one tensor hold different values.
     """
-    encoder_head = find_encoder_head(state)
+    state = to_detrex(state)
+    encoder_head, shared_heads = find_encoder_head(state), shares_heads(state)
     tensors: dict[str, np.ndarray] = {}
     first: dict[str, str] = {}
     for name, tensor in state.items():
         if is_ignored(name):
             continue
-        ours = to_ours(name, encoder_head)
+        ours = to_ours(name, encoder_head, shared_heads)
         if not np.array_equal(tensors.setdefault(ours, tensor), tensor, equal_nan=True):
             raise FocusDetrError(
                 f"{first[ours]} and {name} should be one tensor, but their values differ"
@@ -100,16 +112,23 @@ def detector_to_torch(tensors: Tensors) -> dict[str, np.ndarray]:
     Raises:
         FocusDetrError: they have no decoder, as a backbone alone.
     """
+    layout = TorchLayout.of(tensors)
     named = {
-        to_torch(name): tensor
+        to_torch(name, layout): tensor
         for name, tensor in tensors.items()
         if not name.startswith(OPTIMIZER_PREFIX)
     }
     encoder_head = find_encoder_head(named)
-    encoder_layers = len({name.split(".")[2] for name in tensors if _is_encoder_layer(name)})
+    shared = encoder_head if layout.shared_heads else 1
+    focuses = (
+        0
+        if layout.dense
+        else len({name.split(".")[2] for name in tensors if _is_encoder_layer(name)})
+    )
     state = dict(named)
     for name, tensor in named.items():
-        state.update(dict.fromkeys(aliases(name, encoder_head, encoder_layers), tensor))
+        others = aliases(name, encoder_head, focuses, shared)
+        state.update(dict.fromkeys(others, tensor))
     return state | position_indices(state)
 
 
@@ -227,7 +246,7 @@ def checkpoint_from_torch(
     is_whole = is_detector(state) if choices.kind == "auto" else choices.kind == "focus_detr"
     if is_whole:
         tensors = detector_to_ours(state)
-        model = choices.model_of(tensors)
+        model = _as_original(choices.model_of(tensors), state, choices)
         metadata = describe_detector(model, choices.class_names, source)
         metadata["data"] = stored_test_size(choices.data)
         expected = model_shapes(model)
@@ -239,6 +258,15 @@ def checkpoint_from_torch(
         tensors = fit_bias_tables(tensors, expected, str(path))
     fitting, excused = fit(tensors, expected, skip, str(path))
     return fitting, metadata, excused
+
+
+def _as_original(model: ModelConfig, state: Tensors, choices: Choices) -> ModelConfig:
+    """What the authors' own code has and its tensors do not show."""
+    if choices.model is not None:
+        return model
+    if is_original_dino(state) and choices.position == PositionConfig():
+        return replace(model, position=PositionConfig(20.0, 0.0))
+    return replace(model, logit_epsilon=1e-5) if is_original_deformable(state) else model
 
 
 def _provenance(path: Path) -> str:

@@ -15,8 +15,11 @@ from focus_detr.config.schema import (
     DecoderConfig,
     EncoderConfig,
     ForegroundSelectorConfig,
+    LabelRows,
     ModelConfig,
     PositionConfig,
+    QueriesConfig,
+    QuerySource,
 )
 from focus_detr.config.swin_sizes import SWINS
 from focus_detr.config.validation import STAGES
@@ -44,6 +47,8 @@ RECIPES: Mapping[str, PositionConfig] = {
     "swin_large_36ep": PositionConfig(),
 }
 
+_QUERY_TENSORS = ("queries.query_embed", "queries.embed", "queries.anchors")
+_TWO_STAGE_QUERIES = 300  # which no tensor shows
 _STAGES = range(2, 6)
 _STEM_WIDTH = 64
 _BOTTLENECKS = {resnet.DEPTHS[name]: name for name in resnet.DEPTHS if name not in resnet.BASIC}
@@ -69,38 +74,78 @@ def infer_model(tensors: Tensors, position: PositionConfig) -> ModelConfig:
     levels = _size(tensors, "level_embed", 0, usual.levels)
     attention = _size(tensors, "encoder.layers.0.deformable.attention_weights.bias", 0, 0)
     points = attention // (usual.heads * levels) or usual.encoder.points
+    classes = _size(tensors, "class_heads.0.bias", 0, 0)
+    selects = _any_below("foreground_selector.", tensors)
     return replace(
         usual,
-        num_classes=_size(tensors, "label_embed", 0, 0) or None,
+        num_classes=classes or None,
         width=_size(tensors, "level_embed", 1, usual.width),
         levels=levels,
         backbone=infer_backbone(tensors),
         position=position,
-        foreground_selector=ForegroundSelectorConfig(
-            enabled=_any_below("foreground_selector.", tensors)
-        ),
-        encoder=_infer_encoder(tensors, usual.encoder, points),
+        foreground_selector=ForegroundSelectorConfig(enabled=selects),
+        encoder=_infer_encoder(tensors, usual.encoder, points, selects),
+        queries=_infer_queries(tensors),
         decoder=_infer_decoder(tensors, usual.decoder, points),
+        label_rows=_infer_label_rows(tensors, classes),
     )
 
 
-def _infer_encoder(tensors: Tensors, usual: EncoderConfig, points: int) -> EncoderConfig:
+def _infer_encoder(
+    tensors: Tensors, usual: EncoderConfig, points: int, selects: bool
+) -> EncoderConfig:
+    has_head = _source(tensors) in ("mixed", "two_stage")
     return replace(
         usual,
         layers=_count(tensors, "encoder.layers.") or usual.layers,
         ffn_width=_size(tensors, "encoder.layers.0.ffn.linear1.bias", 0, usual.ffn_width),
         points=points,
         dual_attention=_any_below("encoder.layers.0.dual_attention.", tensors),
+        category_head="encoder" if has_head else "decoder_layer",
+        value="backbone" if selects else "memory",
     )
 
 
+def _source(tensors: Tensors) -> QuerySource:
+    if "queries.embed" in tensors:
+        return "learned_points"
+    if "queries.anchors" in tensors:
+        return "learned_anchors"
+    return "two_stage" if _any_below("queries.box_projection.", tensors) else "mixed"
+
+
+def _infer_queries(tensors: Tensors) -> QueriesConfig:
+    source = _source(tensors)
+    learns = source != "mixed" or "queries.query_embed" in tensors
+    return QueriesConfig(source, "learned" if learns else "memory")
+
+
+def _infer_label_rows(tensors: Tensors, classes: int) -> LabelRows:
+    rows = _size(tensors, "label_embed", 0, 0)
+    if not rows:
+        return "none"
+    return "one_more" if rows == classes + 1 else "classes"
+
+
 def _infer_decoder(tensors: Tensors, usual: DecoderConfig, points: int) -> DecoderConfig:
+    layers = _count(tensors, "decoder.layers.") or usual.layers
+    # those with a norm of their own look forward twice
+    has_norm = _any_below("decoder.norm.", tensors)
+    shares_heads = layers > 1 and "class_heads.1.weight" not in tensors
+    queries = next((len(tensors[name]) for name in _QUERY_TENSORS if name in tensors), None)
+    is_deformable = _source(tensors) in ("two_stage", "learned_points")
     return replace(
         usual,
-        layers=_count(tensors, "decoder.layers.") or usual.layers,
+        layers=layers,
         ffn_width=_size(tensors, "decoder.layers.0.ffn.linear1.bias", 0, usual.ffn_width),
         points=points,
-        queries=_size(tensors, "queries.query_embed", 0, usual.queries),
+        queries=queries or (_TWO_STAGE_QUERIES if is_deformable else usual.queries),
+        position="boxes" if _any_below("decoder.reference_head.", tensors) else "constant",
+        scale_position=_any_below("decoder.query_scale.", tensors),
+        output_norm=has_norm,
+        refine=not shares_heads,
+        look_forward_twice=has_norm,
+        shared_heads=shares_heads,
     )
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.weights.templates import both_ways
 
 _ENCODER = "transformer.encoder.layers.#."
 _DECODER = "transformer.decoder.layers.#."
+DN_LABELS = "denoising_generator.label_encoder.weight"
 _SCORE_MLP = "transformer.enc_mask_predictor."
 
 _TO_OURS, _TO_TORCH = both_ways(
@@ -32,12 +34,21 @@ _TO_OURS, _TO_TORCH = both_ways(
         ("transformer.enc_output_norm.", "memory_projection.norm."),
         ("transformer.tgt_embed.weight", "queries.query_embed"),
         ("label_enc.weight", "label_embed"),
+        (DN_LABELS, "label_embed"),
+        ("query_embedding.weight", "queries.embed"),
+        ("transformer.reference_points.", "queries.reference_points."),
+        ("transformer.pos_trans.", "queries.box_projection."),
+        ("transformer.pos_trans_norm.", "queries.norm."),
+        ("tgt_embed.weight", "queries.content_embed"),
+        ("refpoint_embed.weight", "queries.anchors"),
         ("class_embed.", "class_heads."),
         ("bbox_embed.", "box_heads."),
         ("transformer.decoder.ref_point_head.", "decoder.reference_head."),
+        ("transformer.decoder.query_scale.", "decoder.query_scale."),
         ("transformer.decoder.norm.", "decoder.norm."),
         (f"{_ENCODER}attentions.0.attn.", "encoder.layers.#.dual_attention.attention."),
         (f"{_ENCODER}attentions.1.", "encoder.layers.#.deformable."),
+        (f"{_ENCODER}attentions.0.", "encoder.layers.#.deformable."),
         (f"{_ENCODER}norm2.", "encoder.layers.#.dual_attention.norm."),
         (f"{_ENCODER}ffns.0.layers.0.0.", "encoder.layers.#.ffn.linear1."),
         (f"{_ENCODER}ffns.0.layers.1.", "encoder.layers.#.ffn.linear2."),
@@ -63,6 +74,8 @@ _HEAD_ALIAS = re.compile(r"^transformer\.decoder\.((?:class|bbox)_embed\.)")
 _ENCODER_HEAD_ALIAS = re.compile(
     r"^(?:enhance_MCSP_layerlist|transformer\.encoder\.enhance_MCSP)\.\d+\."
 )
+_FOCUS_ATTENTION = re.compile(r"^(transformer\.encoder\.layers\.\d+\.)attentions\.1\.")
+_LAYER_HEAD = re.compile(r"^((?:class|bbox)_embed\.)\d+\.")
 _DECODER_LAYER = re.compile(r"^transformer\.decoder\.layers\.(\d+)\.")
 _IGNORED = re.compile(r"(^|\.)(num_batches_tracked|pixel_mean|pixel_std)$|relative_position_index$")
 
@@ -80,24 +93,49 @@ def find_encoder_head(torch_names: Iterable[str]) -> int:
     """
     layers = [int(match[1]) for match in map(_DECODER_LAYER.match, torch_names) if match]
     if not layers:
-        raise FocusDetrError("the checkpoint has no decoder layers, so it is not of Focus-DETR")
+        raise FocusDetrError(
+            "the checkpoint has no decoder layers, so it is no detector of this family"
+        )
     return max(layers) + 1
 
 
-def canonical(torch_name: str, encoder_head: int) -> str:
+def shares_heads(torch_names: Iterable[str]) -> bool:
+    """Whether all decoder layers have one pair of heads, as in Deformable DETR without refinement.
+
+    With refinement the torch model registers its box heads in the decoder too.
+    """
+    names = set(torch_names)
+    refines = any(name.startswith("transformer.decoder.bbox_embed.") for name in names)
+    return "query_embedding.weight" in names and not refines
+
+
+def canonical(torch_name: str, encoder_head: int, shared_heads: bool = False) -> str:
     """Fold an alias of the torch model into the one name that stands for the tensor."""
     name = _HEAD_ALIAS.sub(r"\1", torch_name)
+    if shared_heads:
+        return _LAYER_HEAD.sub(r"\g<1>0.", name)
     return _ENCODER_HEAD_ALIAS.sub(f"class_embed.{encoder_head}.", name)
 
 
-def aliases(torch_name: str, encoder_head: int, encoder_layers: int) -> list[str]:
-    """All other names under which the torch model registers a canonical tensor."""
+def aliases(
+    torch_name: str, encoder_head: int, encoder_layers: int, sharing_layers: int = 1
+) -> list[str]:
+    """All other names under which the torch model registers a canonical tensor.
+
+    Args:
+        torch_name: canonical.
+        encoder_head: number of decoder layers.
+        encoder_layers: that share the encoder's class head.
+        sharing_layers: of the decoder that share the first heads.
+    """
     if not torch_name.startswith(("class_embed.", "bbox_embed.")):
         return []
+    kind, _, part = torch_name.split(".", 2)
+    if sharing_layers > 1:
+        return [f"{kind}.{layer}.{part}" for layer in range(1, sharing_layers)]
     names = [f"transformer.decoder.{torch_name}"]
     shared = f"class_embed.{encoder_head}."
     if torch_name.startswith(shared):
-        part = torch_name.removeprefix(shared)
         for layer in range(encoder_layers):
             names.append(f"enhance_MCSP_layerlist.{layer}.{part}")
             names.append(f"transformer.encoder.enhance_MCSP.{layer}.{part}")
@@ -118,18 +156,44 @@ def _swap_norm(name: str, pattern: re.Pattern[str]) -> str:
     return pattern.sub(lambda match: f"{match[1]}.{_NORM_PARTS[match[2]]}", name)
 
 
-def to_ours(torch_name: str, encoder_head: int) -> str:
+def to_ours(torch_name: str, encoder_head: int, shared_heads: bool = False) -> str:
     """Our name of a torch tensor; a name that no rule knows comes back as it is.
 
     Args:
         torch_name: as in the state dict, alias or not.
         encoder_head: number of decoder layers, see ``find_encoder_head``.
+        shared_heads: see ``shares_heads``.
     """
-    name = canonical(torch_name, encoder_head)
+    name = canonical(torch_name, encoder_head, shared_heads)
     return _swap_norm(_TO_OURS(name) or name, _TORCH_NORM)
 
 
-def to_torch(our_name: str) -> str:
+@dataclass(frozen=True)
+class TorchLayout:
+    """How torch names depend on the network."""
+
+    dense: bool = False  # an encoder layer has deformable attention only
+    anchors: bool = False  # denoising queries are DN-DETR's
+    shared_heads: bool = False
+
+    @staticmethod
+    def of(our_names: Iterable[str]) -> TorchLayout:
+        """That of a network with these tensors of ours."""
+        names = set(our_names)
+        focus = ("foreground_selector.", "encoder.layers.0.dual_attention.")
+        return TorchLayout(
+            dense=not any(name.startswith(focus) for name in names),
+            anchors="queries.anchors" in names,
+            shared_heads="class_heads.1.weight" not in names,
+        )
+
+
+def to_torch(our_name: str, layout: TorchLayout = TorchLayout()) -> str:
     """Canonical torch name of one of our tensors, the inverse of ``to_ours``."""
+    if our_name == "label_embed" and layout.anchors:
+        return DN_LABELS
     name = _swap_norm(our_name, _OUR_NORM)
-    return _TO_TORCH(name) or name
+    torch_name = _TO_TORCH(name) or name
+    if layout.dense:
+        return _FOCUS_ATTENTION.sub(r"\1attentions.0.", torch_name)
+    return torch_name

@@ -16,10 +16,9 @@ from mindspore import Parameter, Tensor
 
 from focus_detr.models.denoising.contrastive import (
     ContrastiveQueries,
-    contrastive_slots,
     noised_corners,
 )
-from focus_detr.models.denoising.slots import attention_mask, embed
+from focus_detr.models.denoising.slots import attention_mask, embed, slot_count
 from focus_detr.models.targets import Draws, Targets
 
 CASES = ("train_r50_b2", "train_r50_q100", "train_r50_empty1_q100")
@@ -83,7 +82,7 @@ def test_layout(counts: tuple[int, int], number: int) -> None:
     """Positives j, then negatives j of every target, as often as the number allows."""
     group, target, positive, groups = _layout(_valid(counts, 9), number)
     largest = max(counts)
-    assert len(group) == contrastive_slots(number, 9) == 2 * max(number, 9)
+    assert len(group) == slot_count("contrastive", number, 9) == 2 * max(number, 9)
     expected = max(1, 2 * number // (2 * largest)) if largest else number
     live = 2 * largest * expected
     assert groups == expected and live <= len(group)
@@ -159,6 +158,6 @@ def test_embedding_learns_from_filled_slots_only() -> None:
 
 
 def test_number_of_slots() -> None:
-    assert contrastive_slots(100, 100) == 200
-    assert contrastive_slots(100, 300) == 600
-    assert contrastive_slots(0, 100) == 0
+    assert slot_count("contrastive", 100, 100) == 200
+    assert slot_count("contrastive", 100, 300) == 600
+    assert slot_count("contrastive", 0, 100) == 0

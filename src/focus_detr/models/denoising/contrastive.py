@@ -11,15 +11,8 @@ from typing import Any
 from mindspore import Parameter, Tensor, ops
 
 from focus_detr.models.denoising.queries import DenoisingQueries
-from focus_detr.models.denoising.slots import SlotLayout, lay_out
+from focus_detr.models.denoising.slots import KINDS, SlotLayout, lay_out, slot_count
 from focus_detr.models.targets import Draws
-
-_KINDS = 2  # positives and negatives
-
-
-def contrastive_slots(number: int, targets: int) -> int:
-    """Slots D that hold every batch with up to ``targets`` padded targets; 0 without denoising."""
-    return _KINDS * max(number, targets) if number > 0 else 0
 
 
 def noised_corners(boxes: Tensor, shift: Tensor) -> Tensor:
@@ -66,7 +59,8 @@ class ContrastiveQueries(DenoisingQueries):
         """Say what each slot is for: [B, T] float32, 1 for real boxes, which come first."""
         largest = self.largest(box_valid)
         groups = ops.clamp(self.number // ops.clamp(largest, min=1), min=1)
-        return lay_out(largest, groups, _KINDS, contrastive_slots(self.number, box_valid.shape[1]))
+        slots = slot_count("contrastive", self.number, box_valid.shape[1])
+        return lay_out(largest, groups, KINDS, slots)
 
     def noised(self, boxes: Tensor, draws: Draws, layout: SlotLayout) -> Tensor:
         """Move the slots' boxes, negatives by half a size more: [B, D, 4] -> [B, D, 4]."""

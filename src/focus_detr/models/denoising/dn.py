@@ -8,13 +8,8 @@ import mindspore as ms
 from mindspore import Parameter, Tensor, ops
 
 from focus_detr.models.denoising.queries import DenoisingQueries
-from focus_detr.models.denoising.slots import SlotLayout, lay_out
+from focus_detr.models.denoising.slots import SlotLayout, lay_out, slot_count
 from focus_detr.models.targets import Draws
-
-
-def dn_slots(groups: int, targets: int) -> int:
-    """Slots D for batches with up to ``targets`` padded targets."""
-    return groups * targets
 
 
 def noised_boxes(boxes: Tensor, shift: Tensor) -> Tensor:
@@ -58,7 +53,7 @@ class DnQueries(DenoisingQueries):
         """Say what each slot is for: [B, T] float32, 1 for real boxes, which come first."""
         largest = self.largest(box_valid)
         groups = ops.full_like(largest, self.groups).astype(ms.int32)
-        return lay_out(largest, groups, 1, dn_slots(self.groups, box_valid.shape[1]))
+        return lay_out(largest, groups, 1, slot_count("dn", self.groups, box_valid.shape[1]))
 
     def noised(self, boxes: Tensor, draws: Draws, layout: SlotLayout) -> Tensor:
         """Move the slots' boxes: [B, D, 4] -> [B, D, 4]."""

@@ -30,6 +30,22 @@ class DenoisingInput(TypedDict):
     blocked: Tensor  # [D + Q, D + Q] bool, true where the row's query must not see the column's
 
 
+KINDS = 2  # of contrastive queries: positives and negatives
+
+
+def slot_count(kind: str, number: int, targets: int) -> int:
+    """Slots D that hold every batch with up to ``targets`` padded targets; 0 without denoising.
+
+    Args:
+        kind: "contrastive" or "dn".
+        number: wanted pairs for each image, or groups.
+        targets: T.
+    """
+    if kind == "dn":
+        return number * targets
+    return KINDS * max(number, targets) if number > 0 else 0
+
+
 def lay_out(largest: Tensor, groups: Tensor, kinds: int, slots: int) -> SlotLayout:
     """Fill slots group by group, the first kind of query being the positive one.
 

@@ -22,8 +22,6 @@ class MixedQueries(nn.Cell):
             tokens of the projected memory, without gradient.
     """
 
-    proposes = True
-
     def __init__(self, proposals: Proposals, width: int, *, learned: bool = True) -> None:
         super().__init__()
         self.proposals = proposals

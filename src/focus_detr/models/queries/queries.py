@@ -29,8 +29,6 @@ class Queries(AllQueries, total=False):
 class QuerySource(Protocol):
     """A way to get the decoder's queries."""
 
-    proposes: bool  # whether queries are tokens of the memory, so that the encoder has a loss
-
     def count(self, tokens: int) -> int:
         """Number Q of queries, for N tokens."""
 

@@ -1,0 +1,107 @@
+"""Builds the training loss from the settings: the only file of this package that reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import Any
+
+import mindspore as ms
+from mindspore import Parameter, nn
+
+from focus_detr.config.schema import Config
+from focus_detr.distributed.reducers import BoxesPerWorker, LargestOfWorkers
+from focus_detr.distributed.world import SINGLE, World
+from focus_detr.losses.criterion import Criterion, EncoderLoss, LossWeights
+from focus_detr.losses.foreground import ForegroundLoss
+from focus_detr.losses.matcher import build_matcher
+from focus_detr.losses.training_loss import TrainingLoss
+from focus_detr.models.denoising.contrastive import ContrastiveQueries
+from focus_detr.models.denoising.dn import DnQueries
+from focus_detr.models.denoising.queries import DenoisingQueries
+from focus_detr.models.factory import build_model, marks_denoising
+from focus_detr.models.training_options import lower_products, recompute
+from focus_detr.ops.products_choice import plain_products
+
+_ENCODER_LOSS: Mapping[str, EncoderLoss] = {"mixed": "chosen", "two_stage": "every_token"}
+
+
+def build_criterion(config: Config, *, reduce_count: nn.Cell | None = None) -> Criterion:
+    """The training loss on predictions; ``reduce_count`` as for ``Criterion``."""
+    loss, selector = config.loss, config.model.foreground_selector
+    matcher = build_matcher(
+        loss.matcher,
+        ms.get_context("device_target"),
+        class_cost=loss.class_cost,
+        box_cost=loss.box_cost,
+        giou_cost=loss.giou_cost,
+    )
+    foreground_loss = None
+    if selector.enabled and selector.supervised:
+        foreground_loss = ForegroundLoss(
+            intervals=selector.label_intervals,
+            distance=selector.label_distance,
+            normaliser=loss.foreground_normaliser,
+        )
+    return Criterion(
+        matcher=matcher,
+        foreground_loss=foreground_loss,
+        decoder_layers=config.model.decoder.layers,
+        encoder=_ENCODER_LOSS.get(config.model.queries.source, "none"),
+        denoising=config.denoising.number > 0,
+        weights=LossWeights(
+            box=loss.box_weight,
+            giou=loss.giou_weight,
+            class_=loss.class_weight,
+            encoder_class=_or(loss.encoder_class_weight, loss.class_weight),
+            denoising_class=_or(loss.denoising_class_weight, loss.class_weight),
+            foreground=loss.foreground_weight,
+        ),
+        reduce_count=reduce_count,
+    )
+
+
+def build_denoising(
+    config: Config, label_embed: Parameter, *, shared: bool = False
+) -> DenoisingQueries | None:
+    """Denoising queries, or None.
+
+    Args:
+        config: all settings.
+        label_embed: of the network.
+        shared: whether several workers train together.
+    """
+    denoising = config.denoising
+    if denoising.number == 0:
+        return None
+    noise: dict[str, Any] = {
+        "label_noise": denoising.label_noise,
+        "box_noise": denoising.box_noise,
+        "marked": marks_denoising(config.model),
+        "epsilon": config.model.logit_epsilon,
+        "reduce_largest": LargestOfWorkers() if shared else None,
+    }
+    if denoising.kind == "dn":
+        return DnQueries(label_embed, groups=denoising.number, **noise)
+    return ContrastiveQueries(label_embed, number=denoising.number, **noise)
+
+
+def build_training_loss(config: Config, num_classes: int, *, world: World = SINGLE) -> TrainingLoss:
+    """Network and criterion for training, in training mode; normalised over all workers."""
+    shared = world.size > 1
+    native = config.train.precision == "fp32"  # what the native products are
+    with nullcontext() if native else plain_products():
+        model = build_model(config.model, num_classes, seed=config.train.seed)
+    lower_products(model, config.train.precision)
+    recompute(model, config.train.recompute)
+    reduce_count = BoxesPerWorker(world.size, config.train.accumulate) if shared else None
+    criterion = build_criterion(config, reduce_count=reduce_count)
+    denoising = None
+    if config.denoising.number > 0:
+        denoising = build_denoising(config, model.label_embed, shared=shared)
+    loss = TrainingLoss(model, criterion, denoising)
+    return loss.set_train(True)
+
+
+def _or(value: float | None, other: float) -> float:
+    return other if value is None else value

@@ -1,0 +1,135 @@
+"""Checkpoints of the authors' own Deformable DETR, DN-Deformable-DETR and DINO.
+
+Their tensors have other names than in detrex, whose names ``naming.py`` knows, and rows for the 91
+category ids of COCO instead of its 80 classes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from focus_detr.data.coco_classes import COCO_CLASSES
+from focus_detr.weights.templates import Renaming
+
+Tensors = Mapping[str, np.ndarray]
+
+CATEGORY_ROWS = 91  # ids 0 to 90, of which COCO uses 80
+_BODY = "backbone.0.body."
+_BLOCK = f"{_BODY}layer{{}}.#."
+_ENCODER = "transformer.encoder.layers.#."
+_DECODER = "transformer.decoder.layers.#."
+_ENCODER_CLASSES, _ENCODER_BOXES = (
+    "transformer.enc_out_class_embed.",
+    "transformer.enc_out_bbox_embed.",
+)
+
+
+def _backbone() -> list[tuple[str, str]]:
+    pairs = [
+        (f"{_BODY}conv1.", "backbone.stem.conv1."),
+        (f"{_BODY}bn1.", "backbone.stem.conv1.norm."),
+    ]
+    for stage in range(1, 5):
+        ours, theirs = f"backbone.res{stage + 1}.#.", _BLOCK.format(stage)
+        pairs += [
+            (f"{theirs}conv#.", f"{ours}conv#."),
+            (f"{theirs}bn#.", f"{ours}conv#.norm."),
+            (f"{theirs}downsample.0.", f"{ours}shortcut."),
+            (f"{theirs}downsample.1.", f"{ours}shortcut.norm."),
+        ]
+    return pairs
+
+
+_TO_DETREX = Renaming(
+    (
+        *_backbone(),
+        (f"{_ENCODER}self_attn.", f"{_ENCODER}attentions.0."),
+        (f"{_ENCODER}linear1.", f"{_ENCODER}ffns.0.layers.0.0."),
+        (f"{_ENCODER}linear2.", f"{_ENCODER}ffns.0.layers.1."),
+        (f"{_ENCODER}norm1.", f"{_ENCODER}norms.0."),
+        (f"{_ENCODER}norm2.", f"{_ENCODER}norms.1."),
+        (f"{_DECODER}self_attn.", f"{_DECODER}attentions.0.attn."),
+        (f"{_DECODER}cross_attn.", f"{_DECODER}attentions.1."),
+        (f"{_DECODER}linear1.", f"{_DECODER}ffns.0.layers.0.0."),
+        (f"{_DECODER}linear2.", f"{_DECODER}ffns.0.layers.1."),
+        # the second norm follows the self attention, the first one the cross attention
+        (f"{_DECODER}norm2.", f"{_DECODER}norms.0."),
+        (f"{_DECODER}norm1.", f"{_DECODER}norms.1."),
+        (f"{_DECODER}norm3.", f"{_DECODER}norms.2."),
+        ("transformer.level_embed", "transformer.level_embeds"),
+        ("query_embed.weight", "query_embedding.weight"),
+    )
+)
+_PROJECTION = re.compile(r"^input_proj\.(\d+)\.([01])\.")
+_CLASS_HEAD = re.compile(r"^(?:transformer\.decoder\.)?class_embed\.(\d+)\.")
+_LAYER = re.compile(r"^transformer\.decoder\.layers\.(\d+)\.")
+
+
+def is_original(state: Tensors) -> bool:
+    """Whether a torch state dict is of the authors' own code."""
+    return any(name.startswith(_BODY) for name in state)
+
+
+def is_original_deformable(state: Tensors) -> bool:
+    """Whether it is Deformable DETR's, whose boxes' logits reach further than the others'."""
+    return is_original(state) and (
+        "query_embed.weight" in state or "transformer.pos_trans.weight" in state
+    )
+
+
+def is_original_dino(state: Tensors) -> bool:
+    """Whether it is DINO's, whose position embedding has a pair of its own."""
+    return is_original(state) and f"{_ENCODER_CLASSES}weight" in state
+
+
+def to_detrex(state: Tensors) -> dict[str, np.ndarray]:
+    """Names and classes as detrex has them; other checkpoints come back as they are."""
+    if not is_original(state):
+        return _with_class_rows(dict(state))
+    layers = 1 + max((int(m[1]) for m in map(_LAYER.match, state) if m), default=-1)
+    has_anchors = "refpoint_embed.weight" in state
+    renamed = {}
+    for name, tensor in state.items():
+        new = _neck_name(name, state) or _stage_one_name(name, layers) or _TO_DETREX(name) or name
+        if name == "label_enc.weight" and has_anchors:
+            new = "denoising_generator.label_encoder.weight"
+        renamed[new] = tensor
+    return _with_class_rows(renamed)
+
+
+def _neck_name(name: str, state: Tensors) -> str | None:
+    match = _PROJECTION.match(name)
+    if match is None:
+        return None
+    level, part = int(match[1]), ("conv", "norm")[int(match[2])]
+    is_extra = state[f"input_proj.{level}.0.weight"].shape[-1] > 1
+    place = "neck.extra_convs.0" if is_extra else f"neck.convs.{level}"
+    return f"{place}.{part}.{name[match.end() :]}"
+
+
+def _stage_one_name(name: str, layers: int) -> str | None:
+    for prefix, ours in ((_ENCODER_CLASSES, "class_embed"), (_ENCODER_BOXES, "bbox_embed")):
+        if name.startswith(prefix):
+            return f"{ours}.{layers}.{name.removeprefix(prefix)}"
+    return None
+
+
+def _with_class_rows(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Keep the rows of COCO's classes where a head has one for each category id."""
+    ids = list(COCO_CLASSES.category_ids)
+    layers = 1 + max((int(m[1]) for m in map(_LAYER.match, state) if m), default=-1)
+    is_two_stage = "transformer.pos_trans.weight" in state
+    for name, tensor in state.items():
+        head = _CLASS_HEAD.match(name)
+        if head and len(tensor) == CATEGORY_ROWS:
+            # two-stage Deformable DETR's own head tells objects by row 0, which is no category
+            only_objects = is_two_stage and int(head[1]) == layers
+            state[name] = tensor[: len(ids)] if only_objects else tensor[ids]
+        elif name == "label_enc.weight" and len(tensor) == CATEGORY_ROWS + 1:
+            state[name] = tensor[ids]
+        elif name.endswith("label_encoder.weight") and len(tensor) == CATEGORY_ROWS + 1:
+            state[name] = tensor[[*ids, CATEGORY_ROWS]]
+    return state
