@@ -55,6 +55,6 @@ def test_depth_is_drawn_for_each_image_wherever_it_is_computed() -> None:
     assert whole.shape == (4, 6)
     assert ((whole >= 0) & (whole < 1)).all()
     for rank in range(2):
-        share = StepInputs(1, 5, 80, World(rank, 2), 6)(BATCH, 7)[-1].asnumpy()
+        share = StepInputs(1, 5, 80, World(rank, 2), branches=6)(BATCH, 7)[-1].asnumpy()
         np.testing.assert_array_equal(share, whole[rank::2])
     assert not np.array_equal(whole, StepInputs(1, 5, 80, branches=6)(large, 8)[-1].asnumpy())
