@@ -27,6 +27,8 @@ _SHARED = (
     (re.compile(r"^(?:enhance_MCSP_layerlist|transformer\.encoder\.enhance_MCSP)\.\d+\."), None),
 )
 _ENCODER_HEAD = "class_embed.6."
+_SPARSE_HEAD = re.compile(r"^transformer\.encoder\.(class_embed|bbox_embed)\.(\d+)\.")
+_FIRST_SPARSE_HEAD = 7  # after those of the decoder and of the proposals
 
 Fill = Callable[[np.ndarray, float], np.ndarray]  # (draw, fan in) -> values
 
@@ -43,16 +45,16 @@ def _by_fan_in(gain: float) -> Fill:
 _FILLS: tuple[tuple[str, Fill], ...] = (
     (r"\.running_var$", lambda draw, fan_in: 0.8 + 0.4 * draw),
     (r"\.running_mean$", _normal(0.1)),
-    (r"\.conv3\.norm\.weight$", lambda draw, fan_in: 0.3 * (1.0 + 0.1 * draw)),
+    (r"\.(conv3\.norm|bn3)\.weight$", lambda draw, fan_in: 0.3 * (1.0 + 0.1 * draw)),
     (r"^class_embed(\.\d+)?\.bias$", _normal(0.1, mean=-2.0)),
     (r"sampling_offsets\.weight$", _normal(0.015)),
     (r"sampling_offsets\.bias$", _normal(1.5)),
     (r"attention_weights\.weight$", _normal(0.03)),
     (r"attention_weights\.bias$", _normal(0.5)),
     (r"^transformer\.alpha$", _normal(0.3)),
-    (r"^(transformer\.(level_embeds|tgt_embed\.weight)|label_enc\.weight)$", _normal(0.5)),
     (r"^(query_embedding|tgt_embed|denoising_generator\.label_encoder)\.weight$", _normal(0.5)),
     (r"^refpoint_embed\.weight$", _normal(1.0)),
+    (r"^(transformer\.(level_embeds?|tgt_embed\.weight)|label_enc\.weight)$", _normal(0.5)),
     (r"relative_position_bias_table$", _normal(0.2)),
     (r"(in_proj_weight|attn\.qkv\.weight)$", _by_fan_in(0.5)),
     (r"^class_embed(\.\d+)?\.weight$", _by_fan_in(1.0)),
@@ -66,6 +68,10 @@ def generator_for(seed: int, key: str) -> np.random.Generator:
 
 
 def _shared_name(name: str) -> str:
+    sparse = _SPARSE_HEAD.match(name)
+    if sparse:
+        number = _FIRST_SPARSE_HEAD + int(sparse[2])
+        return f"{sparse[1]}.{number}.{name[sparse.end() :]}"
     for pattern, replacement in _SHARED:
         name = pattern.sub(_ENCODER_HEAD if replacement is None else replacement, name)
     return name

@@ -40,9 +40,24 @@ def sample(
     return output.reshape(batch, locations.shape[1], heads * depth)
 
 
-def _nearness(location: np.ndarray, cells: int) -> np.ndarray:
-    """Weight of every cell along one axis: [...] in 0..1 -> [..., cells]."""
-    pixel = location.astype(np.float64)[..., None] * cells - 0.5
+def attention_map(
+    shapes: Shapes, locations: np.ndarray, weights: np.ndarray, half_pixel: bool
+) -> np.ndarray:
+    """Decoder cross-attention map: [B, Q, M, L, P, 2] and [B, Q, M, L, P] -> [B, N]."""
+    levels = []
+    for level, (rows, columns) in enumerate(shapes):
+        first = 0.5 if half_pixel else 0.0
+        near_x = _nearness(locations[:, :, :, level, :, 0], columns, first)
+        near_y = _nearness(locations[:, :, :, level, :, 1], rows, first)
+        share = weights[:, :, :, level].astype(np.float64)
+        grid = np.einsum("bqmp,bqmph,bqmpw->bhw", share, near_y, near_x, optimize=True)
+        levels.append(grid.reshape(len(grid), -1))
+    return np.concatenate(levels, 1)
+
+
+def _nearness(location: np.ndarray, cells: int, first: float = 0.5) -> np.ndarray:
+    """Weight of every cell along one axis, the first centred there: [...] -> [..., cells]."""
+    pixel = location.astype(np.float64)[..., None] * cells - first
     return np.nan_to_num(np.maximum(1.0 - np.abs(pixel - np.arange(cells)), 0.0), nan=0.0)
 
 

@@ -22,15 +22,16 @@ INFER_CASES = ("infer_r50_24ep_q100", "infer_r50_alpha_q100", "infer_r50_b2", "i
 TRAIN_CASES = ("train_r50_b2", "train_r50_empty1_q100", "train_r50_q100")
 
 
+@pytest.mark.parametrize("model", ["r50", "sparse_r50"])
 @pytest.mark.parametrize("seed", [0, 7])
-def test_weights_have_the_recorded_checksum(seed: int) -> None:
-    r50 = manifest("r50")
-    weights = weights_from_manifest(r50, seed)
+def test_weights_have_the_recorded_checksum(model: str, seed: int) -> None:
+    entries = manifest(model)
+    weights = weights_from_manifest(entries, seed)
     checksum = 0
     for name in sorted(weights):
         checksum = zlib.crc32(weights[name].tobytes(), checksum)
-    assert checksum == r50["filled_crc32"][f"seed{seed}"]
-    assert len(weights) == r50["num_entries"]
+    assert checksum == entries["filled_crc32"][f"seed{seed}"]
+    assert len(weights) == entries["num_entries"]
 
 
 @pytest.mark.parametrize("case", INFER_CASES)

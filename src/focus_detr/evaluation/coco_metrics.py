@@ -17,6 +17,7 @@ from focus_detr.data.annotations import Annotations, BoxEntry
 from focus_detr.data.conventions import check_convention
 from focus_detr.data.many_objects import COMPARED, warn_many_objects
 from focus_detr.errors import FocusDetrError
+from focus_detr.evaluation.correlation import CorrelationSummary
 from focus_detr.evaluation.ground_truth import open_annotations, read_ground_truth
 from focus_detr.evaluation.matching_names import NameMatcher
 from focus_detr.evaluation.results_io import exact_results
@@ -50,6 +51,7 @@ class CocoResult:
     metrics: dict[str, float]  # by ``metric_names``
     per_class: dict[str, ClassPrecision]  # class name -> precision, by category id
     speed: Speed | None = None  # None for saved detections
+    correlation: CorrelationSummary | None = None  # None where it was not asked for
 
 
 def evaluate_detections(

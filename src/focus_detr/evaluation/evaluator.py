@@ -20,6 +20,7 @@ from focus_detr.data.collate import BLANK_ID
 from focus_detr.data.json_fields import ImageId
 from focus_detr.distributed.world import SINGLE, World
 from focus_detr.evaluation.coco_metrics import USUAL_LIMIT, CocoResult, compare
+from focus_detr.evaluation.correlation_meter import CorrelationMeter
 from focus_detr.evaluation.gathering import gather_results
 from focus_detr.evaluation.ground_truth import open_annotations, read_ground_truth
 from focus_detr.evaluation.speed import Speed
@@ -48,6 +49,7 @@ class Evaluator:
         world: World = SINGLE,
         watch: Watch | None = None,
         max_detections: int = USUAL_LIMIT,
+        correlation: CorrelationMeter | None = None,
     ) -> None:
         """Keep what a run needs.
 
@@ -64,6 +66,7 @@ class Evaluator:
             world: the workers that share the images; each has a loader of its own part.
             watch: is shown each batch with all that the detector returned, outside of the times.
             max_detections: as for ``evaluate_detections``.
+            correlation: measures Corr too; takes a detector that tells where it looks.
 
         Raises:
             FocusDetrError: the annotations are malformed.
@@ -73,7 +76,9 @@ class Evaluator:
         self._batches = batches
         self._overlap_limit = overlap_limit
         self._world = world
-        self._watch = watch
+        self._correlation = correlation
+        watchers = (watch, None if correlation is None else correlation.watch)
+        self._watchers = [watcher for watcher in watchers if watcher is not None]
         self._max_detections = max_detections
         read = open_annotations(annotations)
         self._truth = read_ground_truth(read)
@@ -101,12 +106,14 @@ class Evaluator:
             FocusDetrError: the detector's numbers are not finite, or a file cannot be written.
         """
         detections, speed = self.detect(progress)
+        meter = self._correlation
+        correlation = None if meter is None else meter.summary(self._world)
         if not self._world.first:
             return None
         if results_out is not None:
             write_json(results_out, detections)
         result = compare(self._truth, detections, max_detections=self._max_detections)
-        return dataclasses.replace(result, speed=speed)
+        return dataclasses.replace(result, speed=speed, correlation=correlation)
 
     def detect(self, progress: bool = True) -> tuple[list[dict[str, Any]], Speed]:
         """Detections of all workers' images in the COCO results format, and where the time went."""
@@ -133,8 +140,8 @@ class Evaluator:
             else:
                 shapes.add(batch.images.shape)
                 speed.add_warmup(images, model_seconds)
-            if self._watch is not None:
-                self._watch(batch, outputs)
+            for watcher in self._watchers:
+                watcher(batch, outputs)
         detections, speed = gather_results(self._world, detections, speed)
         return self._known(detections), speed
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from focus_detr.evaluation.coco_metrics import CocoResult
+from focus_detr.evaluation.correlation import format_correlation
 from focus_detr.evaluation.speed import format_speed
 from focus_detr.wording import percent
 
@@ -16,6 +17,8 @@ _SHORT_LIST = 12  # up to here one class per line
 def format_table(result: CocoResult) -> str:
     """Lay out metrics and per-class precision in percent; "-" where nothing could be measured."""
     blocks = [_metric_block(result), _class_block(result)]
+    if result.correlation is not None:
+        blocks.append(format_correlation(result.correlation))
     if result.speed is not None:
         blocks.append(format_speed(result.speed))
     return "\n\n".join(blocks)
@@ -28,7 +31,11 @@ def result_to_dict(result: CocoResult) -> dict[str, Any]:
         for name, precision in result.per_class.items()
     }
     speed = None if result.speed is None else asdict(result.speed)
-    return {"metrics": result.metrics, "per_class": per_class, "speed": speed}
+    content = {"metrics": result.metrics, "per_class": per_class, "speed": speed}
+    if result.correlation is None:
+        return content
+    spreads = {name: spread._asdict() for name, spread in result.correlation.items()}
+    return {**content, "correlation": spreads}
 
 
 def _metric_block(result: CocoResult) -> str:

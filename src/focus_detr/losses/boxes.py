@@ -36,12 +36,13 @@ def _area(box: Corners) -> Tensor:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def generalized_iou(first: Corners, second: Corners) -> Tensor:
+def generalized_iou(first: Corners, second: Corners, epsilon: float = EPS) -> Tensor:
     """Generalized IoU of boxes whose coordinate tensors broadcast against each other.
 
     Args:
         first: left, top, right and bottom, each [...].
         second: the same for the other boxes.
+        epsilon: added to the union and to the enclosing area; above 0.
 
     Returns:
         [...] values in (-1, 1]; boxes without area give 0 or less and stay finite.
@@ -53,4 +54,4 @@ def generalized_iou(first: Corners, second: Corners) -> Tensor:
     enclosing_width = ops.maximum(first[2], second[2]) - ops.minimum(first[0], second[0])
     enclosing_height = ops.maximum(first[3], second[3]) - ops.minimum(first[1], second[1])
     enclosing = enclosing_width * enclosing_height
-    return overlap / (union + EPS) - (enclosing - union) / (enclosing + EPS)
+    return overlap / (union + epsilon) - (enclosing - union) / (enclosing + epsilon)

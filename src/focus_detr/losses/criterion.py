@@ -8,11 +8,11 @@ from typing import Literal
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
-from focus_detr.losses.boxes import corners, generalized_iou
+from focus_detr.losses.boxes import EPS, corners, generalized_iou
 from focus_detr.losses.focal import SigmoidFocalLoss
+from focus_detr.losses.mask_prediction import MaskPredictionLoss
 from focus_detr.models.denoising.slots import SlotLayout
 from focus_detr.models.detr import Outputs
-from focus_detr.models.queries.queries import Queries
 from focus_detr.models.targets import Targets
 
 EncoderLoss = Literal["none", "chosen", "every_token"]
@@ -22,9 +22,10 @@ Losses = tuple[Tensor, Tensor, Tensor]  # L1, class, generalized IoU; one value 
 class SetLosses(nn.Cell):
     """Class, L1 and generalized IoU losses of several heads at once, unweighted."""
 
-    def __init__(self) -> None:
-        """Build the loss."""
+    def __init__(self, *, giou_epsilon: float = EPS) -> None:
+        """Build the loss; the epsilon is that of ``generalized_iou``."""
         super().__init__()
+        self.giou_epsilon = giou_epsilon
         self.focal = SigmoidFocalLoss()
 
     def _class_targets(self, logits: Tensor, index: Tensor, labels: Tensor, use: Tensor) -> Tensor:
@@ -52,7 +53,8 @@ class SetLosses(nn.Cell):
         rows = ops.broadcast_to(index.expand_dims(3), (*index.shape, 4))  # [H, B, T, 4]
         chosen = ops.gather_d(boxes, 2, rows)  # [H, B, T, 4]
         distance = ops.abs(chosen - target_boxes) * use.expand_dims(3)  # [H, B, T, 4]
-        giou = generalized_iou(corners(chosen), corners(target_boxes))  # [H, B, T]
+        sides = corners(chosen), corners(target_boxes)
+        giou = generalized_iou(*sides, self.giou_epsilon)  # [H, B, T]
         missing = ((1.0 - giou) * use).reshape(heads, -1)  # [H, B*T]
         distance = distance.reshape(heads, -1)  # [H, B*T*4]
         return distance.sum(1), missing.sum(1)
@@ -95,23 +97,26 @@ class LossWeights:
     encoder_class: float = 1.0
     denoising_class: float = 1.0
     foreground: float = 1.5
+    mask_prediction: float = 1.0
 
     def of(self, class_weight: float) -> tuple[float, float, float]:
         """Of the three kinds in the order of ``Losses``."""
         return self.box, class_weight, self.giou
 
 
-def _loss_names(layers: int, encoder: bool, denoising: bool, foreground: bool) -> tuple[str, ...]:
+def _loss_names(
+    layers: int, encoder: bool, encoder_layers: int, denoising: bool, selector: str | None
+) -> tuple[str, ...]:
     """Names of the losses in the order of the values, as the reference logs them."""
     heads = ("", *(f"_{layer}" for layer in range(layers - 1)))
     if denoising:
         heads += tuple(f"_dn{head}" for head in heads)
     if encoder:
         heads += ("_enc",)
-    names = tuple(
-        f"{kind}{head}" for kind in ("loss_bbox", "loss_class", "loss_giou") for head in heads
-    )
-    return (*names, "select_loss") if foreground else names
+    heads += tuple(f"_enc_{layer}" for layer in range(encoder_layers))
+    kinds = ("loss_bbox", "loss_class", "loss_giou")
+    names = tuple(f"{kind}{head}" for kind in kinds for head in heads)
+    return names if selector is None else (*names, selector)
 
 
 def _last_first(values: Tensor, layers: int) -> tuple[Tensor, ...]:
@@ -148,8 +153,12 @@ class Criterion(nn.Cell):
         foreground_loss: nn.Cell | None,
         decoder_layers: int = 6,
         encoder: EncoderLoss = "chosen",
+        mask_prediction_loss: MaskPredictionLoss | None = None,
+        encoder_labels: Literal["classes", "objects"] = "objects",
+        encoder_layers: int = 0,
         denoising: bool = True,
         weights: LossWeights = LossWeights(),
+        giou_epsilon: float = EPS,
         reduce_count: nn.Cell | None = None,
     ) -> None:
         """Build the criterion.
@@ -158,27 +167,43 @@ class Criterion(nn.Cell):
             matcher: from ``build_matcher``.
             foreground_loss: ``ForegroundLoss``, or None to leave the selector unsupervised.
             decoder_layers: how many layers predict.
+            mask_prediction_loss: of a selector that learns from the decoder's attention map.
             encoder: what of the encoder predicts: nothing; the proposals that became queries; or
-                every token, which only has to tell objects (class 0) from background.
+                every token.
+            encoder_labels: what every token has to tell: classes, or objects (class 0) from
+                background.
+            encoder_layers: how many layers of the encoder predict for the tokens they refine.
             denoising: whether the predictions start with denoising slots.
             weights: of the parts.
+            giou_epsilon: as for ``generalized_iou``.
             reduce_count: this worker's number of boxes [] -> what its losses are divided by [],
                 see ``BoxesPerWorker``; None with one worker.
         """
         super().__init__()
         self.matcher = matcher
-        self.foreground_loss = foreground_loss
+        self.learns_boxes = foreground_loss is not None
+        if foreground_loss is not None:
+            self.foreground_loss = foreground_loss
         self.decoder_layers = decoder_layers
         self.chosen_predict = encoder == "chosen"
         self.every_token_predicts = encoder == "every_token"
+        self.tells_objects = encoder_labels == "objects"
+        self.encoder_layers = encoder_layers
         self.weights = weights.of(weights.class_)
         self.encoder_weights = weights.of(weights.encoder_class)
         self.denoising_weights = weights.of(weights.denoising_class)
         self.foreground_weight = weights.foreground
+        self.learns_attention = mask_prediction_loss is not None
+        if mask_prediction_loss is not None:
+            self.mask_prediction_loss = mask_prediction_loss
+        self.mask_prediction_weight = weights.mask_prediction
         self.reduce_count = reduce_count
-        self.set_losses = SetLosses()
+        self.set_losses = SetLosses(giou_epsilon=giou_epsilon)
+        selector = "loss_mask_prediction" if self.learns_attention else None
+        if self.learns_boxes:
+            selector = "select_loss"
         self.loss_names = _loss_names(
-            decoder_layers, encoder != "none", denoising, foreground_loss is not None
+            decoder_layers, encoder != "none", encoder_layers, denoising, selector
         )
 
     def _box_count(self, box_valid: Tensor, given: Tensor | None) -> Tensor:
@@ -220,26 +245,43 @@ class Criterion(nn.Cell):
             parts += _last_first(matched[kind][:layers] * self.weights[kind], layers)
             if denoised is not None:
                 parts += _last_first(denoised[kind] * self.denoising_weights[kind], layers)
-            if self.chosen_predict or self.every_token_predicts:
+            if self.chosen_predict or self.every_token_predicts or self.encoder_layers > 0:
                 parts += (matched[kind][layers:] * self.encoder_weights[kind],)
         return ops.concat(parts) / count
 
     def _matched(
-        self, logits: Tensor, boxes: Tensor, queries: Queries, targets: Targets
+        self, logits: Tensor, boxes: Tensor, outputs: Outputs, targets: Targets
     ) -> tuple[Losses, Tensor]:
         """Losses and matches of the decoder's layers [layers, B, Q, n] and of the encoder."""
-        labels = targets["labels"]
+        labels, queries = targets["labels"], outputs["queries"]
         if self.chosen_predict:
             logits = ops.concat((logits, _as_float((queries["logits"],))))
             boxes = ops.concat((boxes, _as_float((queries["boxes"],))))
         losses, matches = self._matched_losses(logits, boxes, labels, targets)
         if self.every_token_predicts:
-            encoder_logits = _as_float((queries["logits"],))  # [1, B, N, classes]
-            encoder_boxes = _as_float((queries["boxes"],))
-            objects = ops.zeros_like(labels)
-            encoder, found = self._matched_losses(encoder_logits, encoder_boxes, objects, targets)
+            told = ops.zeros_like(labels) if self.tells_objects else labels
+            every = _as_float((queries["logits"],)), _as_float((queries["boxes"],))  # [1, B, N, n]
+            encoder, found = self._matched_losses(*every, told, targets)
+            losses, matches = _joined(losses, encoder), ops.concat((matches, found))
+        if self.encoder_layers > 0:
+            encoded = outputs["encoded"]
+            refined = encoded["logits"].astype(ms.float32), encoded["boxes"].astype(ms.float32)
+            encoder, found = self._matched_losses(*refined, labels, targets)
             losses, matches = _joined(losses, encoder), ops.concat((matches, found))
         return losses, matches
+
+    def _selector_loss(self, outputs: Outputs, targets: Targets, height: int, width: int) -> Tensor:
+        """Weighted loss of the selector's scores: [1]."""
+        selection = outputs["selection"]
+        scores = selection["scores"].astype(ms.float32)  # [B, N]
+        if self.learns_attention:
+            attention = outputs["decoded"]["attention_map"]  # [B, N]
+            valid, kept = outputs["grid"]["valid"], selection["written"][:, 0]
+            loss = self.mask_prediction_loss(scores, attention, valid, kept)
+            return (self.mask_prediction_weight * loss).reshape(1)  # [] -> [1]
+        of_images = (targets["boxes"], targets["valid"], targets["image_sizes"])
+        loss = self.foreground_loss(scores, *of_images, height, width)
+        return (self.foreground_weight * loss).reshape(1)  # [] -> [1]
 
     def construct(
         self,
@@ -261,13 +303,13 @@ class Criterion(nn.Cell):
             box_count: [], what divides the set losses; None: the boxes of the batch, at least 1.
 
         Returns:
-            Total loss [], weighted parts [len(loss_names)], matches [layers (+ 1), B, T] int32.
+            Total loss [], weighted parts [len(loss_names)], matches [heads, B, T] int32.
         """
         decoded, queries = outputs["decoded"], outputs["queries"]
         logits, boxes = _as_float(decoded["logits"]), _as_float(decoded["boxes"])
         slots = logits.shape[2] - queries["real"].shape[1]
         matched, matches = self._matched(
-            logits[:, :, slots:], boxes[:, :, slots:], queries, targets
+            logits[:, :, slots:], boxes[:, :, slots:], outputs, targets
         )
         denoised = None
         if layout is not None:
@@ -276,11 +318,6 @@ class Criterion(nn.Cell):
             )
         count = self._box_count(targets["valid"], box_count)
         parts = self._in_named_order(matched, denoised, count)
-        if self.foreground_loss is not None:
-            scores = outputs["selection"]["scores"].astype(ms.float32)
-            of_images = (targets["boxes"], targets["valid"], targets["image_sizes"])
-            foreground = self.foreground_weight * self.foreground_loss(
-                scores, *of_images, height, width
-            )
-            parts = ops.concat((parts, foreground.reshape(1)))  # [] -> [1]
+        if self.learns_boxes or self.learns_attention:
+            parts = ops.concat((parts, self._selector_loss(outputs, targets, height, width)))
         return parts.sum(), parts, matches

@@ -5,7 +5,8 @@ from __future__ import annotations
 from mindspore import Tensor, nn, ops
 
 
-def _softplus(value: Tensor) -> Tensor:
+def softplus(value: Tensor) -> Tensor:
+    """Log(1 + exp(value)), finite for every finite value; its automatic gradient is 0 at 0."""
     magnitude = ops.abs(value)
     return 0.5 * (value + magnitude) + ops.log1p(ops.exp(-magnitude))
 
@@ -16,7 +17,7 @@ class SigmoidFocalLoss(nn.Cell):
     With z the logit of the wrong answer (-x at a positive, x at a negative) it is
     ``weight * sigmoid(z)**2 * softplus(z)``. The reference takes the logarithm of a rounded
     sigmoid, which is the same number until that sigmoid reaches 0 or 1 and infinite from there.
-    The gradient is written out because automatic differentiation of softplus is 0 at z = 0.
+    The gradient is written out because that of ``softplus`` is 0 at z = 0.
     """
 
     def __init__(self, *, alpha: float = 0.25) -> None:
@@ -44,12 +45,12 @@ class SigmoidFocalLoss(nn.Cell):
             [...] float32.
         """
         wrong = logits * (1.0 - 2.0 * targets)
-        return self._weight(targets) * ops.square(ops.sigmoid(wrong)) * _softplus(wrong)
+        return self._weight(targets) * ops.square(ops.sigmoid(wrong)) * softplus(wrong)
 
     def bprop(self, logits: Tensor, targets: Tensor, out: Tensor, dout: Tensor) -> tuple:
         """Return the gradients for logits [...] and targets [...] (zero)."""
         sign = 1.0 - 2.0 * targets
         wrong = logits * sign
         error = ops.sigmoid(wrong)
-        slope = error * error * (2.0 * ops.sigmoid(-wrong) * _softplus(wrong) + error)
+        slope = error * error * (2.0 * ops.sigmoid(-wrong) * softplus(wrong) + error)
         return dout * self._weight(targets) * slope * sign, self.zeros(targets)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 COST_LIMIT = 256.0  # sound costs stay within 60; what lies beyond comes from broken predictions
-_BOX_EPS = 1e-6
+EPS = 1e-6  # as in ``losses.boxes``
 _LOG_EPS = 1e-8
 
 
@@ -28,12 +28,13 @@ def _corners(boxes: np.ndarray) -> tuple[np.ndarray, ...]:
     return x - half_width, y - half_height, x + half_width, y + half_height
 
 
-def pairwise_giou(boxes: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def pairwise_giou(boxes: np.ndarray, targets: np.ndarray, epsilon: float = EPS) -> np.ndarray:
     """Generalized IoU of all pairs of centre boxes.
 
     Args:
         boxes: [..., Q, 4].
         targets: [n, 4].
+        epsilon: added to the union and to the enclosing area.
 
     Returns:
         [..., Q, n].
@@ -47,7 +48,7 @@ def pairwise_giou(boxes: np.ndarray, targets: np.ndarray) -> np.ndarray:
     union = area + (t_right - t_left) * (t_bottom - t_top) - overlap
     enclosing_width = np.maximum(right, t_right) - np.minimum(left, t_left)
     enclosing = enclosing_width * (np.maximum(bottom, t_bottom) - np.minimum(top, t_top))
-    return overlap / (union + _BOX_EPS) - (enclosing - union) / (enclosing + _BOX_EPS)
+    return overlap / (union + epsilon) - (enclosing - union) / (enclosing + epsilon)
 
 
 def pairwise_l1(boxes: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -64,6 +65,7 @@ def matching_cost(
     labels: np.ndarray,
     targets: np.ndarray,
     weights: tuple[float, float, float],
+    giou_epsilon: float = EPS,
 ) -> np.ndarray:
     """Cost of every prediction for every real box of one image, always finite.
 
@@ -73,13 +75,14 @@ def matching_cost(
         labels: [n] class indices.
         targets: [n, 4] centre boxes, normalised.
         weights: of the class, the L1 and the generalized IoU cost.
+        giou_epsilon: as for ``pairwise_giou``.
 
     Returns:
         [H, Q, n] float32.
     """
     cost = weights[0] * class_cost(logits[..., labels])
     cost += weights[1] * pairwise_l1(boxes, targets)
-    cost -= weights[2] * pairwise_giou(boxes, targets)
+    cost -= weights[2] * pairwise_giou(boxes, targets, giou_epsilon)
     return np.clip(np.nan_to_num(cost, nan=COST_LIMIT), -COST_LIMIT, COST_LIMIT)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 from mindspore.ops.operations._pyfunc_registry import add_pyfunc
 
-from focus_detr.losses.boxes import corners, generalized_iou
+from focus_detr.losses.boxes import EPS, corners, generalized_iou
 from focus_detr.losses.graph_assignment import assign_rows
 from focus_detr.losses.host_assignment import COST_LIMIT, assign, matching_cost
 from focus_detr.step_clock import FORWARD, MATCHING, mark
@@ -35,13 +35,19 @@ class _Matcher(nn.Cell):
     """
 
     def __init__(
-        self, *, class_cost: float = 2.0, box_cost: float = 5.0, giou_cost: float = 2.0
+        self,
+        *,
+        class_cost: float = 2.0,
+        box_cost: float = 5.0,
+        giou_cost: float = 2.0,
+        giou_epsilon: float = EPS,
     ) -> None:
-        """Build the matcher from the weights of its three costs."""
+        """Build the matcher from the weights of its three costs; the epsilon is GIoU's."""
         super().__init__()
         self.class_cost = class_cost
         self.box_cost = box_cost
         self.giou_cost = giou_cost
+        self.giou_epsilon = giou_epsilon
 
 
 def _output_shape(logits: list, boxes: list, labels: list, targets: list, valid: list) -> tuple:
@@ -56,11 +62,11 @@ class HostMatcher(_Matcher):
     """Cost and assignment on the host, through an operator that calls Python from the graph."""
 
     def __init__(self, **costs: float) -> None:
-        """Build the operator; its id depends on the weights only, so that compiled graphs keep."""
+        """Build the operator; its id depends on the numbers only, so that compiled graphs keep."""
         super().__init__(**costs)
         self.weights = (self.class_cost, self.box_cost, self.giou_cost)
         self.match = ops.Custom(self.match_batch, _output_shape, _output_type, func_type="pyfunc")
-        key = zlib.crc32(f"focus_detr.host_matcher{self.weights}".encode())
+        key = zlib.crc32(f"focus_detr.host_matcher{self.weights}{self.giou_epsilon}".encode())
         add_pyfunc(key, self.match_batch)
         self.match.add_prim_attr("fn_id", key)
         # the primitive: in a bprop, ops.zeros_like fails from the second compilation on (2.10)
@@ -100,7 +106,9 @@ class HostMatcher(_Matcher):
         with np.errstate(all="ignore"):
             for image, count in enumerate(counts):
                 real = labels[image, :count], target_boxes[image, :count]
-                cost = matching_cost(logits[:, image], boxes[:, image], *real, self.weights)
+                cost = matching_cost(
+                    logits[:, image], boxes[:, image], *real, self.weights, self.giou_epsilon
+                )
                 for head in range(len(cost)):
                     matched[head, image, :count] = assign(cost[head])
         mark(MATCHING)
@@ -132,7 +140,8 @@ class GraphMatcher(_Matcher):
         for axis in range(1, 4):
             distance = distance + ops.abs(boxes[..., axis] - targets[..., axis])
         cost = self.class_cost * self._class_costs(logits, labels) + self.box_cost * distance
-        cost = cost - self.giou_cost * generalized_iou(corners(boxes), corners(targets))
+        giou = generalized_iou(corners(boxes), corners(targets), self.giou_epsilon)
+        cost = cost - self.giou_cost * giou
         cost = ops.select(ops.isnan(cost), ops.full_like(cost, COST_LIMIT), cost)
         return ops.clamp(cost, -COST_LIMIT, COST_LIMIT)
 
@@ -169,7 +178,8 @@ def build_matcher(kind: Literal["auto", "host", "graph"], device: str, **costs: 
         kind: ``host``, ``graph``, or ``auto``: host on a CPU, graph elsewhere, where copying the
             predictions to the host would stop the device.
         device: MindSpore's device target, for example ``CPU``.
-        **costs: ``class_cost``, ``box_cost`` (L1) and ``giou_cost``, weights of the costs.
+        **costs: ``class_cost``, ``box_cost`` (L1) and ``giou_cost``, weights of the costs, and
+            ``giou_epsilon``.
     """
     if kind == "auto":
         kind = "host" if device == "CPU" else "graph"

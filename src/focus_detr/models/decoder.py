@@ -13,10 +13,11 @@ from focus_detr.models.layer_norm import LayerNorm
 from focus_detr.models.layers import MLP, FeedForward, MultiHeadAttention
 from focus_detr.models.positions import BoxSineEmbedding
 from focus_detr.models.queries.queries import Queries
+from focus_detr.ops.decoder_attention_map import DecoderAttentionMap
 from focus_detr.ops.msda import MSDeformableAttention
 
 
-class Decoded(TypedDict):
+class Predicted(TypedDict):
     """What every layer of the decoder makes of the queries; a tuple has an item per layer."""
 
     logits: tuple[Tensor, ...]  # [B, Q, classes]
@@ -25,8 +26,35 @@ class Decoded(TypedDict):
     starts: tuple[Tensor, ...]  # [B, Q, 4 or 2] that the boxes start from
 
 
+class Decoded(Predicted, total=False):
+    """Result of a decoder, with the map of where its queries looked if it draws one."""
+
+    attention_map: Tensor  # [B, N], of all layers
+
+
+class Refined(TypedDict):
+    """Queries after a layer."""
+
+    query: Tensor  # [B, Q, C]
+
+
+class Updated(Refined, total=False):
+    """And where they looked, if the layer tells it."""
+
+    locations: Tensor  # [B, Q, M, L, P, 2]
+    weights: Tensor  # [B, Q, M, L, P]
+
+
 class DecoderLayer(nn.Cell):
-    """Self-attention among queries, deformable attention to the memory, feed-forward."""
+    """Self-attention among queries, deformable attention to the memory, feed-forward.
+
+    Args:
+        self_attention: among the queries.
+        cross_attention: to the memory.
+        ffn: feed-forward.
+        width: C.
+        traces: tell where the queries look.
+    """
 
     def __init__(
         self,
@@ -34,6 +62,8 @@ class DecoderLayer(nn.Cell):
         cross_attention: MSDeformableAttention,
         ffn: FeedForward,
         width: int,
+        *,
+        traces: bool = False,
     ) -> None:
         super().__init__()
         self.self_attention = self_attention
@@ -42,6 +72,7 @@ class DecoderLayer(nn.Cell):
         self.norm2 = LayerNorm(width)
         self.ffn = ffn
         self.norm3 = LayerNorm(width)
+        self.traces = traces
 
     def construct(
         self,
@@ -52,7 +83,7 @@ class DecoderLayer(nn.Cell):
         valid: Tensor,
         shapes: Shapes,
         references: Tensor,
-    ) -> Tensor:
+    ) -> Updated:
         """Update the queries.
 
         Args:
@@ -63,14 +94,17 @@ class DecoderLayer(nn.Cell):
             valid: [B, N] float32.
             shapes: (rows, columns) of each level.
             references: [B, Q, L, 4] boxes or [B, Q, L, 2] points over each level's padded map.
-
-        Returns:
-            [B, Q, C].
         """
         query = self.norm1(self.self_attention(query, position, bias))
         value = self.cross_attention.project_value(memory, valid)
+        if self.traces:
+            query, locations, weights = self.cross_attention.traced(
+                query + position, value, shapes, references, query
+            )
+            query = self.norm3(self.ffn(self.norm2(query)))
+            return {"query": query, "locations": locations, "weights": weights}
         query = self.norm2(self.cross_attention(query + position, value, shapes, references, query))
-        return self.norm3(self.ffn(query))
+        return {"query": self.norm3(self.ffn(query))}
 
 
 class Decoder(nn.Cell):
@@ -87,6 +121,8 @@ class Decoder(nn.Cell):
         refines: each layer starts from the boxes of the one before; otherwise all start from the
             first references.
         looks_twice: a layer's prediction starts from boxes whose gradient reaches the layer before.
+        attention_map: of where all layers look, which have to be built so that they tell it; None:
+            no map.
     """
 
     def __init__(
@@ -100,6 +136,7 @@ class Decoder(nn.Cell):
         norm: LayerNorm | None = None,
         refines: bool = True,
         looks_twice: bool = False,
+        attention_map: DecoderAttentionMap | None = None,
     ) -> None:
         super().__init__()
         self.layers = nn.CellList(layers)
@@ -115,6 +152,9 @@ class Decoder(nn.Cell):
         if norm is not None:
             self.norm = norm
         self.refines, self.looks_twice = refines, looks_twice
+        self.has_map = attention_map is not None
+        if attention_map is not None:
+            self.attention_map = attention_map
         # otherwise the prediction is the very box that the next layer starts from
         self.predicts_apart = norm is not None or looks_twice
 
@@ -142,12 +182,17 @@ class Decoder(nn.Cell):
         of_boxes = ops.concat((of_points, of_points), axis=-1)  # [B, 1, L, 4]
         query, references = queries["content"], queries["references"]
         logits, boxes, states, starts, start = (), (), (), (), references
+        locations, weights = (), ()
         for index, layer in enumerate(self.layers):
             scale = of_points if references.shape[-1] == 2 else of_boxes
             scaled = ops.expand_dims(references, 2) * scale  # [B, Q, L, 2 or 4]
             place = references if isolated else scaled[:, :, 0]
             position = self.position(index, query, place, queries)
-            query = layer(query, position, bias, memory, grid["valid"], shapes, scaled)
+            updated = layer(query, position, bias, memory, grid["valid"], shapes, scaled)
+            query = updated["query"]
+            if self.has_map:
+                locations += (updated["locations"],)
+                weights += (updated["weights"],)
             state = self.norm(query) if self.has_norm else query
             box = self.heads.boxes(index, state, start)
             logits += (self.heads.classify(index, state),)
@@ -158,7 +203,16 @@ class Decoder(nn.Cell):
                 refined = self.heads.boxes(index, query, references) if self.predicts_apart else box
                 references = ops.stop_gradient(refined)
                 start = refined if self.looks_twice else references
-        return {"logits": logits, "boxes": boxes, "states": states, "starts": starts}
+        if not self.has_map:
+            return {"logits": logits, "boxes": boxes, "states": states, "starts": starts}
+        slots = query.shape[1] - queries["real"].shape[1]
+        return {
+            "logits": logits,
+            "boxes": boxes,
+            "states": states,
+            "starts": starts,
+            "attention_map": self.attention_map(locations, weights, slots, shapes),
+        }
 
     def position(self, layer: int, query: Tensor, references: Tensor, queries: Queries) -> Tensor:
         """Positions of the queries in a layer: [B, Q, C].

@@ -14,12 +14,21 @@ NOT_A_DETECTION = -1.0
 
 
 class Detector(KeptGraphs):
-    """A network plus post-processing: the best (query, class) pairs of the last decoder layer."""
+    """A network plus post-processing: the best (query, class) pairs of the last decoder layer.
 
-    def __init__(self, model: DETR, *, max_detections: int = 300) -> None:
+    Args:
+        model: the network.
+        max_detections: R, at most.
+        tells_attention: tell where the decoder looks, which the network has to map.
+    """
+
+    def __init__(
+        self, model: DETR, *, max_detections: int = 300, tells_attention: bool = False
+    ) -> None:
         super().__init__(auto_prefix=False)
         self.model = model
         self.max_detections = max_detections
+        self.tells_attention = tells_attention
         self.top = TopScores()
         self.sigmoid = BoxSigmoid()
 
@@ -32,13 +41,17 @@ class Detector(KeptGraphs):
 
         Returns:
             scores [B, R] (-1: not a detection); labels [B, R] int32; boxes [B, R, 4] x1 y1 x2 y2 in
-            units of the image; ranked tokens [B, K] int32; refined counts [B, layers] int32.
+            units of the image; ranked tokens [B, K] int32; refined counts [B, layers] int32. If it
+            tells the attention: the decoder's map [B, N], and which tokens are image [B, N].
         """
         outputs = self.model(images, image_sizes)
         decoded, selection = outputs["decoded"], outputs["selection"]
         logits, boxes = decoded["logits"][-1], decoded["boxes"][-1]
         scores, labels, corners = self.best(logits, boxes, outputs["queries"]["real"])
-        return scores, labels, corners, selection["ranked"], selection["written"]
+        found = (scores, labels, corners, selection["ranked"], selection["written"])
+        if self.tells_attention:
+            return (*found, decoded["attention_map"], outputs["grid"]["valid"])
+        return found
 
     def best(self, logits: Tensor, boxes: Tensor, is_real: Tensor) -> tuple[Tensor, ...]:
         """Rank (query, class) pairs.

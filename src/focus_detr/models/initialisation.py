@@ -10,6 +10,7 @@ from mindspore import Parameter, Tensor, nn
 
 from focus_detr.models.backbones.initial_weights import initialise_backbone
 from focus_detr.models.detr import DETR
+from focus_detr.models.encoder.heads import EncoderHeads
 from focus_detr.models.heads import Heads
 from focus_detr.models.neck import BiasedConvolution
 from focus_detr.models.queries.learned_points import LearnedPoints
@@ -92,6 +93,14 @@ def _initialise_heads(heads: Heads, rng: np.random.Generator) -> None:
         for head in list(alike)[1:]:
             _copy_parameters(alike[0], head)
     _set(layers[-1].bias, np.array((0.0, 0.0, heads.first_size, heads.first_size)))
+
+
+def _copy_heads(source: Heads, target: EncoderHeads) -> None:
+    """All heads of the encoder's layers start as the decoder's."""
+    for class_head in target.class_heads:
+        _copy_parameters(source.class_heads[0], class_head)
+    for box_head in target.box_heads:
+        _copy_parameters(source.box_heads[0], box_head)
 
 
 def _initialise_linear(parts: Sequence[nn.Cell], but: nn.Cell, rng: np.random.Generator) -> None:
@@ -177,3 +186,6 @@ def initialise(model: DETR, seed: int) -> None:
             _initialise_points(cell, rng)
     _initialise_heads(model.decoder.heads, rng)
     _draw_tables(model, OTHER_TABLES, rng)
+    for _, cell in model.cells_and_names():
+        if isinstance(cell, EncoderHeads):
+            _copy_heads(model.decoder.heads, cell)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mindspore import Tensor, nn, ops
 
 from focus_detr.ops import products_custom
+from focus_detr.ops.msda_composition import SamplePlaces
 from focus_detr.ops.products import Dense, Linear
 from focus_detr.ops.products_choice import native_products
 
@@ -40,6 +41,7 @@ class MSDeformableAttention(nn.Cell):
         self.value_proj = Dense(width, width)
         self.output_proj = Dense(width, width)
         self.sampling = sampling
+        self.places = SamplePlaces()
         library = native_products()
         self.native = library is not None
         if library is not None:
@@ -90,3 +92,31 @@ class MSDeformableAttention(nn.Cell):
         if self.drops and self.training:
             return residual + self.dropout(self.output_proj(sampled))
         return self.output_proj(sampled, residual)
+
+    def traced(
+        self,
+        query: Tensor,
+        value: Tensor,
+        shapes: tuple[tuple[int, int], ...],
+        references: Tensor,
+        residual: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Attend, and tell where and how much.
+
+        Args:
+            query: [B, Q, C].
+            value: [B, N, M, C/M].
+            shapes: of each level.
+            references: [B, Q, L, 2] or [B, Q, L, 4], all as in ``construct``.
+            residual: [B, Q, C].
+
+        Returns:
+            [B, Q, C]; locations [B, Q, M, L, P, 2] and weights [B, Q, M, L, P] of all samples,
+            float32 and without gradient.
+        """
+        projected = self.project_query(query)
+        sampled = self.sampling(value, shapes, references, projected)
+        locations, weights = self.places(
+            self.heads, shapes, ops.stop_gradient(references), ops.stop_gradient(projected)
+        )
+        return self.output_proj(sampled, residual), locations, weights

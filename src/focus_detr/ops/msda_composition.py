@@ -66,6 +66,62 @@ class SamplePlaces(nn.Cell):
         return references[:, :, None, :, None, :2] + scaled, weights
 
 
+def _axis_shares(fraction: Tensor, first: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
+    """Bilinear weights of the lower and the upper neighbour, 0 for one outside the map."""
+    lower = ops.logical_and(first >= 0, first < size).astype(ms.float32)
+    upper = ops.logical_and(first >= -1, first < size - 1).astype(ms.float32)
+    return (1.0 - fraction) * lower, fraction * upper
+
+
+def _axis_cells(first: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
+    """Lower and upper neighbour, moved inside the map (their weight is 0 if they were not)."""
+    last = size - 1.0
+    return ops.minimum(ops.relu(first), last), ops.minimum(ops.relu(first + 1.0), last)
+
+
+def sample_corners(
+    shapes: tuple[tuple[int, int], ...],
+    locations: Tensor,
+    weights: Tensor,
+    tokens: int,
+    first_centre: float = 0.5,
+) -> tuple[Tensor, Tensor]:
+    """The four neighbours of every sample.
+
+    Args:
+        shapes: (rows, columns) of each level, static.
+        locations: [B, Q, M, L, P, 2] float32.
+        weights: [B, Q, M, L, P] float32.
+        tokens: N, of all levels.
+        first_centre: where the first cell's centre is, in cells from the map's border.
+
+    Returns:
+        Token numbers within the batch [B, Q, M, 4, L*P] int32, and bilinear times attention
+        weights of the same shape, 0 for a neighbour outside the map.
+    """
+    batch, queries, heads, levels, points, _ = locations.shape
+    flat = (batch, queries, heads, levels * points)
+    width, height, start = sample_constants(shapes, points)
+    x = locations[..., 0].reshape(flat) * width - first_centre  # [B, Q, M, L*P]
+    y = locations[..., 1].reshape(flat) * height - first_centre  # [B, Q, M, L*P]
+    attention = weights.reshape(flat)  # [B, Q, M, L*P]
+    left = ops.floor(ops.stop_gradient(x))
+    top = ops.floor(ops.stop_gradient(y))
+    x_shares = _axis_shares(x - left, left, width)
+    y_shares = _axis_shares(y - top, top, height)
+    image = ops.arange(batch).astype(ms.int32).reshape(batch, 1, 1, 1) * tokens  # [B, 1, 1, 1]
+    x_cells = _axis_cells(left, width)
+    y_cells = _axis_cells(top, height)
+    indices, shares = (), ()
+    for row in range(2):
+        line = (y_cells[row] * width + start).astype(ms.int32) + image
+        weighted = y_shares[row] * attention
+        for column in range(2):
+            indices += (line + x_cells[column].astype(ms.int32),)
+            shares += (weighted * x_shares[column],)
+    return ops.stack(indices, axis=3), ops.stack(shares, axis=3)
+
+
 class ComposedSampling(nn.Cell):
     """Samples by row gathers.
 
@@ -94,7 +150,9 @@ class ComposedSampling(nn.Cell):
         """
         batch, tokens, heads, depth = value.shape
         queries, levels, points = locations.shape[1], locations.shape[3], locations.shape[4]
-        index, share = self._corners(shapes, locations, weights, tokens)
+        token, share = sample_corners(shapes, locations, weights, tokens)  # [B, Q, M, 4, L*P]
+        head = ops.arange(heads).astype(ms.int32).reshape(1, 1, heads, 1, 1)  # [1, 1, M, 1, 1]
+        index = token * heads + head
         rows = value.astype(ms.float32).reshape(batch * tokens * heads, depth)  # [B*N*M, C/M]
         picked = ops.gather(rows, index.reshape(-1), 0)  # [B*Q*M*4*L*P, C/M]
         samples = 4 * levels * points
@@ -102,48 +160,6 @@ class ComposedSampling(nn.Cell):
         share = share.reshape(batch * queries * heads, 1, samples)  # [B*Q*M, 1, 4*L*P]
         sampled = ops.bmm(share, picked).reshape(batch, queries, heads * depth)  # [B, Q, C]
         return sampled.astype(value.dtype)
-
-    def _corners(
-        self,
-        shapes: tuple[tuple[int, int], ...],
-        locations: Tensor,
-        weights: Tensor,
-        tokens: int,
-    ) -> tuple[Tensor, Tensor]:
-        """Row number and weight of the four neighbours of every sample: [B, Q, M, 4, L*P] each."""
-        batch, queries, heads, levels, points, _ = locations.shape
-        flat = (batch, queries, heads, levels * points)
-        width, height, start = sample_constants(shapes, points)
-        x = locations[..., 0].reshape(flat) * width - 0.5  # [B, Q, M, L*P]
-        y = locations[..., 1].reshape(flat) * height - 0.5  # [B, Q, M, L*P]
-        attention = weights.reshape(flat)  # [B, Q, M, L*P]
-        left = ops.floor(ops.stop_gradient(x))
-        top = ops.floor(ops.stop_gradient(y))
-        x_shares = self._axis_shares(x - left, left, width)
-        y_shares = self._axis_shares(y - top, top, height)
-        image = ops.arange(batch).astype(ms.int32).reshape(batch, 1, 1, 1) * tokens  # [B, 1, 1, 1]
-        head = ops.arange(heads).astype(ms.int32).reshape(1, 1, heads, 1)  # [1, 1, M, 1]
-        x_cells = self._axis_cells(left, width)
-        y_cells = self._axis_cells(top, height)
-        indices, shares = (), ()
-        for row in range(2):
-            line = (y_cells[row] * width + start).astype(ms.int32) + image
-            weighted = y_shares[row] * attention
-            for column in range(2):
-                indices += ((line + x_cells[column].astype(ms.int32)) * heads + head,)
-                shares += (weighted * x_shares[column],)
-        return ops.stack(indices, axis=3), ops.stack(shares, axis=3)
-
-    def _axis_shares(self, fraction: Tensor, first: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
-        """Bilinear weights of the lower and the upper neighbour, 0 for one outside the map."""
-        lower = ops.logical_and(first >= 0, first < size).astype(ms.float32)
-        upper = ops.logical_and(first >= -1, first < size - 1).astype(ms.float32)
-        return (1.0 - fraction) * lower, fraction * upper
-
-    def _axis_cells(self, first: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
-        """Lower and upper neighbour, moved inside the map (their weight is 0 if they were not)."""
-        last = size - 1.0
-        return ops.minimum(ops.relu(first), last), ops.minimum(ops.relu(first + 1.0), last)
 
 
 class PlacedSampling(nn.Cell):

@@ -12,10 +12,17 @@ from focus_detr.models.selection.selection import Selection
 from focus_detr.models.tokens import Choice
 
 
-class Encoded(TypedDict):
-    """Result of an encoder."""
+class Memory(TypedDict):
+    """What every encoder gives."""
 
     memory: Tensor  # [B, N, C]
+
+
+class Encoded(Memory, total=False):
+    """Result of an encoder; the predictions of its layers only if these have heads."""
+
+    logits: Tensor  # [layers, B, K, classes] of the refined tokens
+    boxes: Tensor  # [layers, B, K, 4] cx cy w h
 
 
 class TokenEncoder(Protocol):

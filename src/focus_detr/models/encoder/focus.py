@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
-
 from mindspore import Tensor, nn, ops
 
 from focus_detr.models.encoder.encoding import Encoded
 from focus_detr.models.encoder.layer import EncoderLayer, dual_attentions
+from focus_detr.models.encoder.listed import Listed, list_tokens
 from focus_detr.models.geometry import Shapes
 from focus_detr.models.grid import Grid
 from focus_detr.models.selection.selection import Selection
 from focus_detr.models.tokens import OBJECTS, Choice, gather_tokens, places, scatter_tokens
-
-
-class Listed(TypedDict):
-    """What belongs to the tokens of the first layer's list, K of them."""
-
-    chosen: Tensor  # [B, K] int32
-    position: Tensor  # [B, K, C]
-    references: Tensor  # [B, K, L, 2]
-    scores: Tensor  # [B, K] of the selection
 
 
 class FocusEncoder(nn.Cell):
@@ -52,7 +42,7 @@ class FocusEncoder(nn.Cell):
         shapes: Shapes,
     ) -> Encoded:
         """As described at ``TokenEncoder``."""
-        memory, listed = tokens, self.listed(selection, grid)
+        memory, listed = tokens, list_tokens(selection, grid)
         limits = ops.split(selection["limits"], 1, axis=1)  # [B, 1] per layer
         written = ops.split(selection["written"], 1, axis=1)  # likewise
         for index, layer in enumerate(self.layers):
@@ -71,20 +61,6 @@ class FocusEncoder(nn.Cell):
             chosen = listed["chosen"][:, : counts[index]]  # [B, K]
             memory = scatter_tokens(memory, chosen, refined, untouched)
         return {"memory": memory}
-
-    def listed(self, selection: Selection, grid: Grid) -> Listed:
-        """Gathered once, as each layer's list is the beginning of the first one's."""
-        chosen, references = selection["ranked"], grid["references"]
-        batch, kept = chosen.shape
-        levels = references.shape[2]
-        flat_references = references.reshape(batch, -1, levels * 2)  # [B, N, 2L]
-        looks_at = gather_tokens(flat_references, chosen)  # [B, K, 2L]
-        return {
-            "chosen": chosen,
-            "position": gather_tokens(grid["position"], chosen),
-            "references": looks_at.reshape(batch, kept, levels, 2),
-            "scores": gather_tokens(selection["masked"][..., None], chosen)[..., 0],
-        }
 
     def refine(
         self,
