@@ -18,6 +18,7 @@ REFERENCE = {
     "dual_attention": 1.582,
     "decoder": 9.473,
     "foreground_selector": 0.108,
+    "encoder_heads": 0.0,
     "heads": 1.072,
 }
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from focus_detr.user_paths import PathText
 
-QuerySource = Literal["mixed", "two_stage", "learned_points", "learned_anchors"]
+QuerySource = Literal["mixed", "two_stage", "efficient", "learned_points", "learned_anchors"]
 LabelRows = Literal["classes", "one_more", "none"]
 
 _RUN_FOLDER = PathText("runs/focus_detr_r50")
@@ -61,6 +61,13 @@ class ForegroundSelectorConfig:
 
     enabled: bool = True  # False: tokens are ranked by nothing, all of them are refined
     supervised: bool = True  # False: no foreground loss (table 4)
+    # focus: level by level, learns from the boxes; sparse: all levels at once, learns where the
+    # decoder looks, and the encoder carries its tokens (Sparse DETR)
+    kind: Literal["focus", "sparse"] = "focus"
+    # whose looks a sparse selector learns; all: of denoising queries too
+    attention_queries: Literal["matching", "all"] = "matching"
+    # of the map of looks; True: put where the decoder reads, and not half a cell further
+    half_pixel: bool = False
     # projection: of map plus position, shared with the proposals; map: the neck's (section 3.2)
     features: Literal["projection", "map"] = "projection"
     modulation: Literal["none", "top_down", "bottom_up"] = "top_down"
@@ -92,6 +99,7 @@ class EncoderConfig:
     object_score: Literal["logits", "probabilities"] = "logits"  # probabilities: equation 3
     category_head: Literal["encoder", "decoder_layer"] = "encoder"  # whose class head MCSP shares
     value: Literal["backbone", "memory"] = "backbone"  # memory: updated tokens (algorithm 1)
+    auxiliary_heads: bool = False  # layers predict too, in training (Sparse DETR)
     dropout: float = 0.0  # 0.1 in Deformable DETR
 
 
@@ -100,7 +108,8 @@ class QueriesConfig:
     """Where the decoder's queries come from; ``decoder.queries`` says how many there are."""
 
     # mixed: boxes of the best tokens, contents learned (DINO); two_stage: position and content
-    # from the best tokens' boxes (Deformable DETR); learned_points: learned positions, contents
+    # from the best tokens' boxes (Deformable DETR); efficient: the best tokens' memory, positions
+    # from their boxes (Sparse DETR); learned_points: learned positions, contents
     # and points (Deformable DETR); learned_anchors: learned contents and boxes (DN-Deformable-DETR)
     source: QuerySource = "mixed"
     content: Literal["learned", "memory"] = "learned"  # memory: of mixed queries, their tokens
@@ -178,8 +187,10 @@ class LossConfig:
     denoising_class_weight: float | None = None  # likewise
     box_weight: float = 5.0
     giou_weight: float = 2.0
+    giou_epsilon: float = 1e-6  # in the denominators, also of the matching; 1e-12: as good as none
     foreground_weight: float = 1.5
     foreground_normaliser: Literal["positives", "none"] = "positives"  # none: equation 7
+    mask_prediction_weight: float = 1.0  # of a sparse selector's loss
     matcher: Literal["auto", "host", "graph"] = "auto"  # auto: host on CPU, graph elsewhere
 
 
@@ -289,6 +300,7 @@ class EvalConfig:
 
     batch_size: int = 1
     max_detections: int = 100  # of a class in an image that metrics compare; COCO's number is 100
+    correlation: bool = False  # measure Corr: how much of the decoder's looks is on kept tokens
 
 
 @dataclass(frozen=True)

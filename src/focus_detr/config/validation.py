@@ -22,6 +22,7 @@ from focus_detr.config.schema import (
     ScheduleConfig,
 )
 from focus_detr.config.swin_sizes import SWINS
+from focus_detr.config.token_selection import selection_problems
 from focus_detr.errors import FocusDetrError
 from focus_detr.wording import counted
 
@@ -96,7 +97,9 @@ RANGES = {
     "loss.denoising_class_weight": NOT_NEGATIVE,
     "loss.box_weight": NOT_NEGATIVE,
     "loss.giou_weight": NOT_NEGATIVE,
+    "loss.giou_epsilon": POSITIVE,
     "loss.foreground_weight": NOT_NEGATIVE,
+    "loss.mask_prediction_weight": NOT_NEGATIVE,
     "denoising.number": NOT_NEGATIVE,
     "denoising.label_noise": PROBABILITY,
     "denoising.box_noise": NOT_NEGATIVE,
@@ -165,6 +168,7 @@ def validate(config: Config, source: str) -> None:
         *_selector(config.model.foreground_selector, config.model.levels),
         *_encoder(config.model.encoder, config.model.decoder.layers),
         *_parts(config),
+        *selection_problems(config),
         *_data(config.data),
         *_patterns(config.train.optimizer),
         *_schedule(config.train.schedule),
@@ -243,7 +247,7 @@ def _parts(config: Config) -> Iterator[str]:
     """Parts of the network, and of its training, that do not go together."""
     model, decoder, source = config.model, config.model.decoder, config.model.queries.source
     key = f"model.queries.source {source}"
-    has_positions = source in ("two_stage", "learned_points")
+    has_positions = source in ("two_stage", "efficient", "learned_points")
     if has_positions != (decoder.position == "constant"):
         fits = "constant" if has_positions else "boxes"
         yield f"{key} goes with model.decoder.position {fits}, not {decoder.position}"
@@ -268,7 +272,8 @@ def _category_head(model: ModelConfig) -> Iterator[str]:
     """Dual attention ranks tokens by a class head."""
     encoder, source = model.encoder, model.queries.source
     shares_encoder_head = encoder.dual_attention and encoder.category_head == "encoder"
-    if shares_encoder_head and source not in ("mixed", "two_stage"):
+    has_head = source in ("mixed", "two_stage", "efficient") or encoder.auxiliary_heads
+    if shares_encoder_head and not has_head:
         yield (
             f"model.encoder.dual_attention with model.queries.source {source}, which has no class "
             "head for the encoder, goes with model.encoder.category_head decoder_layer"
@@ -288,7 +293,7 @@ def _denoising(config: Config) -> Iterator[str]:
     denoising, source = config.denoising, config.model.queries.source
     if denoising.number == 0:
         return
-    if source in ("two_stage", "learned_points"):
+    if source in ("two_stage", "efficient", "learned_points"):
         yield (
             f"denoising goes with model.queries.source mixed or learned_anchors, not {source}: "
             "set denoising.number 0"

@@ -66,9 +66,14 @@ def open_exported_evaluation(
             settings if they take any number.
 
     Raises:
-        FocusDetrError: bad data, data without any class of the export, or a batch size that the
-            files do not take.
+        FocusDetrError: bad data, data without any class of the export, a batch size that the files
+            do not take, or settings that ask for what files do not tell.
     """
+    if config.eval.correlation:
+        raise FocusDetrError(
+            "eval.correlation is true, but an exported file does not tell where its decoder looks: "
+            "evaluate the checkpoint"
+        )
     sidecar = predictor.sidecar
     batch = _batch(sidecar.graph.batch, batch_size, config.eval.batch_size)
     world = join_world()

@@ -8,6 +8,7 @@ from focus_detr.config.schema import Config
 from focus_detr.data.build import build_eval_loader
 from focus_detr.distributed.world import join_world
 from focus_detr.errors import FocusDetrError
+from focus_detr.evaluation.correlation_meter import CorrelationMeter
 from focus_detr.evaluation.evaluator import Evaluator
 from focus_detr.inference.loading import load_detector
 
@@ -31,8 +32,10 @@ def open_evaluation(
     if batch_size < 1:
         raise FocusDetrError(f"the batch size must be at least 1, got {batch_size}")
     world = join_world()
-    loaded = load_detector(checkpoint, config.model, precision=precision)
-    loaded.keep_graphs(config.train.compile_cache, world)
+    measures = config.eval.correlation
+    loaded = load_detector(checkpoint, config.model, precision=precision, tells_attention=measures)
+    if not measures:  # kept graphs are known by the settings of the network, and these are larger
+        loaded.keep_graphs(config.train.compile_cache, world)
     loader = build_eval_loader(
         config,
         batch_size=batch_size,
@@ -50,4 +53,5 @@ def open_evaluation(
         loaded.model.overlap_limit,
         world,
         max_detections=config.eval.max_detections,
+        correlation=CorrelationMeter() if measures else None,
     )

@@ -68,6 +68,7 @@ def load_detector(
     *,
     fold: bool = True,
     precision: str | None = None,
+    tells_attention: bool = False,
 ) -> LoadedDetector:
     """Build the detector of a checkpoint, also of a training state, and load its weights.
 
@@ -79,6 +80,7 @@ def load_detector(
             some (such as the position embedding) spoil the weights without an error.
         fold: work the frozen norms into the kernels before them, which is faster.
         precision: of the large products: None or f32, or bf16.
+        tells_attention: the detector tells where its decoder looks.
 
     Raises:
         FocusDetrError: not a checkpoint of a detector, it does not fit ``model``, or nothing here
@@ -90,7 +92,8 @@ def load_detector(
     if model is not None:
         _warn_differences(path, stored, model)
     chosen = model or stored
-    detector = build_detector(chosen, chosen.num_classes or len(classes))
+    num_classes = chosen.num_classes or len(classes)
+    detector = build_detector(chosen, num_classes, tells_attention=tells_attention)
     load_into(detector.model, checkpoint)
     if fold:
         fold_norms(detector.model)

@@ -14,16 +14,26 @@ from focus_detr.distributed.reducers import BoxesPerWorker, LargestOfWorkers
 from focus_detr.distributed.world import SINGLE, World
 from focus_detr.losses.criterion import Criterion, EncoderLoss, LossWeights
 from focus_detr.losses.foreground import ForegroundLoss
+from focus_detr.losses.mask_prediction import MaskPredictionLoss
 from focus_detr.losses.matcher import build_matcher
 from focus_detr.losses.training_loss import TrainingLoss
 from focus_detr.models.denoising.contrastive import ContrastiveQueries
 from focus_detr.models.denoising.dn import DnQueries
 from focus_detr.models.denoising.queries import DenoisingQueries
-from focus_detr.models.factory import build_model, marks_denoising
+from focus_detr.models.factory import (
+    build_model,
+    encoder_predictions,
+    learns_attention,
+    marks_denoising,
+)
 from focus_detr.models.training_options import lower_products, recompute
 from focus_detr.ops.products_choice import plain_products
 
-_ENCODER_LOSS: Mapping[str, EncoderLoss] = {"mixed": "chosen", "two_stage": "every_token"}
+_ENCODER_LOSS: Mapping[str, EncoderLoss] = {
+    "mixed": "chosen",
+    "two_stage": "every_token",
+    "efficient": "every_token",
+}
 
 
 def build_criterion(config: Config, *, reduce_count: nn.Cell | None = None) -> Criterion:
@@ -35,9 +45,12 @@ def build_criterion(config: Config, *, reduce_count: nn.Cell | None = None) -> C
         class_cost=loss.class_cost,
         box_cost=loss.box_cost,
         giou_cost=loss.giou_cost,
+        giou_epsilon=loss.giou_epsilon,
     )
-    foreground_loss = None
-    if selector.enabled and selector.supervised:
+    foreground_loss, mask_prediction_loss = None, None
+    if learns_attention(config.model):
+        mask_prediction_loss = MaskPredictionLoss(keep_ratio=config.model.encoder.keep_ratio)
+    elif selector.enabled and selector.supervised:
         foreground_loss = ForegroundLoss(
             intervals=selector.label_intervals,
             distance=selector.label_distance,
@@ -46,8 +59,11 @@ def build_criterion(config: Config, *, reduce_count: nn.Cell | None = None) -> C
     return Criterion(
         matcher=matcher,
         foreground_loss=foreground_loss,
+        mask_prediction_loss=mask_prediction_loss,
         decoder_layers=config.model.decoder.layers,
         encoder=_ENCODER_LOSS.get(config.model.queries.source, "none"),
+        encoder_labels="classes" if config.model.queries.source == "efficient" else "objects",
+        encoder_layers=encoder_predictions(config.model),
         denoising=config.denoising.number > 0,
         weights=LossWeights(
             box=loss.box_weight,
@@ -56,7 +72,9 @@ def build_criterion(config: Config, *, reduce_count: nn.Cell | None = None) -> C
             encoder_class=_or(loss.encoder_class_weight, loss.class_weight),
             denoising_class=_or(loss.denoising_class_weight, loss.class_weight),
             foreground=loss.foreground_weight,
+            mask_prediction=loss.mask_prediction_weight,
         ),
+        giou_epsilon=loss.giou_epsilon,
         reduce_count=reduce_count,
     )
 
@@ -91,7 +109,8 @@ def build_training_loss(config: Config, num_classes: int, *, world: World = SING
     shared = world.size > 1
     native = config.train.precision == "fp32"  # what the native products are
     with nullcontext() if native else plain_products():
-        model = build_model(config.model, num_classes, seed=config.train.seed)
+        maps = learns_attention(config.model)
+        model = build_model(config.model, num_classes, seed=config.train.seed, maps_attention=maps)
     lower_products(model, config.train.precision)
     recompute(model, config.train.recompute)
     reduce_count = BoxesPerWorker(world.size, config.train.accumulate) if shared else None

@@ -16,7 +16,9 @@ from focus_detr.models.detr import DETR
 from focus_detr.models.encoder.dense import DenseEncoder
 from focus_detr.models.encoder.dual_attention import DualAttention
 from focus_detr.models.encoder.focus import FocusEncoder
+from focus_detr.models.encoder.heads import EncoderHeads
 from focus_detr.models.encoder.layer import EncoderLayer
+from focus_detr.models.encoder.sparse import SparseEncoder
 from focus_detr.models.geometry import FIRST_STRIDE, first_stride
 from focus_detr.models.grid import GridBuilder
 from focus_detr.models.heads import Heads
@@ -26,6 +28,7 @@ from focus_detr.models.layers import MLP, FeedForward, MultiHeadAttention
 from focus_detr.models.memory_projection import MemoryProjection
 from focus_detr.models.neck import Neck
 from focus_detr.models.positions import SinePositionEmbedding
+from focus_detr.models.queries.efficient import EfficientQueries
 from focus_detr.models.queries.learned_anchors import LearnedAnchors
 from focus_detr.models.queries.learned_points import LearnedPoints
 from focus_detr.models.queries.mixed import MixedQueries
@@ -34,7 +37,10 @@ from focus_detr.models.queries.two_stage import TwoStageQueries
 from focus_detr.models.selection.all_tokens import AllTokens
 from focus_detr.models.selection.focus import FocusSelection
 from focus_detr.models.selection.foreground_selector import ForegroundSelector, ScoreMLP
+from focus_detr.models.selection.sparse import SparseSelection
+from focus_detr.models.selection.sparse_selector import SparseSelector
 from focus_detr.models.selection.token_ranking import TokenRanking
+from focus_detr.ops.decoder_attention_map import DecoderAttentionMap
 from focus_detr.ops.msda import MSDeformableAttention
 from focus_detr.ops.msda_choice import build_sampling
 
@@ -64,9 +70,11 @@ def build_backbone(config: BackboneConfig, *, finest_stride: int = FIRST_STRIDE)
     )
 
 
-def build_foreground_selector(config: ModelConfig) -> ForegroundSelector:
-    """The foreground selector."""
+def build_foreground_selector(config: ModelConfig) -> ForegroundSelector | SparseSelector:
+    """What scores the tokens."""
     selector = config.foreground_selector
+    if selector.kind == "sparse":
+        return SparseSelector(ScoreMLP(config.width))
     mlp = ScoreMLP(config.width, modulate_after_norm=selector.modulation_place == "after_norm")
     return ForegroundSelector(mlp, levels=config.levels, modulation=selector.modulation)
 
@@ -84,13 +92,17 @@ def build_deformable_attention(
 
 
 def build_selection(
-    config: ModelConfig, selector: ForegroundSelector | None, projection: MemoryProjection
-) -> FocusSelection | AllTokens:
+    config: ModelConfig,
+    selector: ForegroundSelector | SparseSelector | None,
+    projection: MemoryProjection,
+) -> FocusSelection | SparseSelection | AllTokens:
     """Which tokens the encoder refines."""
     encoder = config.encoder
     if selector is None:
         return AllTokens(encoder.layers)
     ranking = TokenRanking(keep_ratio=encoder.keep_ratio, cascade=encoder.cascade)
+    if isinstance(selector, SparseSelector):
+        return SparseSelection(selector, projection, ranking)
     reads_maps = config.foreground_selector.features == "map"
     return FocusSelection(selector, None if reads_maps else projection, ranking)
 
@@ -114,21 +126,58 @@ def build_encoder_layer(config: ModelConfig, category_head: nn.Cell) -> EncoderL
     )
 
 
-def build_encoder(config: ModelConfig, heads: Heads) -> FocusEncoder | DenseEncoder:
-    """The encoder."""
-    encoder, layers = config.encoder, []
-    for index in range(encoder.layers):
-        of_decoder = encoder.category_head == "decoder_layer"
-        head = heads.class_heads[index] if of_decoder else heads.class_heads[-1]
-        layers.append(build_encoder_layer(config, head))
-    reads_memory = encoder.value == "memory"
-    if config.foreground_selector.enabled:
-        return FocusEncoder(layers, reads_memory=reads_memory)
-    return DenseEncoder(layers, reads_memory=reads_memory)
+def encoder_predictions(config: ModelConfig) -> int:
+    """How many layers of the encoder predict; proposals have heads for the last one."""
+    if not config.encoder.auxiliary_heads:
+        return 0
+    return config.encoder.layers - proposes(config)
 
 
-def build_decoder(config: ModelConfig, heads: Heads) -> Decoder:
-    """The decoder."""
+def category_heads(
+    config: ModelConfig, heads: Heads, layer_heads: EncoderHeads | None
+) -> list[nn.Cell]:
+    """The class head that each encoder layer's dual attention shares.
+
+    Without proposals the encoder has no class head of its own; a layer then takes the auxiliary one
+    of the layer before, whose tokens it gets.
+    """
+    layers = range(config.encoder.layers)
+    if config.encoder.category_head == "decoder_layer":
+        return [heads.class_heads[layer] for layer in layers]
+    if layer_heads is not None and not proposes(config):
+        return [layer_heads.class_heads[max(layer - 1, 0)] for layer in layers]
+    return [heads.class_heads[-1] for _ in layers]
+
+
+def build_encoder(
+    config: ModelConfig, heads: Heads, layer_heads: EncoderHeads | None
+) -> FocusEncoder | SparseEncoder | DenseEncoder:
+    """The encoder; its layers predict with ``layer_heads``, if there are any."""
+    shared = category_heads(config, heads, layer_heads)
+    layers = [build_encoder_layer(config, head) for head in shared]
+    reads_memory = config.encoder.value == "memory"
+    if not config.foreground_selector.enabled:
+        return DenseEncoder(layers, reads_memory=reads_memory)
+    if config.foreground_selector.kind == "sparse":
+        return SparseEncoder(layers, layer_heads, reads_memory=reads_memory)
+    return FocusEncoder(layers, reads_memory=reads_memory)
+
+
+def learns_attention(config: ModelConfig) -> bool:
+    """Whether the selector learns where the decoder looks."""
+    selector = config.foreground_selector
+    return selector.enabled and selector.supervised and selector.kind == "sparse"
+
+
+def build_attention_map(config: ModelConfig) -> DecoderAttentionMap:
+    """The map of where the decoder looks."""
+    selector = config.foreground_selector
+    every = selector.attention_queries == "all"
+    return DecoderAttentionMap(half_pixel=selector.half_pixel, all_queries=every)
+
+
+def build_decoder(config: ModelConfig, heads: Heads, maps_attention: bool) -> Decoder:
+    """The decoder; on demand it maps where its queries look."""
     decoder, width = config.decoder, config.width
     layers = [
         DecoderLayer(
@@ -136,6 +185,7 @@ def build_decoder(config: ModelConfig, heads: Heads) -> Decoder:
             build_deformable_attention(config, decoder.points, decoder.dropout),
             FeedForward(width, decoder.ffn_width, dropout=decoder.dropout),
             width,
+            traces=maps_attention,
         )
         for _ in range(decoder.layers)
     ]
@@ -149,12 +199,13 @@ def build_decoder(config: ModelConfig, heads: Heads) -> Decoder:
         norm=LayerNorm(width) if decoder.output_norm else None,
         refines=decoder.refine,
         looks_twice=decoder.look_forward_twice,
+        attention_map=build_attention_map(config) if maps_attention else None,
     )
 
 
 def proposes(config: ModelConfig) -> bool:
     """Whether the queries are tokens of the memory."""
-    return config.queries.source in ("mixed", "two_stage")
+    return config.queries.source in ("mixed", "two_stage", "efficient")
 
 
 def marks_denoising(config: ModelConfig) -> bool:
@@ -177,7 +228,7 @@ def build_heads(config: ModelConfig, num_classes: int) -> Heads:
 
 def build_queries(
     config: ModelConfig, heads: Heads, projection: MemoryProjection
-) -> MixedQueries | TwoStageQueries | LearnedPoints | LearnedAnchors:
+) -> MixedQueries | TwoStageQueries | EfficientQueries | LearnedPoints | LearnedAnchors:
     """Where the decoder's queries come from."""
     source, count, width = config.queries.source, config.decoder.queries, config.width
     if source == "learned_points":
@@ -188,6 +239,8 @@ def build_queries(
     proposals = Proposals(projection, heads, count, by_first_class=is_two_stage)
     if is_two_stage:
         return TwoStageQueries(proposals, width)
+    if source == "efficient":
+        return EfficientQueries(proposals, width)
     return MixedQueries(proposals, width, learned=config.queries.content == "learned")
 
 
@@ -203,6 +256,8 @@ def build_shared(
     if config.label_rows != "none":
         rows = num_classes + (config.label_rows == "one_more")
         shared["label_embed"] = _embedding(rows, width - marks_denoising(config))
+    if encoder_predictions(config):
+        shared["encoder_heads"] = EncoderHeads(width, num_classes, encoder_predictions(config))
     if selector.enabled:
         shared["foreground_selector"] = build_foreground_selector(config)
     return shared
@@ -213,13 +268,16 @@ def _embedding(rows: int, width: int) -> Parameter:
     return Parameter(initializer(Normal(1.0), (rows, width)))
 
 
-def build_model(config: ModelConfig, num_classes: int, *, seed: int = 0) -> DETR:
+def build_model(
+    config: ModelConfig, num_classes: int, *, seed: int = 0, maps_attention: bool = False
+) -> DETR:
     """A network with freshly drawn weights.
 
     Args:
         config: the network's settings.
         num_classes: number of object classes.
         seed: of the initial weights; ``train.seed`` in a training, which ``config`` does not hold.
+        maps_attention: map where the decoder looks.
     """
     width, position = config.width, config.position
     backbone = build_backbone(config.backbone, finest_stride=first_stride(config.levels))
@@ -233,9 +291,9 @@ def build_model(config: ModelConfig, num_classes: int, *, seed: int = 0) -> DETR
         neck=Neck(backbone.channels, width, config.levels),
         grid=GridBuilder(sine, shared["level_embed"]),
         selection=build_selection(config, shared.get("foreground_selector"), projection),
-        encoder=build_encoder(config, heads),
+        encoder=build_encoder(config, heads, shared.get("encoder_heads")),
         queries=build_queries(config, heads, projection),
-        decoder=build_decoder(config, heads),
+        decoder=build_decoder(config, heads, maps_attention),
         num_classes=num_classes,
         levels=config.levels,
         padding_training=config.padding.training,
@@ -245,8 +303,11 @@ def build_model(config: ModelConfig, num_classes: int, *, seed: int = 0) -> DETR
     return model
 
 
-def build_detector(config: ModelConfig, num_classes: int) -> Detector:
+def build_detector(
+    config: ModelConfig, num_classes: int, *, tells_attention: bool = False
+) -> Detector:
     """A network for inference, to be filled from a checkpoint: its weights are no training's."""
-    model = build_model(config, num_classes)
-    detector = Detector(model, max_detections=config.max_detections)
+    model = build_model(config, num_classes, maps_attention=tells_attention)
+    limit = config.max_detections
+    detector = Detector(model, max_detections=limit, tells_attention=tells_attention)
     return detector.set_train(False)

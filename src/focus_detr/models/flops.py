@@ -19,6 +19,7 @@ from focus_detr.models.geometry import FIRST_STRIDE, first_stride, level_shapes
 from focus_detr.models.selection.token_ranking import kept_count, layer_counts
 
 SAMPLING_PER_CHANNEL = 5  # per point: four bilinear products and the attention weight
+PROPOSING = ("mixed", "two_stage", "efficient")  # sources of queries that are tokens
 PROJECTIONS = 4  # of multi-head attention: query, key, value, output
 
 
@@ -73,7 +74,7 @@ def count_multiply_adds(
     queries, layers = min(config.decoder.queries, tokens), config.decoder.layers
     selects, dual = config.foreground_selector.enabled, config.encoder.dual_attention
     projects = selects and config.foreground_selector.features == "projection"
-    proposes = config.queries.source in ("mixed", "two_stage")
+    proposes = config.queries.source in PROPOSING
     encoder, decoder = config.encoder, config.decoder
     return MultiplyAdds(
         backbone=backbone_multiply_adds(config.backbone, height, width),
@@ -155,7 +156,7 @@ def _heads(config: ModelConfig, num_classes: int, tokens: int, queries: int) -> 
     boxes = _mlp((config.width, config.width, config.width, 4))
     decoder, source = config.decoder, config.queries.source
     twice = decoder.refine and (decoder.output_norm or decoder.look_forward_twice)
-    proposals = tokens * (classes + boxes) if source in ("mixed", "two_stage") else 0
+    proposals = tokens * (classes + boxes) if source in PROPOSING else 0
     if source == "mixed":
         proposals += queries * classes
     return proposals + decoder.layers * queries * (classes + (2 if twice else 1) * boxes)
@@ -167,4 +168,5 @@ def _query_position(config: ModelConfig) -> int:
     if config.decoder.position == "boxes":
         scale = (layers - 1) * _mlp((width, width, width)) if config.decoder.scale_position else 0
         return layers * _mlp((2 * width, width, width)) + scale
-    return (2 * width) ** 2 if config.queries.source == "two_stage" else 0
+    outputs = {"two_stage": 2 * width, "efficient": width}  # of the projected sine code
+    return 2 * width * outputs.get(config.queries.source, 0)

@@ -24,6 +24,7 @@ class ParameterCounts:
     dual_attention: int
     decoder: int
     foreground_selector: int
+    encoder_heads: int  # of its layers, for training only
     heads: int
     rest: int  # level, query and label embeddings, memory projection
 
