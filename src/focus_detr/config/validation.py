@@ -62,7 +62,7 @@ RANGES = {
     "model.num_classes": COUNT,
     "model.width": COUNT,
     "model.heads": COUNT,
-    "model.levels": Range(3, 4),
+    "model.levels": Range(3, 5),
     "model.max_detections": COUNT,
     "model.overlap_limit": SHARE,
     "model.backbone.width_factor": POSITIVE,
@@ -181,6 +181,8 @@ def _model(model: ModelConfig) -> Iterator[str]:
     for parts in (SINE_PARTS, min(GROUP_NORM_GROUPS, max(model.width, 1))):
         if model.width % parts:
             yield f"model.width {model.width} is not divisible by {parts}"
+    if model.levels == 5 and model.backbone.name == "efficientnet_lite0":
+        yield "model.levels is 5, expected at most 4 with efficientnet_lite0"
     yield from _backbone(model.backbone)
 
 

@@ -15,10 +15,9 @@ from mindspore import Tensor, nn, ops
 
 from focus_detr.losses.boxes import cxcywh_to_xyxy
 from focus_detr.losses.focal import SigmoidFocalLoss
+from focus_detr.models.geometry import first_stride
 
 Intervals = tuple[tuple[float, float], ...]
-
-_FINEST_STRIDE = 8
 
 
 def _axis_masks(
@@ -78,7 +77,7 @@ def foreground_targets(
         box_valid: [B, T] float32, 1 for real boxes.
         height: of the padded image, pixels.
         width: of the padded image, pixels.
-        intervals: one per level, strides 8, 16, 32, ...
+        intervals: one per level, strides 8, 16, 32, ...; with five levels from 4 on
         centre: measure to the centre.
 
     Returns:
@@ -86,7 +85,7 @@ def foreground_targets(
     """
     targets: tuple[Tensor, ...] = ()
     for level, (low, high) in enumerate(intervals):
-        stride = _FINEST_STRIDE * 2**level
+        stride = first_stride(len(intervals)) * 2**level
         shape = (-(-height // stride), -(-width // stride))
         count = _boxes_within(boxes, box_valid, shape, stride, high, centre)
         if low >= 0:

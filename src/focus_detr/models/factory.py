@@ -28,6 +28,7 @@ from focus_detr.models.encoder.dense import DenseEncoder
 from focus_detr.models.encoder.dual_attention import DualAttention
 from focus_detr.models.encoder.focus import FocusEncoder
 from focus_detr.models.encoder.layer import EncoderLayer
+from focus_detr.models.geometry import first_stride
 from focus_detr.models.grid import GridBuilder
 from focus_detr.models.heads import Heads
 from focus_detr.models.initialisation import initialise
@@ -48,8 +49,8 @@ from focus_detr.ops.msda_choice import build_sampling
 from focus_detr.ops.products_choice import plain_products
 
 
-def build_backbone(config: BackboneConfig) -> nn.Cell:
-    """The feature extractor that the settings name."""
+def build_backbone(config: BackboneConfig, finest_stride: int = 8) -> nn.Cell:
+    """The feature extractor that the settings name; ``finest_stride`` 4 adds a finer map."""
     if config.name == "efficientnet_lite0":
         return EfficientNetLite0(freeze_at=config.freeze_at)
     if config.name in SWINS:
@@ -60,12 +61,14 @@ def build_backbone(config: BackboneConfig) -> nn.Cell:
             window=config.window,
             drop_path=swin_drop_path(config),
             freeze_at=config.freeze_at,
+            finest_stride=finest_stride,
         )
     return ResNet(
         config.name,
         width_factor=config.width_factor,
         depths=config.depths,
         freeze_at=config.freeze_at,
+        finest_stride=finest_stride,
     )
 
 
@@ -159,7 +162,7 @@ def build_model(config: ModelConfig, num_classes: int, *, seed: int = 0) -> DETR
         seed: of the initial weights; ``train.seed`` in a training, which ``config`` does not hold.
     """
     width, position = config.width, config.position
-    backbone = build_backbone(config.backbone)
+    backbone = build_backbone(config.backbone, first_stride(config.levels))
     heads = Heads(width, num_classes, config.decoder.layers)
     projection = MemoryProjection(width)
     shared: dict[str, nn.Cell | Parameter] = {

@@ -14,19 +14,24 @@ Shapes = tuple[
     tuple[int, int], ...
 ]  # (rows, columns) of each level, known when a graph is compiled
 
-FIRST_STRIDE = 8
+FIRST_STRIDE = 8  # of up to four levels; a fifth is finer
 BORDER = 0.01  # share of the image, nearer than which to a side no proposal is used
-PROPOSAL_SIZE = 0.05  # side of a stride-8 proposal box in units of the image, doubled per level
+PROPOSAL_SIZE = 0.05  # side of the first level's boxes in units of the image, doubled per level
+
+
+def first_stride(levels: int) -> int:
+    """Pixels per cell of the first level; each other's are twice those of the one before."""
+    return FIRST_STRIDE if levels <= 4 else FIRST_STRIDE // 2
 
 
 def level_shapes(height: int, width: int, levels: int = 4) -> Shapes:
     """Grid (rows, columns) of each level for an image of height x width pixels.
 
-    Every stage of the backbone halves and rounds up, so level l has ceil(size / (8 * 2^l)) cells.
+    Every stage of the backbone halves and rounds up, so a level has ceil(size / stride) cells.
     """
     shapes = ()
     for level in range(levels):
-        stride = FIRST_STRIDE * 2**level
+        stride = first_stride(levels) * 2**level
         shapes += ((-(-height // stride), -(-width // stride)),)
     return shapes
 
@@ -70,7 +75,7 @@ def level_validity(
     height, width = padded_shape
     validity = ()
     for level, (rows, columns) in enumerate(level_shapes(height, width, levels)):
-        stride = FIRST_STRIDE * 2**level
+        stride = first_stride(levels) * 2**level
         row_valid = cell_validity(image_sizes[:, 0], height, rows, stride, padding)
         column_valid = cell_validity(image_sizes[:, 1], width, columns, stride, padding)
         validity += ((row_valid, column_valid),)

@@ -11,7 +11,7 @@ import numpy as np
 from mindspore import Tensor
 from mindspore.ops import constexpr
 
-from focus_detr.models.geometry import BORDER, FIRST_STRIDE, PROPOSAL_SIZE, Shapes
+from focus_detr.models.geometry import BORDER, PROPOSAL_SIZE, Shapes, first_stride
 from focus_detr.models.positions import frequencies
 
 OUTSIDE = 1e4  # logit of an unusable proposal's coordinates; sigmoid(1e4) is 1 as for infinity
@@ -84,7 +84,7 @@ def cell_limits(shapes: Shapes, padded: tuple[int, int], padding: str) -> tuple[
     if padding == "partial":
         step, factors = np.array(padded[::-1], np.float32)[None].repeat(len(shapes), 0), sizes
     else:
-        strides = FIRST_STRIDE * 2.0 ** np.arange(len(shapes))
+        strides = first_stride(len(shapes)) * 2.0 ** np.arange(len(shapes))
         step, factors = strides[:, None].repeat(2, 1), np.ones_like(sizes)
     limits = index * step[..., None]
     limits = np.where(index < sizes[..., None], limits, _NEVER)
