@@ -48,6 +48,8 @@ def _words(text: str) -> list[str]:
         ("model.levels=3", "label_intervals has 4 items, expected one for each of model.levels 3"),
         ("model.levels=3", "model.levels 3: change both together"),
         ("model.levels=2", "model.levels is 2, expected at least 3"),
+        ("model.levels=5", "label_intervals has 4 items, expected one for each of model.levels 5"),
+        ("model.levels=6", "model.levels is 6, expected at least 3 and at most 5"),
         ("model.heads=7", "model.width 256 is not divisible by model.heads 7"),
         ("model.heads=0", "model.heads is 0"),
         ("model.width=40", "model.width 40 is not divisible by 32"),

@@ -11,6 +11,7 @@ from mindspore import Parameter, Tensor, nn
 from model_cases import pynative
 
 from focus_detr.models.geometry import (
+    Shapes,
     _away_from_border,
     flatten_validity,
     level_shapes,
@@ -136,3 +137,15 @@ def test_centres_on_the_border_are_outside_however_a_program_divides() -> None:
     # of 50, both ends lie on the limits; 49.5 times a rounded 1/50 would be inside
     assert np.float32(49.5) * (np.float32(1) / np.float32(50)) < np.float32(0.99)
     assert rows[49, [0, 1, 48, 49]].tolist() == [0, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"),
+    [
+        (3, ((13, 9), (7, 5), (4, 3))),
+        (4, ((13, 9), (7, 5), (4, 3), (2, 2))),
+        (5, ((25, 17), (13, 9), (7, 5), (4, 3), (2, 2))),
+    ],
+)
+def test_a_fifth_level_is_finer_than_the_others(levels: int, expected: Shapes) -> None:
+    assert level_shapes(100, 66, levels) == expected

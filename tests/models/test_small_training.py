@@ -13,6 +13,7 @@ from mindspore import Tensor, ops
 from model_cases import SMALL_CLASSES, normalised_batch, small_config
 
 from focus_detr.config.schema import (
+    BackboneConfig,
     Config,
     DenoisingConfig,
     ForegroundSelectorConfig,
@@ -30,6 +31,10 @@ from focus_detr.training.train_step import TrainStep
 from focus_detr.training.update import Update
 
 TARGETS, NUMBER = 6, 8
+FIVE_LEVELS = ForegroundSelectorConfig(
+    label_intervals=((-1, 32), (32, 64), (64, 128), (128, 256), (256, 9999))
+)
+SMALL_SWIN = BackboneConfig("swin_tiny", 0.125, (1, 1, 1, 1), 0, window=4, drop_path=0.0)
 THREE_LEVELS = ForegroundSelectorConfig(label_intervals=((-1, 64), (64, 128), (128, 9999)))
 
 
@@ -108,9 +113,20 @@ def _one_layer(*, queries: int = 30, keep_ratio: float = 0.5, **changes: Any) ->
     ("model", "shape", "classes"),
     [
         (_one_layer(levels=3, foreground_selector=THREE_LEVELS), (32, 32), 1),
+        (_one_layer(levels=5, foreground_selector=FIVE_LEVELS), (64, 96), 1),
+        (
+            _one_layer(levels=5, foreground_selector=FIVE_LEVELS, backbone=SMALL_SWIN),
+            (64, 96),
+            1,
+        ),
         (_one_layer(queries=10, keep_ratio=1.0), (64, 96), SMALL_CLASSES),
     ],
-    ids=["one class, three levels", "few queries, all tokens kept"],
+    ids=[
+        "one class, three levels",
+        "five levels",
+        "five levels of Swin",
+        "few queries, all tokens kept",
+    ],
 )
 def test_one_layer_and_one_image_of_few_tokens_train(
     model: ModelConfig, shape: tuple[int, int], classes: int

@@ -154,7 +154,7 @@ class ModelConfig:
     num_classes: int | None = None  # None: as many as the annotation file has
     width: int = 256
     heads: int = 8
-    levels: int = 4  # 5: from stride 4 on, otherwise from stride 8 on
+    levels: int = 4  # 3: strides 8 to 32, 4: 8 to 64, 5: 4 to 64
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     position: PositionConfig = field(default_factory=PositionConfig)
     foreground_selector: ForegroundSelectorConfig = field(default_factory=ForegroundSelectorConfig)

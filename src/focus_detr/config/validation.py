@@ -192,6 +192,8 @@ def _model(model: ModelConfig) -> Iterator[str]:
     for parts in (SINE_PARTS, min(GROUP_NORM_GROUPS, max(model.width, 1))):
         if model.width % parts:
             yield f"model.width {model.width} is not divisible by {parts}"
+    if model.levels == 5 and model.backbone.name == "efficientnet_lite0":
+        yield "model.levels is 5, expected at most 4 with efficientnet_lite0"
     yield from _backbone(model.backbone)
 
 

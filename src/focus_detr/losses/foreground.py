@@ -77,7 +77,7 @@ def foreground_targets(
         box_valid: [B, T] float32, 1 for real boxes.
         height: of the padded image, pixels.
         width: of the padded image, pixels.
-        intervals: one per level.
+        intervals: one per level, strides 8, 16, 32, ...; with five levels from 4 on
         centre: measure to the centre.
 
     Returns:

@@ -15,7 +15,7 @@ from itertools import pairwise
 from focus_detr.config.schema import ModelConfig
 from focus_detr.models.backbones.convolutions import Convolution
 from focus_detr.models.backbones.costs import backbone_channels, backbone_multiply_adds
-from focus_detr.models.geometry import FIRST_STRIDE, first_stride, level_shapes
+from focus_detr.models.geometry import first_stride, level_shapes
 from focus_detr.models.selection.token_ranking import kept_count, layer_counts
 
 SAMPLING_PER_CHANNEL = 5  # per point: four bilinear products and the attention weight
@@ -104,15 +104,14 @@ def _convolved(convolutions: Sequence[Convolution], height: int, width: int) -> 
 
 
 def _neck(config: ModelConfig) -> list[Convolution]:
-    inputs: tuple[int, ...] = backbone_channels(config.backbone)
-    if first_stride(config.levels) < FIRST_STRIDE:
-        inputs = (inputs[0] // 2, *inputs)
+    finest = first_stride(config.levels)
+    inputs = backbone_channels(config.backbone, finest)
     convolutions = [
-        Convolution(channels, config.width, 1, first_stride(config.levels) * 2**level)
+        Convolution(channels, config.width, 1, finest * 2**level)
         for level, channels in enumerate(inputs)
     ]
     if config.levels > len(inputs):
-        stride = first_stride(config.levels) * 2 ** len(inputs)
+        stride = finest * 2 ** len(inputs)
         convolutions.append(Convolution(inputs[-1], config.width, 3, stride))
     return convolutions
 

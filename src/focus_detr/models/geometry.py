@@ -17,7 +17,7 @@ Shapes = tuple[
 FIRST_STRIDE = 8
 FINER_STRIDE = 4  # of the first of five levels
 BORDER = 0.01  # share of the image, nearer than which to a side no proposal is used
-PROPOSAL_SIZE = 0.05  # side of a stride-8 proposal box in units of the image, doubled per level
+PROPOSAL_SIZE = 0.05  # side of the first level's boxes in units of the image, doubled per level
 
 
 def first_stride(levels: int) -> int:

@@ -23,6 +23,8 @@ from focus_detr.weights.stored_settings import (
 
 _log = logging.getLogger(__name__)
 
+_FINEST_NORM = r"^backbone\.norm0\."  # Swin's with five levels, which no ImageNet file has
+
 _SHOWN_NAMES = 3
 
 # weights are worthless with others, although every tensor fits
@@ -95,7 +97,7 @@ def load_backbone(path: str | Path, model: nn.Cell, settings: ModelConfig) -> No
     checkpoint = load_checkpoint(path)
     shapes = {name: parameter.shape for name, parameter in model.parameters_and_names()}
     fitted = fit_bias_tables(checkpoint.tensors, shapes, checkpoint.label)
-    load_into(model, replace(checkpoint, tensors=fitted), prefix="backbone.")
+    load_into(model, replace(checkpoint, tensors=fitted), prefix="backbone.", skip=[_FINEST_NORM])
     for difference in _differences(checkpoint, settings):
         if difference.name in _PIXEL_SETTINGS:
             raise FocusDetrError(f"{checkpoint.label} was trained with {difference}")

@@ -12,12 +12,14 @@ from focus_detr.models.backbones.windows import padded_size
 ATTENTION_PRODUCTS = 4  # query, key, value and output
 
 
-def backbone_channels(config: BackboneConfig) -> tuple[int, ...]:
-    """Channels of the maps of strides 8, 16 and 32."""
+def backbone_channels(config: BackboneConfig, finest_stride: int = 8) -> tuple[int, ...]:
+    """Channels of the maps of strides 8, 16 and 32, and of stride 4 before if that is finest."""
     if config.name in SWINS:
         width = swin_width(config)
-        return tuple(width * 2**stage for stage in range(1, 4))
-    return convolutional_channels(config)
+        channels = tuple(width * 2**stage for stage in range(1, 4))
+    else:
+        channels = convolutional_channels(config)
+    return channels if finest_stride == 8 else (channels[0] // 2, *channels)
 
 
 def backbone_multiply_adds(config: BackboneConfig, height: int, width: int) -> int:
