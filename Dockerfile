@@ -1,4 +1,5 @@
-# Focus-DETR on a CPU, with everything that the quickstart and the commands need.
+# Focus-DETR on a CPU, with what the quickstart and the commands need; ONNX files and the web page
+# need the extras onnx and demo besides (pip install -e '.[onnx,demo]').
 #
 #   docker build --tag focus-detr .
 #   docker run --rm focus-detr doctor

@@ -38,6 +38,7 @@ def found(root: Path, *names: str) -> list[str]:
         ("p1.jpg", "p1.JPG"),
         ("Images/IMG_1.JPG", "images/img_1.jpg"),
         (r"C:\Users\me\set\images\p1.jpg", "images/p1.jpg"),
+        (r"C:\Users\me\Images\P1.JPG", "images/p1.jpg"),
         ("/home/me/elsewhere/p1.jpg", "p1.jpg"),
         ("file:///C:/set/p1.jpg", "p1.jpg"),
         ("http://images.example.org/val2017/p1.jpg", "p1.jpg"),

@@ -59,7 +59,7 @@ def test_no_part_may_be_empty() -> None:
 def test_a_list_names_files_and_folders(tmp_path: Path) -> None:
     whole = make_set(["a.jpg", "b.jpg", "in/c.jpg", "in/d.jpg", "inner.jpg"])
     path = tmp_path / "val.txt"
-    path.write_text("b\n\nin/\n")
+    path.write_text("# evening\nb\n\nin/\n")
     division = divide_by_list(whole, path)
     check(whole, division)
     assert names_of(division.val) == {"b.jpg", "in/c.jpg", "in/d.jpg"}

@@ -61,6 +61,8 @@ def test_the_export_of_cvat(tmp_path: Path, source: str) -> None:
         "file:///home/me/set/images/train/p1.jpg",
         "./images/train/p1.jpg\r",
         "images/train/P1.JPG",
+        "data\\images\\train\\P1.JPG",
+        "# made by a tool\n\nimages/train/p1.jpg",
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])

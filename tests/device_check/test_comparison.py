@@ -17,8 +17,9 @@ from focus_detr.device_check.comparison import (
     check_device,
     judge_detections,
     judge_numbers,
+    judge_training,
 )
-from focus_detr.device_check.told import selections_of, told
+from focus_detr.device_check.told import selections_of, told, told_lists
 from focus_detr.device_check.worker import ATTENTION, DETECTIONS, TRAINING, Refused, Task
 from focus_detr.errors import FocusDetrError
 
@@ -105,6 +106,32 @@ def test_places_that_a_device_cannot_mean_are_not_followed(
     verdict, words = judge_detections("a.safetensors", wrong, 1e-3)
     assert verdict == DIFFERS
     assert words == "the list by its foreground scores is not of the highest ones"
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict", "words"),
+    [
+        ({}, EQUAL, "difference 0 (a); largest difference of numbers 0, of "),
+        ({"a": np.float32([1, -4, 2.1])}, DIFFERS, "difference 0.025 (a)"),
+        ({"among x, picture 2": np.float32([3, 2, 1, 0.1])}, DIFFERS, "are the x, picture 2, by"),
+        ({"chosen x, picture 1": np.int32([1, 0])}, DIFFERS, "the list by its x, picture 1 is"),
+    ],
+)
+def test_losses_of_the_same_choices_are_compared(
+    monkeypatch: pytest.MonkeyPatch, changed: Numbers, verdict: str, words: str
+) -> None:
+    asked = []
+
+    def follow(task: Task) -> Numbers:
+        asked.append((task.part, task.device, task.choices))
+        return trained
+
+    trained = {**BASE, **told_lists(["x, picture 1", "x, picture 2"], [*COMPUTED.selections] * 2)}
+    _answer(monkeypatch, follow)
+    device = {**trained, **changed}
+    found = judge_training("a.safetensors", device, 1e-3)
+    assert found[0] == verdict and words in found[1]
+    assert asked in ([], [(TRAINING, "CPU", device)])
 
 
 def test_each_part_has_its_finding(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +13,23 @@ from small_checkpoint import write_small_checkpoint
 
 from focus_detr.comparing.given_selections import GivenTop
 from focus_detr.comparing.proof import DETECTIONS, prove
-from focus_detr.device_check.comparison import DIFFERS, EQUAL, judge_detections
+from focus_detr.device_check.comparison import (
+    DIFFERS,
+    EQUAL,
+    judge_detections,
+    judge_numbers,
+    judge_training,
+)
 from focus_detr.device_check.network import detection_numbers, training_numbers
-from focus_detr.device_check.told import computed_of, list_names
+from focus_detr.device_check.told import computed_of, list_names, without_lists
+from focus_detr.device_check.worker import DETECTIONS as DETECTED
 from focus_detr.device_check.worker import Task
 from focus_detr.errors import FocusDetrError
 from focus_detr.models.tokens import FOREGROUND, OBJECTS, PROPOSALS
 from focus_detr.weights.checkpoint import load_checkpoint, save_checkpoint
 
 TOLERANCE = 1e-3
+Numbers = Mapping[str, np.ndarray]
 
 
 @pytest.fixture(autouse=True)
@@ -35,9 +43,19 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """The CPU's part runs in this process."""
 
     def numbers(task: Task) -> object:
-        return detection_numbers(Path(task.checkpoint), task.choices)
+        compute = detection_numbers if task.part == DETECTED else training_numbers
+        return compute(Path(task.checkpoint), task.choices)
 
     monkeypatch.setattr(Task, "numbers", numbers)
+
+
+def _with_a_wrong_sign(folder: Path, bias: str) -> tuple[Path, Path]:
+    right = write_small_checkpoint(folder / "right.safetensors")
+    loaded = load_checkpoint(right)
+    tensors = {**loaded.tensors, bias: -loaded.tensors[bias]}
+    wrong = folder / "wrong.safetensors"
+    save_checkpoint(wrong, tensors, loaded.metadata)
+    return right, wrong
 
 
 @pytest.mark.usefixtures("here")
@@ -51,24 +69,32 @@ def test_detections_tell_checkpoints_apart(tmp_path: Path) -> None:
     assert judge_detections(str(other), found, TOLERANCE)[0] == DIFFERS
 
 
+def with_near_ties(
+    compute: Callable[[Path], Numbers], checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> Numbers:
+    """What a device computes whose scores are a little different from a CPU's."""
+    rng, construct = np.random.default_rng(0), GivenTop.construct
+
+    def nudge(top: GivenTop, scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        values = scores.asnumpy()
+        noise = np.zeros_like(values)
+        for row, found in zip(noise, values, strict=True):  # picture by picture
+            real = found > -1e38
+            row[real] = rng.uniform(-0.4, 0.4, real.sum()) * TOLERANCE * np.ptp(found[real])
+        return construct(top, scores + Tensor(noise), count)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GivenTop, "construct", nudge)
+        return compute(checkpoint)
+
+
 @pytest.mark.usefixtures("here")
 def test_near_ties_that_a_device_decides_otherwise_are_no_difference(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint = write_small_checkpoint(tmp_path / "a.safetensors")
     alone = detection_numbers(checkpoint)
-    rng, construct = np.random.default_rng(0), GivenTop.construct
-
-    def nudge(top: GivenTop, scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        values = scores.asnumpy()
-        real = values > -1e38
-        noise = rng.uniform(-0.4, 0.4, values.shape) * TOLERANCE * np.ptp(values[real])
-        nudged = np.where(real, values + noise, values).astype(np.float32)
-        return construct(top, Tensor(nudged), count)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(GivenTop, "construct", nudge)
-        device = detection_numbers(checkpoint)
+    device = with_near_ties(detection_numbers, checkpoint, monkeypatch)
     verdict, words = judge_detections(str(checkpoint), device, TOLERANCE)
     assert verdict == EQUAL, words
     assert "places in lists went to another of nearly equal scores" in words
@@ -90,13 +116,40 @@ def test_near_ties_that_a_device_decides_otherwise_are_no_difference(
     ],
 )
 def test_the_sign_of_one_bias_is_a_difference(tmp_path: Path, bias: str, where: str) -> None:
-    right = write_small_checkpoint(tmp_path / "right.safetensors")
-    loaded = load_checkpoint(right)
-    tensors = {**loaded.tensors, bias: -loaded.tensors[bias]}
-    wrong = tmp_path / "wrong.safetensors"
-    save_checkpoint(wrong, tensors, loaded.metadata)
+    right, wrong = _with_a_wrong_sign(tmp_path, bias)
     verdict, words = judge_detections(str(right), detection_numbers(wrong), TOLERANCE)
     assert verdict == DIFFERS and f"differ are the {where}, by" in words
+
+
+@pytest.mark.usefixtures("here")
+def test_near_ties_are_no_difference_of_losses_and_gradients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = write_small_checkpoint(tmp_path / "a.safetensors")
+    device = with_near_ties(training_numbers, checkpoint, monkeypatch)
+    verdict, words = judge_training(str(checkpoint), device, TOLERANCE)
+    assert verdict == EQUAL, words
+    assert "largest relative difference" in words
+    assert "places in lists went to another of nearly equal scores" in words
+    # a comparison in which each chooses for itself refuses the same device
+    alone, found = (without_lists(n) for n in (training_numbers(checkpoint), device))
+    assert judge_numbers(alone, found, TOLERANCE)[0] == DIFFERS
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("bias", "where"),
+    [
+        ("encoder.layers.0.ffn.linear1.bias", f"differ are the {PROPOSALS}, picture"),
+        ("decoder.layers.0.cross_attention.sampling_offsets.bias", "largest relative difference"),
+    ],
+)
+def test_the_sign_of_one_bias_is_a_difference_of_losses(
+    tmp_path: Path, bias: str, where: str
+) -> None:
+    right, wrong = _with_a_wrong_sign(tmp_path, bias)
+    verdict, words = judge_training(str(right), training_numbers(wrong), TOLERANCE)
+    assert verdict == DIFFERS and where in words
 
 
 def test_a_batch_gives_every_loss_and_the_gradients_of_every_part(tmp_path: Path) -> None:

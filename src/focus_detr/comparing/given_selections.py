@@ -25,16 +25,16 @@ _OWN = -1  # instead of a place: choose yourself
 
 
 class GivenTop(nn.Cell):
-    """``models.tokens.TopScores`` for one picture, with the places given from outside."""
+    """``models.tokens.TopScores``, with the places given from outside."""
 
-    def __init__(self, among: int, count: int) -> None:
+    def __init__(self, among: int, count: int, pictures: int = 1) -> None:
         super().__init__(auto_prefix=False)
-        self.given = _state(np.full((1, count), _OWN, np.int32))
-        self.places = _state(np.zeros((1, count), np.int32))
-        self.scores = _state(np.zeros((1, among), np.float32))
+        self.given = _state(np.full((pictures, count), _OWN, np.int32))
+        self.places = _state(np.zeros((pictures, count), np.int32))
+        self.scores = _state(np.zeros((pictures, among), np.float32))
 
     def construct(self, scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """[1, N] -> [1, count] scores and [1, count] int32: their places."""
+        """[B, N] -> [B, count] scores and [B, count] int32: their places."""
         own = ops.topk(scores, count)[1]  # an item that nobody reads brings a warning
         places = ops.select(self.given >= 0, self.given, own.astype(ms.int32))
         ops.assign(self.scores, scores)
@@ -42,30 +42,33 @@ class GivenTop(nn.Cell):
         return ops.gather_d(scores, 1, places.astype(ms.int64)), places
 
     def give(self, places: np.ndarray | None) -> None:
-        """[K] places for the next run; None: choose yourself."""
-        count = self.given.shape[1]
-        row = np.full(count, _OWN) if places is None else places
-        self.given.set_data(Tensor(row[None].astype(np.int32)))
+        """[K] places of a picture, or [B, K], for the next run; None: choose yourself."""
+        shape = self.given.shape
+        rows = np.full(shape, _OWN) if places is None else np.reshape(places, shape)
+        self.given.set_data(Tensor(rows.astype(np.int32)))
         # so that what a run failed to tell is not equal to anything
-        self.places.set_data(Tensor(np.full((1, count), _OWN, np.int32)))
+        self.places.set_data(Tensor(np.full(shape, _OWN, np.int32)))
         self.scores.set_data(Tensor(np.full(self.scores.shape, np.nan, np.float32)))
 
-    def seen(self) -> Selection:
+    def seen(self, picture: int = 0) -> Selection:
         """Of the last run."""
-        return Selection(self.scores.asnumpy()[0].copy(), self.places.asnumpy()[0].copy())
+        scores, places = self.scores.asnumpy()[picture], self.places.asnumpy()[picture]
+        return Selection(scores.copy(), places.copy())
 
 
 class GivenSelections:
     """Every selection of a detector, in the order of the computation."""
 
-    def __init__(self, detector: Detector, height: int, width: int) -> None:
+    def __init__(self, detector: Detector, height: int, width: int, pictures: int = 1) -> None:
         """Put them into a detector, which changes it.
 
         Args:
-            detector: for padded pictures of this size, one at a time.
+            detector: for padded pictures of this size.
             height: pixels.
             width: pixels.
+            pictures: at once.
         """
+        self._pictures = pictures
         self.names: list[str] = []
         self._tops: list[GivenTop] = []
         model = detector.model
@@ -76,20 +79,20 @@ class GivenSelections:
         self._put(Choice(DETECTIONS, detector, pairs, count))
 
     def _put(self, choice: Choice) -> None:
-        top = choice.place.top = GivenTop(choice.among, choice.count)
+        top = choice.place.top = GivenTop(choice.among, choice.count, self._pictures)
         for part in ("given", "places", "scores"):  # a cell that takes another in renames it
             getattr(top, part).name = f"selection{len(self._tops)}_{part}"
         self.names.append(choice.name)
         self._tops.append(top)
 
-    def give(self, selections: Sequence[np.ndarray] | None) -> None:
-        """[K] places of each list, or None: the detector chooses for itself."""
+    def give(self, selections: Sequence[np.ndarray | None] | None) -> None:
+        """[K] or [B, K] places of each list, or None: the detector chooses for itself."""
         for index, top in enumerate(self._tops):
             top.give(None if selections is None else selections[index])
 
-    def seen(self) -> list[Selection]:
-        """What the last run chose among, and what it chose."""
-        return [top.seen() for top in self._tops]
+    def seen(self, picture: int = 0) -> list[Selection]:
+        """What the last run chose among in a picture, and what it chose."""
+        return [top.seen(picture) for top in self._tops]
 
     @property
     def shapes(self) -> list[tuple[int, int]]:

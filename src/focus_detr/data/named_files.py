@@ -70,7 +70,7 @@ class NamedFiles:
         for start in range(1, len(parts)):
             same_folder = parts[start - 1] == self._folder.absolute().name
             if foreign or same_folder or start < len(parts) - 1:
-                for fold in (_as_written, _same_accents):
+                for fold in (_as_written, _same_accents, same_letters):
                     if found := self._descend("/".join(parts[start:]), fold):
                         return found
         return None

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from focus_detr.data.annotations import Annotations
 from focus_detr.data.json_fields import ImageId
 from focus_detr.data.named_files import spellings
-from focus_detr.data.text_files import read_text
+from focus_detr.data.text_files import is_comment, read_text
 from focus_detr.errors import FocusDetrError
 
 _HASH_BYTES = 8
@@ -47,7 +47,8 @@ def divide_by_list(annotations: Annotations, path: Path) -> Division:
     """Take the images that a text file lists, one on each line.
 
     A line is a name as the annotations have it, with or without its ending, or a folder that ends
-    in a slash and stands for everything below it. It may be spelled as on another system.
+    in a slash and stands for everything below it. It may be spelled as on another system. Lines
+    that begin with ``#`` and are no names are comments.
 
     Raises:
         FocusDetrError: the file is not readable, a line fits no image, or one part would be empty.
@@ -60,7 +61,7 @@ def divide_by_list(annotations: Annotations, path: Path) -> Division:
         name = line.strip()
         ways = [exact.get(name), *(loose.get(given) for given in spellings(name))]
         found = next(filter(None, ways), None)
-        if name and not found:
+        if name and not found and not is_comment(name):
             raise FocusDetrError(f"{path}: line {number}: {annotations.source} has no '{name}'")
         chosen |= found or set()
     return _divide(annotations, chosen, f"data.val_list {path}")

@@ -45,6 +45,11 @@ def read_text(path: Path) -> str:
         ) from error
 
 
+def is_comment(line: str) -> bool:
+    """Whether a line of a list is one, unless a file is called so."""
+    return line.lstrip().startswith("#")
+
+
 def read_xml(path: Path) -> ElementTree.Element:
     """The top element of an XML file in the encoding that it declares, whichever Python knows.
 

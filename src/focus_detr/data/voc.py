@@ -21,7 +21,7 @@ from focus_detr.data.image_io import IMAGE_SUFFIXES
 from focus_detr.data.label_pairs import Pairing, pair_labels, warn_of_rivals
 from focus_detr.data.named_files import NamedFiles, spellings
 from focus_detr.data.picture_files import find_pictures, is_folder, read_size
-from focus_detr.data.text_files import read_text
+from focus_detr.data.text_files import is_comment, read_text
 from focus_detr.data.visible_files import files_below
 from focus_detr.data.voc_page import VocPage, read_page
 from focus_detr.errors import FocusDetrError
@@ -143,7 +143,7 @@ def _listed(source: Path, folder: Path) -> tuple[Path, ...]:
     for line in lines:
         pair = _PAIR.fullmatch(line)
         path = _xml_of(line, files) or (_xml_of(pair[1], files) if pair else None)
-        if path is None and line.lstrip().startswith("#"):
+        if path is None and is_comment(line):
             continue
         flag = _FLAG.fullmatch(line.strip()) if flags and path is None else None
         name = flag[1] if flag else line.strip()

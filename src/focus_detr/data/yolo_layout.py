@@ -21,7 +21,7 @@ from focus_detr.data.class_names import (
 from focus_detr.data.label_pairs import label_stems, pair_labels, warn_of_rivals
 from focus_detr.data.named_files import NamedFiles, find_all, same_letters, spellings
 from focus_detr.data.picture_files import find_pictures, is_file, is_folder
-from focus_detr.data.text_files import read_text
+from focus_detr.data.text_files import is_comment, read_text
 from focus_detr.data.visible_files import files_below, list_folder, visible_files
 from focus_detr.errors import FocusDetrError
 from focus_detr.user_paths import path_text
@@ -207,7 +207,7 @@ def _listed(path: Path, image_dir: Path | None) -> list[Pair]:
     """Pictures of a text file with one path on each line.
 
     They are relative to ``image_dir``, or else to the file's folder, the one above it or the
-    current one.
+    current one. Lines that begin with ``#`` and are no names are comments.
     """
     names = [line for line in read_text(path).splitlines() if line.strip()]
     if not names:
@@ -217,6 +217,8 @@ def _listed(path: Path, image_dir: Path | None) -> list[Pair]:
     pairs = []
     labels = _LabelFolders()
     for name, image in zip(names, images, strict=True):
+        if is_comment(name) and not is_file(image):
+            continue
         if not image.name.rstrip("."):
             raise FocusDetrError(f"{path}: {name!r} is no picture")
         pairs.append(Pair(name.strip(), image, labels.find(image)))

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from focus_detr.comparing.proof import fault_of_lists, prove
-from focus_detr.device_check.told import Numbers, computed_of, list_names, selections_of
+from focus_detr.device_check.told import (
+    Numbers,
+    computed_of,
+    list_names,
+    lists_of,
+    selections_of,
+    without_lists,
+)
 from focus_detr.device_check.worker import ATTENTION, DETECTIONS, TRAINING, Refused, Task
 from focus_detr.errors import FocusDetrError
 
@@ -57,12 +64,9 @@ def check_device(device: str, checkpoint: str | None, tolerance: float) -> Itera
             yield finding
     if checkpoint is None:
         return
-    # first, as it refuses what is no good checkpoint
-    expected = _reference(Task(TRAINING, CPU, _COMPOSITION, checkpoint))
-    follow = partial(judge_detections, checkpoint, tolerance=tolerance)
-    yield _found(Task(DETECTIONS, device, used, checkpoint), follow)
-    judge = partial(judge_numbers, expected, tolerance=tolerance)
-    yield _found(Task(TRAINING, device, used, checkpoint), judge)
+    for part, judge in ((DETECTIONS, judge_detections), (TRAINING, judge_training)):
+        follow = partial(judge, checkpoint, tolerance=tolerance)
+        yield _found(Task(part, device, used, checkpoint), follow)
 
 
 def judge_numbers(expected: Numbers, found: Numbers, tolerance: float) -> tuple[str, str]:
@@ -90,6 +94,23 @@ def judge_detections(checkpoint: str, found: Numbers, tolerance: float) -> tuple
     return DIFFERS if proof.fault else EQUAL, proof.fault or str(proof)
 
 
+def judge_training(checkpoint: str, found: Numbers, tolerance: float) -> tuple[str, str]:
+    """The same of losses and gradients, after the lists that they come from.
+
+    Raises:
+        FocusDetrError: the CPU cannot do it.
+    """
+    names = list_names(found)
+    if fault := fault_of_lists(names, selections_of(found)):
+        return DIFFERS, fault
+    expected = _reference(Task(TRAINING, CPU, _COMPOSITION, checkpoint, found))
+    proof = prove(names, lists_of(expected), lists_of(found), tolerance)
+    if proof.fault:
+        return DIFFERS, proof.fault
+    verdict, told = judge_numbers(without_lists(expected), without_lists(found), tolerance)
+    return verdict, f"{told}; {proof}"
+
+
 def _reference(task: Task) -> Numbers:
     try:
         return task.numbers()
@@ -102,6 +123,8 @@ def _found(task: Task, judge: Judge) -> Finding:
     try:
         found = task.numbers()
     except Refused as error:
+        if task.checkpoint:  # which a CPU refuses as well if it is no good one
+            _reference(replace(task, device=CPU, msda=_COMPOSITION))
         # the composition is everywhere, and so is a network whose attention was there
         optional = task.part == ATTENTION and task.msda != _COMPOSITION
         return Finding(what, MISSING if optional else FAILED, str(error))

@@ -22,12 +22,18 @@ def told(names: Sequence[str], computed: Computed) -> dict[str, np.ndarray]:
         names: of the lists.
         computed: of one picture.
     """
-    numbers = {}
-    for name, selection in zip(names, computed.selections, strict=True):
-        numbers[_AMONG + name] = selection.scores
-        numbers[_CHOSEN + name] = selection.places
+    numbers = told_lists(names, computed.selections)
     numbers |= {name: getattr(computed, name) for name in _DETECTIONS}
     return numbers | {_TOKENS.format(i): array for i, array in enumerate(computed.tokens)}
+
+
+def told_lists(names: Sequence[str], selections: Sequence[Selection]) -> dict[str, np.ndarray]:
+    """The lists alone, in the order of the computation."""
+    numbers = {}
+    for name, selection in zip(names, selections, strict=True):
+        numbers[_AMONG + name] = selection.scores
+        numbers[_CHOSEN + name] = selection.places
+    return numbers
 
 
 def list_names(numbers: Numbers) -> list[str]:
@@ -38,6 +44,17 @@ def list_names(numbers: Numbers) -> list[str]:
 def selections_of(numbers: Numbers) -> list[Selection]:
     """The lists in what was told."""
     return [Selection(numbers[_AMONG + n], numbers[_CHOSEN + n]) for n in list_names(numbers)]
+
+
+def lists_of(numbers: Numbers) -> Computed:
+    """The lists, as of a network that detects nothing."""
+    nothing = np.zeros(0, np.float32)
+    return Computed(selections_of(numbers), nothing, nothing, nothing)
+
+
+def without_lists(numbers: Numbers) -> dict[str, np.ndarray]:
+    """What is compared number by number, in what was told."""
+    return {n: array for n, array in numbers.items() if not n.startswith((_AMONG, _CHOSEN))}
 
 
 def computed_of(numbers: Numbers) -> Computed:

@@ -32,7 +32,7 @@ class Task:
     device: str
     msda: str  # implementation of deformable attention
     checkpoint: str = ""  # not for the attention alone
-    choices: Numbers | None = None  # for detections: of a device, to be followed
+    choices: Numbers | None = None  # of a device, to be followed; not for the attention
 
     def numbers(self) -> Numbers:
         """Compute in a process of its own, as MindSpore keeps to one device.
@@ -78,10 +78,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     if part == ATTENTION:
         numbers = attention_numbers()
-    elif part == DETECTIONS:
-        numbers = detection_numbers(Path(checkpoint), *(_read(Path(name)) for name in choices))
     else:
-        numbers = training_numbers(Path(checkpoint))
+        compute = detection_numbers if part == DETECTIONS else training_numbers
+        numbers = compute(Path(checkpoint), *(_read(Path(name)) for name in choices))
     np.savez(file, **numbers)
 
 
