@@ -11,7 +11,7 @@ from mindspore import ops
 from focus_detr.comparing.given_selections import GivenSelections
 from focus_detr.comparing.guided_detector import GuidedDetector
 from focus_detr.comparing.pictures import draw_picture
-from focus_detr.config.schema import Config
+from focus_detr.config.schema import Config, DenoisingConfig, ModelConfig
 from focus_detr.data.random_batch import random_batch
 from focus_detr.device_check.told import Numbers, selections_of, told, told_lists
 from focus_detr.inference.loading import load_detector
@@ -57,7 +57,8 @@ def training_numbers(checkpoint: Path, choices: Numbers | None = None) -> Number
         FocusDetrError: not a checkpoint of a detector.
     """
     loaded = load_detector(checkpoint, fold=False)
-    config = Config(model=loaded.model, data=loaded.data)
+    denoising = _denoising(loaded.model)
+    config = Config(model=loaded.model, data=loaded.data, denoising=denoising)
     loss = build_training_loss(config, loaded.num_classes)
     load_into(loss.model, Checkpoint(model_tensors(loaded.cell.model), {}))
     inputs = step_inputs(config, loaded.num_classes, branches=loss.branches)
@@ -98,6 +99,13 @@ class _StepLists:
             names = [f"{name}, picture {picture + 1}" for name in self._names]
             numbers |= told_lists(names, self._given.seen(picture)[:-1])
         return numbers
+
+
+def _denoising(model: ModelConfig) -> DenoisingConfig:
+    """Denoising queries as the network was published with."""
+    if model.queries.source == "learned_anchors":
+        return DenoisingConfig("dn", number=5 if model.label_rows != "none" else 0)
+    return DenoisingConfig() if model.queries.source == "mixed" else DenoisingConfig(number=0)
 
 
 def _by_part(names: Sequence[str], gradients: Sequence[np.ndarray]) -> dict[str, np.ndarray]:

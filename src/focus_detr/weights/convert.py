@@ -16,6 +16,7 @@ from focus_detr.config.schema import (
     BackboneConfig,
     Config,
     DataConfig,
+    DenoisingConfig,
     ModelConfig,
     PositionConfig,
 )
@@ -127,7 +128,9 @@ def detector_to_torch(tensors: Tensors) -> dict[str, np.ndarray]:
     )
     state = dict(named)
     for name, tensor in named.items():
-        others = aliases(name, encoder_head, focuses, shared)
+        others = aliases(
+            name, encoder_head, focuses, sharing_layers=shared, two_stage=layout.two_stage
+        )
         state.update(dict.fromkeys(others, tensor))
     return state | position_indices(state)
 
@@ -193,7 +196,8 @@ def describe_detector(
     Raises:
         FocusDetrError: the names are not as many as the classes, or the settings make no sense.
     """
-    validate(Config(model=model), f"settings inferred from {source}")
+    whole = Config(model=model, denoising=DenoisingConfig(number=0))
+    validate(whole, f"settings inferred from {source}")
     classes = _classes(model.num_classes or 0, class_names)
     return {
         "class_names": list(classes.names),

@@ -118,7 +118,12 @@ def canonical(torch_name: str, encoder_head: int, shared_heads: bool = False) ->
 
 
 def aliases(
-    torch_name: str, encoder_head: int, encoder_layers: int, sharing_layers: int = 1
+    torch_name: str,
+    encoder_head: int,
+    encoder_layers: int,
+    *,
+    sharing_layers: int = 1,
+    two_stage: bool = True,
 ) -> list[str]:
     """All other names under which the torch model registers a canonical tensor.
 
@@ -127,13 +132,16 @@ def aliases(
         encoder_head: number of decoder layers.
         encoder_layers: that share the encoder's class head.
         sharing_layers: of the decoder that share the first heads.
+        two_stage: the decoder registers class heads too, not its box heads alone.
     """
     if not torch_name.startswith(("class_embed.", "bbox_embed.")):
         return []
     kind, _, part = torch_name.split(".", 2)
     if sharing_layers > 1:
         return [f"{kind}.{layer}.{part}" for layer in range(1, sharing_layers)]
-    names = [f"transformer.decoder.{torch_name}"]
+    names = []
+    if two_stage or kind == "bbox_embed":
+        names.append(f"transformer.decoder.{torch_name}")
     shared = f"class_embed.{encoder_head}."
     if torch_name.startswith(shared):
         for layer in range(encoder_layers):
@@ -175,6 +183,7 @@ class TorchLayout:
     dense: bool = False  # an encoder layer has deformable attention only
     anchors: bool = False  # denoising queries are DN-DETR's
     shared_heads: bool = False
+    two_stage: bool = True
 
     @staticmethod
     def of(our_names: Iterable[str]) -> TorchLayout:
@@ -185,6 +194,7 @@ class TorchLayout:
             dense=not any(name.startswith(focus) for name in names),
             anchors="queries.anchors" in names,
             shared_heads="class_heads.1.weight" not in names,
+            two_stage="memory_projection.norm.gamma" in names,
         )
 
 

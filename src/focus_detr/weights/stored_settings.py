@@ -44,7 +44,8 @@ def stored_model(metadata: Mapping[str, Any], label: str) -> ModelConfig | None:
     plain = metadata.get("model")
     if not isinstance(plain, Mapping):
         return None
-    return config_from_dict({"model": plain}, label).model
+    # how it was trained says the run's own file; not every network has denoising queries
+    return config_from_dict({"model": plain, "denoising": {"number": 0}}, label).model
 
 
 def stored_test_size(data: DataConfig) -> dict[str, int]:

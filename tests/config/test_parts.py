@@ -1,0 +1,52 @@
+"""Parts of a network that do not go together are refused before anything is built."""
+
+from __future__ import annotations
+
+import pytest
+
+from focus_detr.config.loading import load_config
+from focus_detr.errors import FocusDetrError
+
+POINTS = "family/deformable_detr_r50_50ep"
+TWO_STAGE = "family/deformable_detr_two_stage_r50_50ep"
+ANCHORS = "family/dn_deformable_detr_r50_50ep"
+DINO = "family/dino_r50_12ep"
+
+
+@pytest.mark.parametrize(
+    ("name", "override", "message"),
+    [
+        (POINTS, "model.decoder.position=boxes", "learned_points goes with .* constant, not boxes"),
+        (TWO_STAGE, "model.decoder.position=boxes", "two_stage goes with .* constant, not boxes"),
+        (DINO, "model.decoder.position=constant", "mixed goes with .* boxes, not constant"),
+        (POINTS, "denoising.number=100", "mixed or learned_anchors, not learned_points"),
+        (TWO_STAGE, "denoising.number=5", "mixed or learned_anchors, not two_stage"),
+        (ANCHORS, "model.label_rows=none", "denoising goes with model.label_rows"),
+        (POINTS, "model.encoder.dual_attention=true", "has no class head for the encoder"),
+        (ANCHORS, "model.encoder.dual_attention=true", "go.* with .*category_head decoder_layer"),
+        (DINO, "model.decoder.refine=false", "look_forward_twice goes with .*refine true"),
+        (POINTS, "model.decoder.refine=true", "go with model.decoder.shared_heads false"),
+        (POINTS, "model.decoder.scale_position=true", "scale_position goes with .*position boxes"),
+        (TWO_STAGE, "model.queries.content=memory", "goes with .*source mixed, not two_stage"),
+        (DINO, "model.levels=6", "model.levels is 6, expected at least 3 and at most 5"),
+        (
+            "family/dino_r50_5scale_12ep",
+            "model.backbone.name=efficientnet_lite0",
+            "model.levels 5 goes with a ResNet",
+        ),
+        (DINO, "model.logit_epsilon=0", "model.logit_epsilon is 0, expected at least 1e-06"),
+        (POINTS, "model.encoder.dropout=1", "dropout is 1, expected at least 0 and below 1"),
+    ],
+)
+def test_it_is_one_sentence_that_says_what_goes_together(
+    name: str, override: str, message: str
+) -> None:
+    with pytest.raises(FocusDetrError, match=message) as caught:
+        load_config(name, [override])
+    assert "\n" not in str(caught.value)
+
+
+def test_each_file_of_the_family_is_a_network_of_its_own() -> None:
+    names = (POINTS, TWO_STAGE, ANCHORS, DINO, "family/deformable_detr_refine_r50_50ep")
+    models = [load_config(name).model for name in names]
+    assert all(a != b for place, a in enumerate(models) for b in models[:place])

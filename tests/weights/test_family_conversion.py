@@ -1,0 +1,119 @@
+"""Checkpoints of Deformable DETR, DN-Deformable-DETR and DINO, of detrex and of the authors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from family_cases import family_config, torch_weights
+from golden_data import load
+from golden_detections import check_detections
+from model_cases import golden_images, normalised_batch
+from original_names import as_original
+
+from focus_detr.config.schema import BackboneConfig, ModelConfig, PaddingConfig, PositionConfig
+from focus_detr.inference.loading import load_detector
+from focus_detr.weights.checkpoint import save_checkpoint
+from focus_detr.weights.convert import (
+    Choices,
+    checkpoint_from_torch,
+    detector_to_ours,
+    detector_to_torch,
+)
+from focus_detr.weights.model_settings import infer_model
+from focus_detr.weights.stored_settings import stored_model
+from focus_detr.weights.torch_writer import write_state_dict
+
+BASES = ("deformable_plain", "deformable_refine", "deformable_two_stage", "dn_deformable", "dino")
+META = {"seed": 0, "overrides": {"num_queries": 100}}
+
+
+def _state(base: str) -> dict[str, np.ndarray]:
+    """Of detrex; the authors' DINO has equal heads in all decoder layers."""
+    state = torch_weights(base, META)
+    if base == "dino":
+        for name in state:
+            kind, _, rest = name.removeprefix("transformer.decoder.").partition("_embed.")
+            if kind in ("class", "bbox") and not rest.startswith("6."):
+                state[name] = state[f"{kind}_embed.0.{rest.partition('.')[2]}"]
+    return state
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_the_authors_names_and_rows_give_the_same_tensors(base: str) -> None:
+    state = _state(base)
+    expected, found = detector_to_ours(state), detector_to_ours(as_original(base, state))
+    assert found.keys() == expected.keys()
+    for name, tensor in expected.items():
+        np.testing.assert_array_equal(found[name], tensor, err_msg=name)
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_all_names_come_back(base: str) -> None:
+    state = torch_weights(base, META)
+    again = detector_to_torch(detector_to_ours(state))
+    assert again.keys() == state.keys()
+    for name, tensor in state.items():
+        np.testing.assert_array_equal(again[name], tensor, err_msg=name)
+
+
+def _told_by_tensors(model: ModelConfig) -> dict[str, Any]:
+    """Settings of a network without those that its tensors do not show."""
+    decoder = replace(model.decoder, queries=0)
+    silent = {
+        "num_classes": 80,
+        "backbone": BackboneConfig(),
+        "position": PositionConfig(),
+        "padding": PaddingConfig(),
+        "encoder": replace(model.encoder, category_head="encoder"),
+        "decoder": decoder,
+    }
+    return vars(replace(model, **silent))
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_settings_are_found_out(base: str) -> None:
+    tensors = detector_to_ours(torch_weights(base, META))
+    found = infer_model(tensors, PositionConfig())
+    assert _told_by_tensors(found) == _told_by_tensors(family_config(base).model)
+    assert found.decoder.queries == (300 if base == "deformable_two_stage" else 100)
+
+
+@pytest.mark.parametrize(
+    ("base", "epsilon", "position"),
+    [
+        ("deformable_two_stage", 1e-5, PositionConfig()),
+        ("dn_deformable", 1e-3, PositionConfig()),
+        ("dino", 1e-3, PositionConfig(20.0, 0.0)),
+    ],
+)
+def test_the_authors_own_constants_come_along(
+    tmp_path: Path, base: str, epsilon: float, position: PositionConfig
+) -> None:
+    write_state_dict(tmp_path / "theirs.pth", as_original(base, _state(base)))
+    tensors, metadata, excused = checkpoint_from_torch(tmp_path / "theirs.pth", Choices())
+    model = stored_model(metadata, "the file")
+    assert not excused and model is not None and len(tensors["class_heads.0.bias"]) == 80
+    assert (model.logit_epsilon, model.position) == (epsilon, position)
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("msda", ["custom"], indirect=True)
+@pytest.mark.parametrize("base", BASES)
+def test_converted_weights_give_the_golden_detections(tmp_path: Path, base: str, msda: str) -> None:
+    golden = load(f"infer_{base}_r50_q100")
+    write_state_dict(tmp_path / "published.pth", torch_weights(base, golden["meta"]))
+    model = None
+    if base == "deformable_two_stage":  # no tensor tells of 100 queries instead of 300
+        model = family_config(base).model
+    choices = Choices(model=model)
+    tensors, metadata, _ = checkpoint_from_torch(tmp_path / "published.pth", choices)
+    save_checkpoint(tmp_path / "ours.safetensors", tensors, metadata)
+    stored = stored_model(metadata, "the file")
+    as_reference = replace(stored, padding=PaddingConfig(evaluation="none"))
+    detector = load_detector(tmp_path / "ours.safetensors", as_reference).cell.set_train(False)
+    outputs = detector(*normalised_batch(golden_images(golden["meta"])))
+    check_detections(golden, [output.asnumpy() for output in outputs])
