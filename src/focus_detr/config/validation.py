@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from focus_detr.checks import is_finite_number
+from focus_detr.config.combinations import combinations
 from focus_detr.config.schema import (
     BackboneConfig,
     Config,
@@ -167,7 +168,7 @@ def validate(config: Config, source: str) -> None:
         *_model(config.model),
         *_selector(config.model.foreground_selector, config.model.levels),
         *_encoder(config.model.encoder, config.model.decoder.layers),
-        *_parts(config),
+        *combinations(config),
         *selection_problems(config),
         *_data(config.data),
         *_patterns(config.train.optimizer),
@@ -243,65 +244,6 @@ def _encoder(encoder: EncoderConfig, decoder_layers: int) -> Iterator[str]:
             "model.encoder.category_head decoder_layer needs model.encoder.layers "
             f"({encoder.layers}) to be at most model.decoder.layers ({decoder_layers})"
         )
-
-
-def _parts(config: Config) -> Iterator[str]:
-    """Parts of the network, and of its training, that do not go together."""
-    model, decoder, source = config.model, config.model.decoder, config.model.queries.source
-    key = f"model.queries.source {source}"
-    has_positions = source in ("two_stage", "efficient", "learned_points")
-    if has_positions != (decoder.position == "constant"):
-        fits = "constant" if has_positions else "boxes"
-        yield f"{key} goes with model.decoder.position {fits}, not {decoder.position}"
-    if decoder.scale_position and decoder.position == "constant":
-        yield "model.decoder.scale_position goes with model.decoder.position boxes"
-    if decoder.look_forward_twice and not decoder.refine:
-        yield "model.decoder.look_forward_twice goes with model.decoder.refine true"
-    if decoder.refine and decoder.shared_heads and source == "learned_points":
-        yield f"{key} and model.decoder.refine go with model.decoder.shared_heads false"
-    if model.queries.content == "memory" and source != "mixed":
-        yield f"model.queries.content memory goes with model.queries.source mixed, not {source}"
-    yield from _category_head(model)
-    yield from _denoising(config)
-    if model.levels > STAGES and not model.backbone.name.startswith(("resnet", "swin")):
-        yield (
-            f"model.levels {model.levels} goes with a ResNet or a Swin Transformer, not "
-            f"{model.backbone.name}"
-        )
-
-
-def _category_head(model: ModelConfig) -> Iterator[str]:
-    """Dual attention ranks tokens by a class head."""
-    encoder, source = model.encoder, model.queries.source
-    shares_encoder_head = encoder.dual_attention and encoder.category_head == "encoder"
-    has_head = source in ("mixed", "two_stage", "efficient") or encoder.auxiliary_heads
-    if shares_encoder_head and not has_head:
-        yield (
-            f"model.encoder.dual_attention with model.queries.source {source}, which has no class "
-            "head for the encoder, goes with model.encoder.category_head decoder_layer"
-        )
-    if (
-        encoder.dual_attention
-        and encoder.category_head == "decoder_layer"
-        and model.decoder.shared_heads
-    ):
-        yield (
-            "model.encoder.category_head decoder_layer goes with model.decoder.shared_heads false"
-        )
-
-
-def _denoising(config: Config) -> Iterator[str]:
-    """Denoising queries are boxes with the content of a label."""
-    denoising, source = config.denoising, config.model.queries.source
-    if denoising.number == 0:
-        return
-    if source in ("two_stage", "efficient", "learned_points"):
-        yield (
-            f"denoising goes with model.queries.source mixed or learned_anchors, not {source}: "
-            "set denoising.number 0"
-        )
-    elif config.model.label_rows == "none":
-        yield "denoising goes with model.label_rows classes or one_more: set denoising.number 0"
 
 
 def _data(data: DataConfig) -> Iterator[str]:
