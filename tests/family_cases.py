@@ -46,6 +46,33 @@ def family_config(base: str, *overrides: str) -> Config:
     return load_config(FOLDER / f"{RECIPES[base]}.yaml", [*changes, *overrides])
 
 
+def small_family_config(name: str, *overrides: str) -> Config:
+    """A small network with the parts of a settings file of the family.
+
+    Args:
+        name: of the file, without its folder.
+        *overrides: of settings, as on the command line.
+    """
+    sizes = (
+        "model.width=32",
+        "model.heads=4",
+        "model.backbone={name: resnet50, width_factor: 0.125, depths: [1, 1, 1, 1]}",
+        "model.encoder.layers=2",
+        "model.encoder.cascade=[1.0, 0.5]",
+        "model.encoder.ffn_width=48",
+        "model.encoder.points=2",
+        "model.encoder.object_tokens=20",
+        "model.encoder.dropout=0",
+        "model.decoder.layers=2",
+        "model.decoder.ffn_width=48",
+        "model.decoder.points=2",
+        "model.decoder.queries=30",
+        "model.decoder.dropout=0",
+        "model.max_detections=20",
+    )
+    return load_config(FOLDER / f"{name}.yaml", [*sizes, *overrides])
+
+
 def torch_weights(base: str, meta: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The golden recipe's weights as detrex' state dict, aliases included."""
     state, queries = {}, meta["overrides"]["num_queries"]

@@ -49,6 +49,16 @@ def _positions(golden: Mapping[str, Any]) -> list[tuple[int, int]]:
     ]
 
 
+def shift_draws(
+    golden: Mapping[str, Any], slots: int = 200
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """``slot_draws`` of DINO's case, whose file holds the shifts that signs and parts make."""
+    uniform, new_label, sign, part = slot_draws(golden, slots)
+    period, half = int(golden["dn_single_padding"]), int(golden["dn_single_padding"]) // 2
+    negative = np.arange(slots) % period >= half  # that are moved by one half size more
+    return uniform, new_label, np.ones_like(sign), part - negative[None, :, None]
+
+
 def dn_slot_draws(
     golden: Mapping[str, Any], targets: int, groups: int = 5
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

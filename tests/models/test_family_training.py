@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from family_cases import family_config, family_model
 from golden_data import check, load, packed_mask
-from golden_draws import dn_slot_draws, golden_targets, slot_draws
+from golden_draws import dn_slot_draws, golden_targets, shift_draws
 from golden_steps import check_losses, check_matches, check_total_norm, norm
 from mindspore import Tensor, nn, ops
 from model_cases import golden_images, normalised_batch
@@ -52,7 +52,7 @@ def _inputs(base: str, golden: dict) -> tuple[Tensor, ...]:
     images, sizes = normalised_batch(golden_images(golden["meta"]))
     arrays = [targets.boxes, targets.labels, targets.box_valid]
     if base == "dino":
-        arrays += slot_draws(golden, 200)
+        arrays += shift_draws(golden, 200)
     elif base == "dn_deformable":
         arrays += dn_slot_draws(golden, TARGETS)
     return (images, sizes, *(Tensor(array) for array in arrays))
