@@ -125,7 +125,8 @@ def test_the_sign_of_one_bias_is_a_difference(tmp_path: Path, bias: str, where: 
 def test_near_ties_are_no_difference_of_losses_and_gradients(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkpoint = write_small_checkpoint(tmp_path / "a.safetensors")
+    # of these weights some queries go to other proposals
+    checkpoint = write_small_checkpoint(tmp_path / "a.safetensors", seed=1)
     device = with_near_ties(training_numbers, checkpoint, monkeypatch)
     verdict, words = judge_training(str(checkpoint), device, TOLERANCE)
     assert verdict == EQUAL, words
@@ -133,7 +134,7 @@ def test_near_ties_are_no_difference_of_losses_and_gradients(
     assert "places in lists went to another of nearly equal scores" in words
     # a comparison in which each chooses for itself refuses the same device
     alone, found = (without_lists(n) for n in (training_numbers(checkpoint), device))
-    assert judge_numbers(alone, found, TOLERANCE)[0] == DIFFERS
+    assert judge_numbers(alone, found, 10 * TOLERANCE)[0] == DIFFERS
 
 
 @pytest.mark.usefixtures("here")

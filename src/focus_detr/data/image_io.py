@@ -17,7 +17,7 @@ from focus_detr.data.orientation import (
     turn,
     turn_back,
 )
-from focus_detr.data.picture_kinds import ADVICE, unread_kind
+from focus_detr.data.picture_kinds import unread_reason
 from focus_detr.data.whole_pictures import is_cut_off
 from focus_detr.errors import FocusDetrError
 
@@ -105,11 +105,7 @@ def _decode(data: bytes, name: str | Path) -> np.ndarray:
         reason = "it has more pixels than OpenCV reads" if _TOO_LARGE in error.err else error.err
         raise FocusDetrError(f"cannot decode image {name}: {reason}") from error
     if image is None:
-        kind = unread_kind(data)
-        reason = (
-            f"it is {kind}, which is not read; {ADVICE}" if kind else "it is broken or no image"
-        )
-        raise FocusDetrError(f"cannot decode image {name}: {reason}")
+        raise FocusDetrError(f"cannot decode image {name}: {unread_reason(data)}")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
@@ -11,10 +12,12 @@ from PIL import Image, UnidentifiedImageError
 from focus_detr.data.annotations import ImageEntry
 from focus_detr.data.image_io import IMAGE_SUFFIXES
 from focus_detr.data.orientation import any_size, exchanges_sides, orientation_of
+from focus_detr.data.picture_kinds import unread_reason
 from focus_detr.data.visible_files import files_below, list_folder
 from focus_detr.errors import FocusDetrError
 
 _WIDTH, _HEIGHT = 0x0100, 0x0101  # TIFF tags
+_HEAD = 1000  # bytes, which tell what else a file is
 
 
 def find_pictures(folder: Path) -> list[str]:
@@ -79,12 +82,19 @@ def read_size(path: Path) -> tuple[int, int]:
             height, width = _stored_size(image)
             turned = exchanges_sides(orientation_of(image, file))
     except UnidentifiedImageError as error:
-        raise FocusDetrError(f"cannot read image {path}: it is broken or no image") from error
+        reason = unread_reason(_head(path))
+        raise FocusDetrError(f"cannot read image {path}: {reason}") from error
     except FileNotFoundError as error:
         raise FocusDetrError(f"no file {path}") from error
     except Exception as error:  # Pillow's readers raise whatever a broken header leads them to
         raise FocusDetrError(f"cannot read image {path}: {error}") from error
     return (width, height) if turned else (height, width)
+
+
+def _head(path: Path) -> bytes:
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(_HEAD)
+    return b""
 
 
 def _stored_size(image: Image.Image) -> tuple[int, int]:

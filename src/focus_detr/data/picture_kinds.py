@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 ADVICE = "convert it to JPEG or PNG"
 UNREAD_SUFFIXES = frozenset({".heic", ".heif", ".hif", ".avif", ".jxl", ".gif", ".jp2", ".dng"})
 
+_HEAD = 300  # bytes
+_LINK = re.compile(rb"[\x21-\x7e]*/[\x21-\x7e]+")
 _BOX = slice(4, 8)  # of the first box's letters in files like MP4, and the kind behind them
 _BRAND = slice(8, 12)
 _BRANDS = {
@@ -22,8 +26,21 @@ _STARTS = {
 }
 
 
-def unread_kind(data: bytes) -> str | None:
-    """What a file holds that begins like this; None if it is no kind that is known and not read."""
+def unread_reason(data: bytes) -> str:
+    """Why a file that begins like this is no picture that is read, in words."""
+    if kind := _kind(data):
+        return f"it is {kind}, which is not read; {ADVICE}"
+    start = data[:_HEAD].lstrip().lower()
+    if start.startswith(b"version https://git-lfs"):
+        return "it is a pointer of Git LFS; fetch what it stands for: git lfs pull"
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "it is a web page, as of a download that failed"
+    if len(data) < _HEAD and _LINK.fullmatch(data):
+        return f"it holds only the path {data.decode()}, as of a link that was copied as a text"
+    return "it is broken or no image"
+
+
+def _kind(data: bytes) -> str | None:
     if data[_BOX] == b"ftyp":
         return _BRANDS.get(data[_BRAND])
     return next((kind for start, kind in _STARTS.items() if data.startswith(start)), None)
