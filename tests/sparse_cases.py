@@ -10,7 +10,13 @@ from golden_data import image_for
 from mindspore import Tensor
 from model_cases import SMALL_CLASSES, normalised_batch, scatter_weights, small_config
 
-from focus_detr.config.schema import ForegroundSelectorConfig, ModelConfig
+from focus_detr.config.schema import (
+    DenoisingConfig,
+    ForegroundSelectorConfig,
+    ModelConfig,
+    QueriesConfig,
+    QuerySource,
+)
 from focus_detr.models.detr import DETR
 from focus_detr.models.encoder.encoding import Encoded
 from focus_detr.models.factory import build_model
@@ -35,6 +41,29 @@ def sparse_config(
     )
     selector = ForegroundSelectorConfig(kind="sparse")
     return replace(small, encoder=encoder, foreground_selector=selector)
+
+
+# denoising of the networks that published results have, small
+DENOISING = {
+    "mixed": DenoisingConfig(number=4),
+    "learned_anchors": DenoisingConfig(kind="dn", number=2, label_noise=0.2, box_noise=0.4),
+}
+
+
+def with_source(config: ModelConfig, source: QuerySource) -> ModelConfig:
+    """The same encoder with the queries and the decoder of another base."""
+    if source == "mixed":
+        return config
+    boxes = source == "learned_anchors"
+    decoder = replace(
+        config.decoder,
+        position="boxes" if boxes else "constant",
+        scale_position=boxes,
+        output_norm=False,
+        look_forward_twice=False,
+    )
+    rows = "one_more" if boxes else "none"
+    return replace(config, queries=QueriesConfig(source), decoder=decoder, label_rows=rows)
 
 
 def sparse_model(config: ModelConfig) -> DETR:

@@ -37,7 +37,7 @@ from focus_detr.models.selection.sparse import SparseSelection
 from focus_detr.models.selection.sparse_selector import SparseSelector
 from focus_detr.models.selection.token_ranking import TokenRanking
 from focus_detr.ops.decoder_attention_map import DecoderAttentionMap
-from focus_detr.weights.original_naming import original_to_ours
+from focus_detr.weights.convert import detector_to_ours
 
 WIDTH, HEADS, CLASSES, LAYERS, FFN = 256, 8, 91, 6, 1024
 NO_EPSILON = 1e-12
@@ -53,14 +53,25 @@ def sparse_golden_model(meta: Mapping[str, Any]) -> DETR:
     model = _network(meta["overrides"]["rho"], meta["overrides"]["num_queries"])
     parameters = {parameter.name: parameter for parameter in model.get_parameters()}
     filled = set()
+    names = our_names()
     for name, entry in manifest("sparse_r50")["state_dict"].items():
-        ours = original_to_ours(name, LAYERS)
-        if ours in parameters and ours not in filled:
+        if name in names and names[name] in parameters:
             values = weight_for(name, entry["shape"], meta["seed"])
-            parameters[ours].set_data(Tensor(values))
-            filled.add(ours)
+            parameters[names[name]].set_data(Tensor(values))
+            filled.add(names[name])
     assert filled == set(parameters)
     return model
+
+
+def our_names() -> dict[str, str]:
+    """Our name of each canonical tensor of the release, as checkpoints are converted."""
+    entries = manifest("sparse_r50")["state_dict"]
+    order = sorted({entry["canonical"] for entry in entries.values()})
+    marked = {  # by their number; of one row, so that no class is left out
+        name: np.full((1, *entry["shape"][1:]), order.index(entry["canonical"]))
+        for name, entry in entries.items()
+    }
+    return {order[tensor.flat[0]]: name for name, tensor in detector_to_ours(marked).items()}
 
 
 def sparse_criterion(keep_ratio: float) -> Criterion:

@@ -6,14 +6,19 @@ import json
 
 import numpy as np
 import pytest
-from golden_data import check, check_set, load, manifest
+from golden_data import check, check_set, load
 from golden_draws import golden_targets
 from mindspore import Tensor, nn, ops
 from model_cases import golden_images, normalised_batch
-from sparse_golden import LAYERS, in_reference_order, sparse_criterion, sparse_golden_model
+from sparse_golden import (
+    LAYERS,
+    in_reference_order,
+    our_names,
+    sparse_criterion,
+    sparse_golden_model,
+)
 
 from focus_detr.losses.training_loss import TrainingLoss, as_targets
-from focus_detr.weights.original_naming import original_to_ours
 
 pytestmark = pytest.mark.large
 
@@ -114,9 +119,6 @@ def test_losses_matches_targets_and_gradients(msda: str) -> None:
     _check_matches(golden, matches, ranked)
     _check_losses(golden, loss.loss_names, parts)
     assert float(total) == pytest.approx(golden["loss_total"][1], rel=1e-5)
-    names = {
-        original_to_ours(name, LAYERS): entry["canonical"]
-        for name, entry in manifest("sparse_r50")["state_dict"].items()
-    }
+    names = {ours: name for name, ours in our_names().items()}
     by_name = {names[w.name]: g.asnumpy() for w, g in zip(weights, gradients, strict=True)}
     _check_gradients(golden, by_name)

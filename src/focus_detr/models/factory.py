@@ -142,7 +142,7 @@ def category_heads(
     of the layer before, whose tokens it gets.
     """
     layers = range(config.encoder.layers)
-    if config.encoder.category_head == "decoder_layer":
+    if config.encoder.dual_attention and config.encoder.category_head == "decoder_layer":
         return [heads.class_heads[layer] for layer in layers]
     if layer_heads is not None and not proposes(config):
         return [layer_heads.class_heads[max(layer - 1, 0)] for layer in layers]

@@ -47,11 +47,6 @@ _EFFICIENTNET, _TO_EFFICIENTNET = both_ways(
 )
 
 
-def torchvision_to_ours(name: str) -> str | None:
-    """Our name of a tensor of torchvision's ResNet, without ``PREFIX``; None if it has none."""
-    return _TORCHVISION(name)
-
-
 def _unchanged(name: str) -> str | None:
     return name
 

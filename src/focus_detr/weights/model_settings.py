@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -49,6 +50,7 @@ RECIPES: Mapping[str, PositionConfig] = {
 
 _QUERY_TENSORS = ("queries.query_embed", "queries.embed", "queries.anchors")
 _TWO_STAGE_QUERIES = 300  # which no tensor shows
+_SPARSE_RATIO = 0.3  # likewise
 _STAGES = range(2, 6)
 _STEM_WIDTH = 64
 _BOTTLENECKS = {resnet.DEPTHS[name]: name for name in resnet.DEPTHS if name not in resnet.BASIC}
@@ -83,7 +85,7 @@ def infer_model(tensors: Tensors, position: PositionConfig) -> ModelConfig:
         levels=levels,
         backbone=infer_backbone(tensors),
         position=position,
-        foreground_selector=ForegroundSelectorConfig(enabled=selects),
+        foreground_selector=_infer_selector(tensors),
         encoder=_infer_encoder(tensors, usual.encoder, points, selects),
         queries=_infer_queries(tensors),
         decoder=_infer_decoder(tensors, usual.decoder, points),
@@ -91,18 +93,33 @@ def infer_model(tensors: Tensors, position: PositionConfig) -> ModelConfig:
     )
 
 
+def _infer_selector(tensors: Tensors) -> ForegroundSelectorConfig:
+    """Only Focus-DETR's selector has factors between levels."""
+    kind: Literal["focus", "sparse"] = "sparse" if _is_sparse(tensors) else "focus"
+    return ForegroundSelectorConfig(enabled=_any_below("foreground_selector.", tensors), kind=kind)
+
+
+def _is_sparse(tensors: Tensors) -> bool:
+    selects = _any_below("foreground_selector.", tensors)
+    return selects and "foreground_selector.alpha" not in tensors
+
+
 def _infer_encoder(
     tensors: Tensors, usual: EncoderConfig, points: int, selects: bool
 ) -> EncoderConfig:
-    has_head = _source(tensors) in ("mixed", "two_stage")
+    has_head = _source(tensors) in ("mixed", "two_stage", "efficient")
+    layers, is_sparse = _count(tensors, "encoder.layers.") or usual.layers, _is_sparse(tensors)
+    if is_sparse:
+        usual = replace(usual, keep_ratio=_SPARSE_RATIO, cascade=(1.0,) * layers)
     return replace(
         usual,
-        layers=_count(tensors, "encoder.layers.") or usual.layers,
+        layers=layers,
+        auxiliary_heads=_any_below("encoder_heads.", tensors),
         ffn_width=_size(tensors, "encoder.layers.0.ffn.linear1.bias", 0, usual.ffn_width),
         points=points,
         dual_attention=_any_below("encoder.layers.0.dual_attention.", tensors),
         category_head="encoder" if has_head else "decoder_layer",
-        value="backbone" if selects else "memory",
+        value="backbone" if selects and not is_sparse else "memory",
     )
 
 
@@ -111,7 +128,10 @@ def _source(tensors: Tensors) -> QuerySource:
         return "learned_points"
     if "queries.anchors" in tensors:
         return "learned_anchors"
-    return "two_stage" if _any_below("queries.box_projection.", tensors) else "mixed"
+    projection = tensors.get("queries.box_projection.weight")
+    if projection is None:
+        return "mixed"
+    return "two_stage" if len(projection) == projection.shape[1] else "efficient"
 
 
 def _infer_queries(tensors: Tensors) -> QueriesConfig:
@@ -133,7 +153,7 @@ def _infer_decoder(tensors: Tensors, usual: DecoderConfig, points: int) -> Decod
     has_norm = _any_below("decoder.norm.", tensors)
     shares_heads = layers > 1 and "class_heads.1.weight" not in tensors
     queries = next((len(tensors[name]) for name in _QUERY_TENSORS if name in tensors), None)
-    is_deformable = _source(tensors) in ("two_stage", "learned_points")
+    is_deformable = _source(tensors) in ("two_stage", "efficient", "learned_points")
     return replace(
         usual,
         layers=layers,

@@ -76,6 +76,7 @@ _ENCODER_HEAD_ALIAS = re.compile(
 )
 _FOCUS_ATTENTION = re.compile(r"^(transformer\.encoder\.layers\.\d+\.)attentions\.1\.")
 _LAYER_HEAD = re.compile(r"^((?:class|bbox)_embed\.)\d+\.")
+_HEAD = re.compile(r"^(class|box)_heads\.(\d+)\.")
 _DECODER_LAYER = re.compile(r"^transformer\.decoder\.layers\.(\d+)\.")
 _IGNORED = re.compile(r"(^|\.)(num_batches_tracked|pixel_mean|pixel_std)$|relative_position_index$")
 
@@ -173,7 +174,13 @@ def to_ours(torch_name: str, encoder_head: int, shared_heads: bool = False) -> s
         shared_heads: see ``shares_heads``.
     """
     name = canonical(torch_name, encoder_head, shared_heads)
-    return _swap_norm(_TO_OURS(name) or name, _TORCH_NORM)
+    name = _swap_norm(_TO_OURS(name) or name, _TORCH_NORM)
+    head = _HEAD.match(name)
+    if head is None or int(head[2]) <= encoder_head:
+        return name
+    # Sparse DETR's encoder layers have heads too, behind that of the proposals
+    layer = int(head[2]) - encoder_head - 1
+    return f"encoder_heads.{head[1]}_heads.{layer}.{name[head.end() :]}"
 
 
 @dataclass(frozen=True)

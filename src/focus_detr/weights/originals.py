@@ -1,4 +1,4 @@
-"""Checkpoints of the authors' own Deformable DETR, DN-Deformable-DETR and DINO.
+"""Checkpoints of the authors' own Deformable DETR, DN-Deformable-DETR, DINO and Sparse DETR.
 
 Their tensors have other names than in detrex, whose names ``naming.py`` knows, and rows for the 91
 category ids of COCO instead of its 80 classes.
@@ -65,6 +65,8 @@ _TO_DETREX = Renaming(
 )
 _PROJECTION = re.compile(r"^input_proj\.(\d+)\.([01])\.")
 _CLASS_HEAD = re.compile(r"^(?:transformer\.decoder\.)?class_embed\.(\d+)\.")
+_LAYER_HEAD = re.compile(r"^transformer\.encoder\.(class|bbox)_embed\.(\d+)\.")  # Sparse DETR
+_COUNTERS = re.compile(r"(^|\.)total_(params|ops)$")  # of a profiler, left in Sparse DETR's
 _LAYER = re.compile(r"^transformer\.decoder\.layers\.(\d+)\.")
 
 
@@ -93,7 +95,9 @@ def to_detrex(state: Tensors) -> dict[str, np.ndarray]:
     has_anchors = "refpoint_embed.weight" in state
     renamed = {}
     for name, tensor in state.items():
-        new = _neck_name(name, state) or _stage_one_name(name, layers) or _TO_DETREX(name) or name
+        if _COUNTERS.search(name):
+            continue
+        new = _neck_name(name, state) or _head_name(name, layers) or _TO_DETREX(name) or name
         if name == "label_enc.weight" and has_anchors:
             new = "denoising_generator.label_encoder.weight"
         renamed[new] = tensor
@@ -110,7 +114,12 @@ def _neck_name(name: str, state: Tensors) -> str | None:
     return f"{place}.{part}.{name[match.end() :]}"
 
 
-def _stage_one_name(name: str, layers: int) -> str | None:
+def _head_name(name: str, layers: int) -> str | None:
+    """Of the encoder's heads, which are counted on from the decoder's: proposals, then layers."""
+    of_layer = _LAYER_HEAD.match(name)
+    if of_layer:
+        number = layers + 1 + int(of_layer[2])
+        return f"{of_layer[1]}_embed.{number}.{name[of_layer.end() :]}"
     for prefix, ours in ((_ENCODER_CLASSES, "class_embed"), (_ENCODER_BOXES, "bbox_embed")):
         if name.startswith(prefix):
             return f"{ours}.{layers}.{name.removeprefix(prefix)}"
@@ -121,7 +130,9 @@ def _with_class_rows(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Keep the rows of COCO's classes where a head has one for each category id."""
     ids = list(COCO_CLASSES.category_ids)
     layers = 1 + max((int(m[1]) for m in map(_LAYER.match, state) if m), default=-1)
-    is_two_stage = "transformer.pos_trans.weight" in state
+    projection = state.get("transformer.pos_trans.weight")
+    # that of efficient queries makes positions only, and their proposals tell classes
+    is_two_stage = projection is not None and len(projection) == projection.shape[1]
     for name, tensor in state.items():
         head = _CLASS_HEAD.match(name)
         if head and len(tensor) == CATEGORY_ROWS:

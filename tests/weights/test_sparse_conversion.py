@@ -1,0 +1,62 @@
+"""Sparse DETR's released checkpoints: names, classes, settings; the heads of encoder layers too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from golden_data import manifest, weights_from_manifest
+from sparse_golden import our_names
+
+from focus_detr.config.loading import load_config
+from focus_detr.data.coco_classes import COCO_CLASSES
+from focus_detr.weights.checkpoint import load_checkpoint, save_checkpoint
+from focus_detr.weights.convert import Choices, checkpoint_from_torch
+from focus_detr.weights.stored_settings import stored_model
+from focus_detr.weights.torch_writer import write_state_dict
+
+IDS = list(COCO_CLASSES.category_ids)
+
+
+def test_every_tensor_has_a_name_of_its_own_without_foreign_words() -> None:
+    names = our_names()
+    assert len(names) == len(set(names.values())) == manifest("sparse_r50")["num_entries_unique"]
+    foreign = ("transformer", "embed.", "self_attn", "cross_attn", "input_proj", ".body.", "enc_")
+    assert not [name for name in names.values() if any(word in name for word in foreign)]
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("backbone.0.body.layer2.0.downsample.1.weight", "backbone.res3.0.shortcut.norm.weight"),
+        ("transformer.decoder.layers.3.norm2.weight", "decoder.layers.3.norm1.gamma"),
+        ("transformer.decoder.layers.3.norm1.bias", "decoder.layers.3.norm2.beta"),
+        ("input_proj.3.1.weight", "neck.extra.norm.gamma"),
+        ("class_embed.6.weight", "class_heads.6.weight"),
+        ("class_embed.7.weight", "encoder_heads.class_heads.0.weight"),
+        ("bbox_embed.11.layers.2.bias", "encoder_heads.box_heads.4.layers.2.bias"),
+        ("transformer.pos_trans_norm.weight", "queries.norm.gamma"),
+    ],
+)
+def test_single_names(name: str, ours: str) -> None:
+    assert our_names()[name] == ours
+
+
+def test_a_release_becomes_the_network_of_the_recipe(tmp_path: Path) -> None:
+    state = weights_from_manifest(manifest("sparse_r50"), seed=0)
+    counter = {"transformer.encoder.total_ops": np.zeros(1)}
+    write_state_dict(tmp_path / "release.pth", state | counter)
+    tensors, metadata, excused = checkpoint_from_torch(tmp_path / "release.pth", Choices())
+    assert not excused
+    save_checkpoint(tmp_path / "ours.safetensors", tensors, metadata)
+    found = stored_model(load_checkpoint(tmp_path / "ours.safetensors").metadata, "ours")
+    recipe = load_config("family/sparse_detr_r50_50ep").model
+    assert found is not None
+    for part in ("foreground_selector", "queries", "logit_epsilon", "label_rows"):
+        assert getattr(found, part) == getattr(recipe, part)
+    assert (found.encoder.cascade, found.encoder.value) == ((1.0,) * 6, "memory")
+    assert found.encoder.auxiliary_heads and found.decoder.queries == 300
+    for number, ours in ((6, "class_heads.6"), (9, "encoder_heads.class_heads.2")):
+        rows = state[f"class_embed.{number}.weight"][IDS]
+        np.testing.assert_array_equal(tensors[f"{ours}.weight"], rows)
