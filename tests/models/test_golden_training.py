@@ -41,7 +41,9 @@ class TrainTrace(nn.Cell):
     def construct(self, images: Tensor, sizes: Tensor, *targets: Tensor) -> tuple:
         boxes, labels, valid = targets[:3]
         wanted = as_targets(sizes, boxes, labels, valid)
-        outputs, layout = self.loss.predictions(images, wanted, as_draws(*targets[3:]))
+        depth = targets[7] if self.loss.branches > 0 else None
+        draws = as_draws(*targets[3:7])
+        outputs, layout = self.loss.predictions(images, wanted, draws, depth)
         height, width = images.shape[2:]
         total, parts, matches = self.loss.criterion(outputs, wanted, height, width, layout)
         tokens = self.loss.criterion.foreground_loss.labels(boxes, valid, sizes, height, width)
