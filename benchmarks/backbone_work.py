@@ -44,7 +44,7 @@ class OurBackbone(BackboneWork):
         """The backbone on the CPU."""
         from backbone_parts import BackboneForward, BackboneTraining
 
-        from focus_detr.runtime import prepare_runtime
+        from focus_detr.process.runtime import prepare_runtime
 
         prepare_runtime("CPU")
         return BackboneForward(self) if self.training is None else BackboneTraining(self)

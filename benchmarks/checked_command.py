@@ -7,10 +7,10 @@ sentence: MindSpore would end in a traceback.
 from __future__ import annotations
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.requirements import check_packages
-from focus_detr.runtime import ERROR_PREFIX, EXIT_BAD_INPUT, command
-from focus_detr.screen import tell
-from focus_detr.working_folder import check_working_folder
+from focus_detr.process.requirements import check_packages
+from focus_detr.process.runtime import ERROR_PREFIX, EXIT_BAD_INPUT, command
+from focus_detr.process.screen import tell
+from focus_detr.process.working_folder import check_working_folder
 
 __all__ = ["command"]
 

@@ -27,15 +27,15 @@ from model_measure import COCO_CLASSES, FOCUS, Timing, measure
 from model_worker import Work
 from plain_table import table
 
-from focus_detr.command_line import parse_intermixed
 from focus_detr.config.loading import load_config, to_dict
 from focus_detr.config.schema import Config
 from focus_detr.data.build import build_train_loader
 from focus_detr.data.loader import DataLoader
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import write_json
-from focus_detr.runtime import command
-from focus_detr.user_paths import path_text
+from focus_detr.io.files import write_json
+from focus_detr.io.user_paths import path_text
+from focus_detr.process.command_line import parse_intermixed
+from focus_detr.process.runtime import command
 from focus_detr.wording import counted
 
 _MOST_FOR_PARTS = 200  # images; more would not change the shares

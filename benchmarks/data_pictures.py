@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from focus_detr.files import write_json, write_whole
+from focus_detr.io.files import write_json, write_whole
 
 SIZE = (480, 640)  # (height, width), the most frequent one in COCO
 _BOXES = 7  # COCO has 7.3 in a picture

@@ -27,11 +27,11 @@ from typing import Any
 
 import psutil
 
-from focus_detr.command_line import parse_intermixed
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import write_json
-from focus_detr.runtime import command
-from focus_detr.user_paths import path_text, user_path
+from focus_detr.io.files import write_json
+from focus_detr.io.user_paths import path_text, user_path
+from focus_detr.process.command_line import parse_intermixed
+from focus_detr.process.runtime import command
 from focus_detr.wording import counted
 
 PARTS = 20

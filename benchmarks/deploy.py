@@ -45,11 +45,11 @@ from focus_detr.deploy.sidecar import MINDIR, ONNX, Graph, read_sidecar
 from focus_detr.errors import FocusDetrError
 from focus_detr.exporting.options import ExportOptions, parse_size
 from focus_detr.exporting.session import Exporter
-from focus_detr.files import write_json
 from focus_detr.inference.loading import load_detector
 from focus_detr.inference.predictor import preparation
-from focus_detr.runtime import prepare_runtime
-from focus_detr.user_paths import path_text, user_path
+from focus_detr.io.files import write_json
+from focus_detr.io.user_paths import path_text, user_path
+from focus_detr.process.runtime import prepare_runtime
 
 CHECKPOINT = "checkpoint"
 

@@ -13,13 +13,13 @@ from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-from focus_detr.inference.opening import Source  # noqa: E402
-from focus_detr.inference.source_options import (  # noqa: E402
+from focus_detr.deploy.opening import Source  # noqa: E402
+from focus_detr.deploy.source_options import (  # noqa: E402
     add_engine_options,
     engine_options,
 )
-from focus_detr.runtime import command  # noqa: E402
-from focus_detr.user_paths import path_text, user_path  # noqa: E402
+from focus_detr.io.user_paths import path_text, user_path  # noqa: E402
+from focus_detr.process.runtime import command  # noqa: E402
 
 
 def peak_bytes() -> int:

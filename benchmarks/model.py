@@ -35,13 +35,13 @@ from model_report import (
 from model_training import TRAINING_PARTS
 from model_worker import Work
 
-from focus_detr.command_line import parse_intermixed
 from focus_detr.config.loading import load_config, to_dict
 from focus_detr.config.schema import Config
 from focus_detr.models.factory import build_model
 from focus_detr.models.flops import MultiplyAdds, count_multiply_adds
 from focus_detr.models.parameter_counts import ParameterCounts, count_parameters
-from focus_detr.runtime import prepare_runtime
+from focus_detr.process.command_line import parse_intermixed
+from focus_detr.process.runtime import prepare_runtime
 from focus_detr.wording import counted
 
 COUNTED_SIZE = (800, 1066)

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.user_paths import path_text
+from focus_detr.io.user_paths import path_text
 
 SMALLEST_SIDE = 32  # pixels: one cell of the backbone's last map
 

@@ -11,7 +11,7 @@ from typing import Any
 from model_worker import Job, Worker
 
 from focus_detr.config.schema import Config
-from focus_detr.files import write_json
+from focus_detr.io.files import write_json
 
 COCO_CLASSES = 80  # where the settings leave the number to the data
 FOCUS = "focus"

@@ -25,13 +25,13 @@ from model_report import forward_table, process_table, training_table
 from model_training import STEP
 from model_worker import Work
 
-from focus_detr.command_line import parse_intermixed
 from focus_detr.config.loading import load_config, to_dict
 from focus_detr.config.schema import Config
 from focus_detr.errors import FocusDetrError
 from focus_detr.models.factory import build_deformable_attention
 from focus_detr.ops.msda_choice import BUILTIN, CHOICE_VARIABLE, COMPOSITION, CUSTOM
-from focus_detr.runtime import prepare_runtime
+from focus_detr.process.command_line import parse_intermixed
+from focus_detr.process.runtime import prepare_runtime
 from focus_detr.wording import counted
 
 FORWARD, TRAINING = "forward", "training"

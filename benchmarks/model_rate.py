@@ -40,7 +40,7 @@ class ProductWork:
 
     def build(self) -> Product:
         """The layer on its device."""
-        from focus_detr.runtime import prepare_runtime
+        from focus_detr.process.runtime import prepare_runtime
 
         prepare_runtime(self.device)
         return Product()

@@ -60,7 +60,7 @@ class Work:
         from model_forward import ForwardParts
         from model_training import TrainingParts
 
-        from focus_detr.runtime import prepare_runtime
+        from focus_detr.process.runtime import prepare_runtime
 
         prepare_runtime(self.device)
         shared = (self.config, self.num_classes, self.height, self.width)

@@ -24,11 +24,11 @@ from model_report import table
 from msda_worker import CASES, FORWARD, IMPLEMENTATIONS, LIMIT, PASSES, Worker
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import write_json
+from focus_detr.io.files import write_json
+from focus_detr.io.user_paths import path_text
 from focus_detr.ops.msda_library import find_library
 from focus_detr.ops.native_library import LibraryError
-from focus_detr.runtime import prepare_runtime
-from focus_detr.user_paths import path_text
+from focus_detr.process.runtime import prepare_runtime
 from focus_detr.wording import counted
 
 COMPOSED = "composition"

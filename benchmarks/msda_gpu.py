@@ -43,7 +43,7 @@ from msda_c_interface import (
 )
 from msda_gpu_cases import Case, make_cases
 
-from focus_detr.user_paths import user_path
+from focus_detr.io.user_paths import user_path
 
 BUILDERS = Path(__file__).resolve().parents[1] / "custom_ops"
 WARM_UP = 5

@@ -62,7 +62,7 @@ class Worker:
 
 
 def _start(implementation: str, queries: str, device: str) -> dict[str, int]:
-    from focus_detr.runtime import prepare_runtime
+    from focus_detr.process.runtime import prepare_runtime
 
     prepare_runtime(device)
     calls = _limit_calls(queries) if implementation == LIMIT else _calls_of(implementation, queries)

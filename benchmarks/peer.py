@@ -32,9 +32,9 @@ from collections.abc import Sequence
 from model_arguments import SMALLEST_SIDE, add_common, check_least
 from peer_work import require_packages
 
-from focus_detr.command_line import parse_intermixed
 from focus_detr.errors import FocusDetrError
-from focus_detr.runtime import command
+from focus_detr.process.command_line import parse_intermixed
+from focus_detr.process.runtime import command
 
 FORWARD, TRAINING = "forward", "training"
 

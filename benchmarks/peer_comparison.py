@@ -27,7 +27,7 @@ from focus_detr.models.backbones.costs import backbone_multiply_adds
 from focus_detr.models.factory import build_backbone, build_model
 from focus_detr.models.flops import count_multiply_adds, token_count
 from focus_detr.models.parameter_counts import count_parameters
-from focus_detr.runtime import prepare_runtime
+from focus_detr.process.runtime import prepare_runtime
 from focus_detr.wording import counted
 
 OURS, PEER = "ours", "peer"

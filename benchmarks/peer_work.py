@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from focus_detr.config.schema import Config, ModelConfig
 from focus_detr.errors import FocusDetrError
-from focus_detr.requirements import missing_modules
+from focus_detr.process.requirements import missing_modules
 
 if TYPE_CHECKING:
     from model_worker import Calls

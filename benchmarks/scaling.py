@@ -20,11 +20,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from statistics import median
 
-from focus_detr.command_line import parse_intermixed
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import write_json
-from focus_detr.runtime import command
-from focus_detr.user_paths import path_text
+from focus_detr.io.files import write_json
+from focus_detr.io.user_paths import path_text
+from focus_detr.process.command_line import parse_intermixed
+from focus_detr.process.runtime import command
 from focus_detr.wording import counted
 
 DEVICES = (8, 64, 1024)

@@ -23,18 +23,18 @@ import psutil
 from model_arguments import check_least
 
 from focus_detr.comparing.pictures import draw_picture
+from focus_detr.deploy.opening import Source
+from focus_detr.deploy.source_options import add_engine_options, engine_options
 from focus_detr.errors import FocusDetrError
 from focus_detr.exporting.options import parse_size
-from focus_detr.files import write_json
-from focus_detr.inference.opening import Source
 from focus_detr.inference.prediction import Prediction
 from focus_detr.inference.session import OutputOptions, PicturePredictor
-from focus_detr.inference.source_options import add_engine_options, engine_options
 from focus_detr.inference.video_session import predict_video
 from focus_detr.inference.video_writing import whole_video
 from focus_detr.inference.videos import VideoInput
-from focus_detr.runtime import command
-from focus_detr.user_paths import path_text
+from focus_detr.io.files import write_json
+from focus_detr.io.user_paths import path_text
+from focus_detr.process.runtime import command
 from focus_detr.wording import counted
 
 MEASURES = 10

@@ -23,12 +23,12 @@ from model_report import table
 from model_training import STEP
 from model_worker import Work
 
-from focus_detr.command_line import parse_intermixed
 from focus_detr.config.loading import load_config, to_dict
 from focus_detr.config.schema import Config
 from focus_detr.errors import FocusDetrError
-from focus_detr.runtime import prepare_runtime
-from focus_detr.user_paths import path_text
+from focus_detr.io.user_paths import path_text
+from focus_detr.process.command_line import parse_intermixed
+from focus_detr.process.runtime import prepare_runtime
 
 _CONFIGS = Path(__file__).resolve().parents[1] / "config"
 MODELS = {

@@ -17,9 +17,9 @@ import sys
 from collections.abc import Sequence
 
 from focus_detr.device_check.comparison import EQUAL, MISSING, check_device
+from focus_detr.io.user_paths import path_text
 from focus_detr.launch.checks import check_devices, choose_device
-from focus_detr.runtime import command
-from focus_detr.user_paths import path_text
+from focus_detr.process.runtime import command
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -16,10 +16,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from focus_detr.command_line import parse_intermixed
 from focus_detr.deploy.lite_conversion import CONVERTER, SOC_VERSIONS, Conversion
-from focus_detr.runtime import command
-from focus_detr.user_paths import path_text, user_path
+from focus_detr.io.user_paths import path_text, user_path
+from focus_detr.process.command_line import parse_intermixed
+from focus_detr.process.runtime import command
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:

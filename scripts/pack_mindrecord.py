@@ -15,13 +15,13 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from focus_detr.command_line import CONFIG_HELP, parse_intermixed
 from focus_detr.config.loading import load_config
 from focus_detr.data.build import training_annotations, validation_annotations
 from focus_detr.data.dataset import DetectionDataset
 from focus_detr.errors import FocusDetrError
-from focus_detr.runtime import command, load_mindspore
-from focus_detr.user_paths import path_text, user_path
+from focus_detr.io.user_paths import path_text, user_path
+from focus_detr.process.command_line import CONFIG_HELP, parse_intermixed
+from focus_detr.process.runtime import command, load_mindspore
 from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)

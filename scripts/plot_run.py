@@ -17,10 +17,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from focus_detr.command_line import parse_intermixed
-from focus_detr.runtime import command
+from focus_detr.io.user_paths import user_path
+from focus_detr.process.command_line import parse_intermixed
+from focus_detr.process.runtime import command
 from focus_detr.training.curves import draw_curves, read_groups
-from focus_detr.user_paths import user_path
 
 
 @command

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from script_module import load_script
 
 import focus_detr  # noqa: F401  (sets the oneDNN limit before MindSpore loads)
-from focus_detr.runtime import follow_thread_limit
+from focus_detr.process.runtime import follow_thread_limit
 
 import mindspore as ms  # isort: skip
 

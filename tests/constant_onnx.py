@@ -10,7 +10,7 @@ from exported_files import SIDECAR
 from onnx import ModelProto, TensorProto, helper, numpy_helper, save
 
 from focus_detr.deploy.sidecar import Graph, write_sidecar
-from focus_detr.files import sha256_of
+from focus_detr.io.files import sha256_of
 
 GRIDS = ((8, 12), (4, 6))
 FOUND = {

@@ -10,7 +10,7 @@ import numpy as np
 
 from focus_detr.deploy.runner import ModelFile
 from focus_detr.deploy.sidecar import FORMAT_VERSION, Graph, Sidecar, Versions, write_sidecar
-from focus_detr.files import sha256_of
+from focus_detr.io.files import sha256_of
 
 GRAPH = Graph(64, 96, 1, "pixels", "pixels", "composition", "mindspore")
 SIDECAR = Sidecar(

@@ -17,7 +17,7 @@ from lite_library import install
 
 from focus_detr.deploy.lite_engine import LiteEngine
 from focus_detr.deploy.sidecar import read_sidecar
-from focus_detr.runtime import command
+from focus_detr.process.runtime import command
 
 
 def convert(library: str, model: str, output: str) -> None:

@@ -22,8 +22,8 @@ import numpy as np
 import pytest
 
 from focus_detr.data.image_io import read_image
+from focus_detr.deploy.opening import Source
 from focus_detr.inference.image_writing import write_image
-from focus_detr.inference.opening import Source
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = json.loads((ROOT / "examples" / "first_steps.ipynb").read_text(encoding="utf-8"))

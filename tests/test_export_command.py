@@ -39,9 +39,9 @@ from focus_detr.exporting.comparison import compare_tokens
 from focus_detr.exporting.file_numbers import computed_by_file
 from focus_detr.exporting.onnx_writing import write_onnx
 from focus_detr.exporting.writing import write_graph, write_telling
-from focus_detr.files import sha256_of
 from focus_detr.inference.image_writing import write_image
 from focus_detr.inference.session import PicturePredictor
+from focus_detr.io.files import sha256_of
 from focus_detr.models.tokens import FOREGROUND
 from focus_detr.weights.checkpoint import load_checkpoint
 

@@ -48,8 +48,8 @@ def __getattr__(name: str) -> Any:
     """Import what is asked for, so that the package itself is there at once."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import_module(f"{__name__}.requirements").check_packages()
-    import_module(f"{__name__}.working_folder").check_working_folder()
+    import_module(f"{__name__}.process.requirements").check_packages()
+    import_module(f"{__name__}.process.working_folder").check_working_folder()
     return getattr(import_module(f"{__name__}.api.{_HOMES[name]}"), name)
 
 

@@ -10,7 +10,7 @@ from constant_onnx import write_constant_onnx
 from demo_server import picture, running
 
 from focus_detr.demo.model_queue import open_model
-from focus_detr.inference.opening import Source
+from focus_detr.deploy.opening import Source
 
 
 @pytest.mark.parametrize("tokens", [False, True])

@@ -13,9 +13,9 @@ from exported_files import fake_file
 
 from focus_detr.demo.model_queue import DemoModel, ModelQueue, open_model
 from focus_detr.demo.refusals import RefusalError
+from focus_detr.deploy.opening import Source
 from focus_detr.deploy.runner import ExportedPredictor, ModelFile
 from focus_detr.errors import FocusDetrError
-from focus_detr.inference.opening import Source
 
 MODEL = DemoModel(MarkPredictor(), 0.3, tokens=True)
 

@@ -13,7 +13,7 @@ from exported_files import GRAPH, SIDECAR, write_model
 from focus_detr.deploy.lite_conversion import Conversion
 from focus_detr.deploy.sidecar import read_sidecar, sidecar_path, write_sidecar
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import sha256_of
+from focus_detr.io.files import sha256_of
 
 STAND_IN = """#!{python}
 import json, pathlib, sys

@@ -21,7 +21,7 @@ from focus_detr.deploy.openvino_engine import OpenVinoEngine, offered_precisions
 from focus_detr.deploy.openvino_package import first_reason
 from focus_detr.deploy.sidecar import read_sidecar
 from focus_detr.errors import FocusDetrError
-from focus_detr.onednn_cap import CAP_VARIABLE, ISA_VARIABLE
+from focus_detr.process.onednn_cap import CAP_VARIABLE, ISA_VARIABLE
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 IMAGES = np.arange(6, dtype=np.float32).reshape(1, 3, 1, 2)

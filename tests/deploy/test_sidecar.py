@@ -11,7 +11,7 @@ from exported_files import SIDECAR, write_model
 
 from focus_detr.deploy.sidecar import read_sidecar, sidecar_path, write_sidecar
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import sha256_of
+from focus_detr.io.files import sha256_of
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:

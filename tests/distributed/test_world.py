@@ -13,7 +13,7 @@ from told_world import ToldWorld
 from focus_detr.distributed import world as module
 from focus_detr.distributed.world import ROLE_VARIABLE, SINGLE, World, join_world
 from focus_detr.errors import FocusDetrError
-from focus_detr.worker_marks import MARKS_VARIABLE, MEETING, has_mark
+from focus_detr.process.worker_marks import MARKS_VARIABLE, MEETING, has_mark
 
 
 def test_without_a_launcher_there_is_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:

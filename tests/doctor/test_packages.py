@@ -8,7 +8,7 @@ import pytest
 
 from focus_detr.doctor import packages
 from focus_detr.doctor.packages import core_packages, import_problems
-from focus_detr.requirements import CORE
+from focus_detr.process.requirements import CORE
 
 
 @pytest.fixture

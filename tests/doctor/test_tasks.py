@@ -10,7 +10,7 @@ from focus_detr.deploy import engine_options
 from focus_detr.doctor import tasks
 from focus_detr.doctor.devices import Devices, without_mindspore
 from focus_detr.doctor.tasks import Task, judge
-from focus_detr.requirements import Package
+from focus_detr.process.requirements import Package
 
 WORKING = Devices({"CPU": 1}, {}, "CPU", None)
 

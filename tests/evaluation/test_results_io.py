@@ -8,7 +8,7 @@ import pytest
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.results_io import read_results
-from focus_detr.files import write_json
+from focus_detr.io.files import write_json
 
 
 def test_round_trip_creates_the_folder(tmp_path: Path) -> None:

@@ -19,12 +19,12 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.exporting import session
 from focus_detr.exporting.options import ExportOptions
 from focus_detr.exporting.session import Exporter
-from focus_detr.files import sha256_of
 from focus_detr.inference import loading
 from focus_detr.inference.kept_tokens import KeptTokens
 from focus_detr.inference.loading import LoadedDetector
 from focus_detr.inference.postprocess import Detections
 from focus_detr.inference.prediction import Prediction
+from focus_detr.io.files import sha256_of
 from focus_detr.weights.checkpoint import load_checkpoint, model_tensors
 
 PICTURES = [np.zeros((64, 96, 3), np.uint8)]

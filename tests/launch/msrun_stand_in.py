@@ -20,7 +20,7 @@ import time
 SLOW = 60  # seconds of what does not end
 WORKER = f"""
 import os, pathlib, signal, sys, time
-from focus_detr.worker_marks import MEETING, SUCCESS, leave_mark, marked
+from focus_detr.process.worker_marks import MEETING, SUCCESS, leave_mark, marked
 end = sys.argv[1]
 
 def note(word):

@@ -27,7 +27,7 @@ from focus_detr.data.batch import Batch
 from focus_detr.distributed.world import World
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.evaluator import Watch
-from focus_detr.files import sha256_of
+from focus_detr.io.files import sha256_of
 from focus_detr.training import session
 from focus_detr.training.run_folder import RunFolder
 from focus_detr.training.session import open_session

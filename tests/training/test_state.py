@@ -11,7 +11,7 @@ import pytest
 from tiny_training import DESCRIPTION, TinyModel, TinyRun
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import write_whole
+from focus_detr.io.files import write_whole
 from focus_detr.training.run_folder import RunFolder
 from focus_detr.training.state import (
     TrainingState,

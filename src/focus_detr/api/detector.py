@@ -14,11 +14,11 @@ import numpy as np
 from focus_detr.api.found import Found
 from focus_detr.api.pictures import Picture, PictureSource, is_picture
 from focus_detr.deploy.engine_options import EngineOptions, Precision
+from focus_detr.deploy.opening import Source
 from focus_detr.deploy.sidecar import SUFFIXES
 from focus_detr.errors import FocusDetrError
-from focus_detr.inference.opening import Source
 from focus_detr.inference.session import PicturePredictor
-from focus_detr.user_paths import path_text, user_path
+from focus_detr.io.user_paths import path_text, user_path
 
 # all detectors run in it, one after the other, whatever threads ask: MindSpore keeps its mode for
 # each thread, and compiles in one at a time

@@ -12,7 +12,7 @@ from PIL import Image, ImageFile, ImageOps
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.preparation import check_image, read_picture
-from focus_detr.user_paths import user_path
+from focus_detr.io.user_paths import user_path
 
 Picture: TypeAlias = str | os.PathLike[str] | np.ndarray | Image.Image
 

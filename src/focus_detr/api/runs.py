@@ -17,10 +17,10 @@ from focus_detr.evaluation.coco_metrics import CocoResult
 from focus_detr.evaluation.request import EvaluationRequest
 from focus_detr.exporting.options import ExportOptions
 from focus_detr.exporting.request import export_checkpoint
+from focus_detr.io.user_paths import path_text, user_path
 from focus_detr.training.request import TrainingRequest
 from focus_detr.training.run_folder import RunFolder
 from focus_detr.training.stop_signal import TrainingStopped
-from focus_detr.user_paths import path_text, user_path
 
 StrPath = str | os.PathLike[str]
 

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 
-from focus_detr.command_line import CONFIG_HELP, build_parser, parse_intermixed
 from focus_detr.config.loading import load_config
 from focus_detr.data.batch import Batch
 from focus_detr.data.build import (
@@ -30,8 +29,9 @@ from focus_detr.data.summary import summarise
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.batch_drawing import draw_batch
 from focus_detr.inference.image_writing import write_image
-from focus_detr.runtime import command
-from focus_detr.user_paths import path_text, user_path
+from focus_detr.io.user_paths import path_text, user_path
+from focus_detr.process.command_line import CONFIG_HELP, build_parser, parse_intermixed
+from focus_detr.process.runtime import command
 from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from functools import partial
 from importlib import import_module
 
 from focus_detr import __version__
-from focus_detr.program import PROGRAM
-from focus_detr.requirements import check_packages
-from focus_detr.runtime import EXIT_BAD_INPUT, Command, command, load_mindspore
-from focus_detr.screen import tell
+from focus_detr.process.program import PROGRAM
+from focus_detr.process.requirements import check_packages
+from focus_detr.process.runtime import EXIT_BAD_INPUT, Command, command, load_mindspore
+from focus_detr.process.screen import tell
 
 CONVERT = "convert"
 DOCTOR = "doctor"

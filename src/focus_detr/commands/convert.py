@@ -17,10 +17,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
-from focus_detr.command_line import build_parser
 from focus_detr.config.loading import load_config
-from focus_detr.runtime import command
-from focus_detr.user_paths import path_text, user_path
+from focus_detr.io.user_paths import path_text, user_path
+from focus_detr.process.command_line import build_parser
+from focus_detr.process.runtime import command
 from focus_detr.weights.backbones import backbone_to_torch
 from focus_detr.weights.checkpoint import load_checkpoint, save_checkpoint
 from focus_detr.weights.convert import (

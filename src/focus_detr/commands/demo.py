@@ -16,12 +16,12 @@ import argparse
 from collections.abc import Sequence
 from functools import partial
 
-from focus_detr.command_line import build_parser
 from focus_detr.demo.extra import require_extra
 from focus_detr.demo.limits import MEGA, Limits
-from focus_detr.inference.source_options import add_source_options, chosen_source
-from focus_detr.runtime import command
-from focus_detr.user_paths import user_path
+from focus_detr.deploy.source_options import add_source_options, chosen_source
+from focus_detr.io.user_paths import user_path
+from focus_detr.process.command_line import build_parser
+from focus_detr.process.runtime import command
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:

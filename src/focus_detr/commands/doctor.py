@@ -14,9 +14,9 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from focus_detr.command_line import build_parser
 from focus_detr.doctor.report import Report
-from focus_detr.runtime import EXIT_BAD_INPUT, command
+from focus_detr.process.command_line import build_parser
+from focus_detr.process.runtime import EXIT_BAD_INPUT, command
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:

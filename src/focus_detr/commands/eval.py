@@ -17,13 +17,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from focus_detr.command_line import CONFIG_HELP, build_parser, parse_intermixed
+from focus_detr.deploy.source_options import OPTION_NAMES, add_engine_options, engine_options
 from focus_detr.evaluation.report import format_table, result_to_dict
 from focus_detr.evaluation.request import EvaluationRequest
-from focus_detr.files import write_json
-from focus_detr.inference.source_options import OPTION_NAMES, add_engine_options, engine_options
-from focus_detr.runtime import command
-from focus_detr.user_paths import path_text
+from focus_detr.io.files import write_json
+from focus_detr.io.user_paths import path_text
+from focus_detr.process.command_line import CONFIG_HELP, build_parser, parse_intermixed
+from focus_detr.process.runtime import command
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:

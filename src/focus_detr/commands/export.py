@@ -16,13 +16,13 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from focus_detr.command_line import CONFIG_HELP, build_parser, parse_intermixed
+from focus_detr.deploy.source_options import score
 from focus_detr.exporting.options import ExportOptions, parse_batch, parse_size
 from focus_detr.exporting.request import export_checkpoint
-from focus_detr.inference.source_options import score
-from focus_detr.program import called
-from focus_detr.runtime import command
-from focus_detr.user_paths import path_text, user_path
+from focus_detr.io.user_paths import path_text, user_path
+from focus_detr.process.command_line import CONFIG_HELP, build_parser, parse_intermixed
+from focus_detr.process.program import called
+from focus_detr.process.runtime import command
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -19,14 +19,14 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from focus_detr.command_line import build_parser, parse_intermixed
+from focus_detr.deploy.source_options import add_source_options, chosen_source, score
 from focus_detr.inference.inputs import collect_images, named_path
 from focus_detr.inference.session import OutputOptions, predict_images
-from focus_detr.inference.source_options import add_source_options, chosen_source, score
 from focus_detr.inference.video_session import check_frames, predict_video
 from focus_detr.inference.videos import split_videos
-from focus_detr.runtime import command
-from focus_detr.user_paths import user_path
+from focus_detr.io.user_paths import user_path
+from focus_detr.process.command_line import build_parser, parse_intermixed
+from focus_detr.process.runtime import command
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:

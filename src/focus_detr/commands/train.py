@@ -18,12 +18,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from focus_detr.command_line import CONFIG_HELP, build_parser, parse_intermixed
-from focus_detr.runtime import EXIT_INTERRUPTED, command
-from focus_detr.screen import tell
+from focus_detr.io.user_paths import path_text
+from focus_detr.process.command_line import CONFIG_HELP, build_parser, parse_intermixed
+from focus_detr.process.runtime import EXIT_INTERRUPTED, command
+from focus_detr.process.screen import tell
 from focus_detr.training.request import TrainingRequest
 from focus_detr.training.stop_signal import TrainingStopped
-from focus_detr.user_paths import path_text
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -10,14 +10,14 @@ from typing import Any
 
 import yaml
 
-from focus_detr.checks import is_unicode
 from focus_detr.config.recipes import find_settings
 from focus_detr.config.schema import Config
 from focus_detr.config.validation import validate
 from focus_detr.config.values import build, parse_section
 from focus_detr.errors import FocusDetrError
-from focus_detr.user_paths import user_path
-from focus_detr.yaml_text import parse_yaml
+from focus_detr.io.checks import is_unicode
+from focus_detr.io.user_paths import user_path
+from focus_detr.io.yaml_text import parse_yaml
 
 BASE_KEY = "base"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from focus_detr.user_paths import PathText
+from focus_detr.io.user_paths import PathText
 
 QuerySource = Literal["mixed", "two_stage", "efficient", "learned_points", "learned_anchors"]
 LabelRows = Literal["classes", "one_more", "none"]

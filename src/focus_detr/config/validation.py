@@ -10,7 +10,6 @@ from functools import reduce
 from itertools import pairwise
 from typing import Any
 
-from focus_detr.checks import is_finite_number
 from focus_detr.config.combinations import combinations
 from focus_detr.config.schema import (
     BackboneConfig,
@@ -25,6 +24,7 @@ from focus_detr.config.schema import (
 from focus_detr.config.swin_sizes import SWINS
 from focus_detr.config.token_selection import selection_problems
 from focus_detr.errors import FocusDetrError
+from focus_detr.io.checks import is_finite_number
 from focus_detr.wording import counted
 
 STAGES = 4  # of a ResNet or a Swin Transformer

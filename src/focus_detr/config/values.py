@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import is_dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from focus_detr.checks import is_unicode
 from focus_detr.config.schema import Config
 from focus_detr.errors import FocusDetrError
-from focus_detr.user_paths import PathText, path_text
+from focus_detr.io.checks import is_unicode
+from focus_detr.io.user_paths import PathText, path_text
 
 _SCALARS = {
     bool: "true or false",

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from focus_detr.checks import is_unicode
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.json_fields import whole_number
 from focus_detr.data.picture_files import is_file
 from focus_detr.data.text_files import read_text
 from focus_detr.errors import FocusDetrError
+from focus_detr.io.checks import is_unicode
+from focus_detr.io.yaml_text import parse_yaml
 from focus_detr.wording import counted
-from focus_detr.yaml_text import parse_yaml
 
 YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml")
 LIST_NAMES = ("classes.txt", "obj.names", "labels.txt")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from focus_detr.checks import is_finite_number, is_unicode
 from focus_detr.errors import FocusDetrError
+from focus_detr.io.checks import is_finite_number, is_unicode
 
 Entry = dict[str, Any]
 ImageId = int | str

@@ -21,8 +21,8 @@ from focus_detr.data.image_io import read_bytes
 from focus_detr.data.json_fields import ImageId, is_unicode
 from focus_detr.data.mindrecord import ANNOTATION, DESCRIPTION, PICTURE, digest, row_text
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import whole_folder
-from focus_detr.user_paths import check_utf8
+from focus_detr.io.files import whole_folder
+from focus_detr.io.user_paths import check_utf8
 
 _NAME = "pictures.mindrecord"
 _MIB = 2**20

@@ -21,7 +21,7 @@ import numpy as np
 
 from focus_detr.data.image_io import read_image
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import write_json, write_whole
+from focus_detr.io.files import write_json, write_whole
 
 CATEGORY = {"id": 1, "name": "tree"}
 CORNERS = ("xmin", "ymin", "xmax", "ymax")

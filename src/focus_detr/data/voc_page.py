@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from focus_detr.checks import is_finite_number
 from focus_detr.data.annotations import MAX_SIDE
 from focus_detr.data.json_fields import flag
 from focus_detr.data.text_files import read_xml
 from focus_detr.errors import FocusDetrError
+from focus_detr.io.checks import is_finite_number
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _WORDS = {  # of tools for VOC, besides those that are flags everywhere

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import write_whole
+from focus_detr.io.files import write_whole
 
 
 @dataclass(frozen=True)

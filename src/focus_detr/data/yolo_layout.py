@@ -24,7 +24,7 @@ from focus_detr.data.picture_files import find_pictures, is_file, is_folder
 from focus_detr.data.text_files import is_comment, read_text
 from focus_detr.data.visible_files import files_below, list_folder, visible_files
 from focus_detr.errors import FocusDetrError
-from focus_detr.user_paths import path_text
+from focus_detr.io.user_paths import path_text
 from focus_detr.wording import counted
 
 LABEL_FOLDER = "labels"

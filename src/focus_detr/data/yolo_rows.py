@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from focus_detr.checks import is_finite_number
 from focus_detr.errors import FocusDetrError
+from focus_detr.io.checks import is_finite_number
 from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.program import install_command
-from focus_detr.requirements import missing_modules
+from focus_detr.process.program import install_command
+from focus_detr.process.requirements import missing_modules
 
 _PACKAGES = ("starlette", "uvicorn")
 

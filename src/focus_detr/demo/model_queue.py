@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from focus_detr.demo.refusals import RefusalError
-from focus_detr.inference.opening import Source
+from focus_detr.deploy.opening import Source
 from focus_detr.inference.session import PicturePredictor
 from focus_detr.wording import counted
 

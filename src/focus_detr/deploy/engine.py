@@ -9,7 +9,7 @@ import numpy as np
 
 from focus_detr.deploy.engine_options import ONNX_RUNTIME, OPENVINO, USUAL, EngineOptions
 from focus_detr.deploy.sidecar import Graph
-from focus_detr.runtime import load_mindspore
+from focus_detr.process.runtime import load_mindspore
 
 
 class Engine(Protocol):

@@ -8,8 +8,8 @@ from typing import Literal
 
 from focus_detr.deploy.sidecar import ONNX, Graph
 from focus_detr.errors import FocusDetrError
-from focus_detr.program import install_command
-from focus_detr.requirements import missing_modules
+from focus_detr.process.program import install_command
+from focus_detr.process.requirements import missing_modules
 
 OPENVINO, ONNX_RUNTIME = "openvino", "onnxruntime"  # names of their modules, too
 ENGINES = (OPENVINO, ONNX_RUNTIME)  # for ONNX files; the quicker one first

@@ -12,7 +12,7 @@ from pathlib import Path
 from focus_detr.deploy.lite_log import cause
 from focus_detr.deploy.sidecar import MINDIR, Sidecar, read_sidecar, sidecar_path, write_sidecar
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import sha256_of, whole_file, write_whole, writing
+from focus_detr.io.files import sha256_of, whole_file, write_whole, writing
 
 CONVERTER = "converter_lite"  # in tools/converter/converter of MindSpore Lite's package
 # as `npu-smi info` names them; the 910B has several variants

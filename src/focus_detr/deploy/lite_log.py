@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.temporary_files import placing
+from focus_detr.io.temporary_files import placing
 from focus_detr.wording import first_line
 
 FAILURES = (RuntimeError, ValueError, TypeError)  # what its Python interface raises

@@ -13,10 +13,10 @@ from focus_detr.deploy.mindir_file import inputs_of, read_mindir
 from focus_detr.deploy.native_library import LIBRARY_DEVICE, relocated
 from focus_detr.deploy.sidecar import Graph, refuse_other_inputs
 from focus_detr.errors import FocusDetrError
+from focus_detr.io.temporary_files import temporary_folder
+from focus_detr.io.user_paths import check_utf8
 from focus_detr.ops.products_library import slows_convolutions
-from focus_detr.runtime import prepare_runtime
-from focus_detr.temporary_files import temporary_folder
-from focus_detr.user_paths import check_utf8
+from focus_detr.process.runtime import prepare_runtime
 from focus_detr.wording import first_line
 
 _log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from focus_detr.deploy.engine_options import ONNX_RUNTIME, engine_missing
 from focus_detr.deploy.onnx_file import refuse_other_device, refuse_other_tensors
 from focus_detr.deploy.sidecar import INPUTS, Graph, Inputs
 from focus_detr.errors import FocusDetrError
-from focus_detr.runtime import thread_limit
+from focus_detr.process.runtime import thread_limit
 from focus_detr.wording import first_line
 
 _TYPES = {"tensor(uint8)": "uint8", "tensor(int32)": "int32", "tensor(float)": "float32"}

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from focus_detr.deploy.openvino_package import DEVICE, OpenVinoError, first_reason
-from focus_detr.files import sha256_of
 from focus_detr.graph_cache.store import GraphStore
+from focus_detr.io.files import sha256_of
 
 _NAME = "openvino-model"
 _KEPT = 16  # models: files for several shapes, precisions and numbers of threads

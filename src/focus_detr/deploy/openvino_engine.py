@@ -16,8 +16,8 @@ from focus_detr.deploy.openvino_cache import compiled_model
 from focus_detr.deploy.openvino_package import DEVICE, OpenVinoError, first_reason, load_openvino
 from focus_detr.deploy.sidecar import INPUTS, Graph, Inputs
 from focus_detr.errors import FocusDetrError
-from focus_detr.onednn_cap import without_our_cap
-from focus_detr.runtime import thread_limit
+from focus_detr.process.onednn_cap import without_our_cap
+from focus_detr.process.runtime import thread_limit
 
 Answer = TypeVar("Answer")
 

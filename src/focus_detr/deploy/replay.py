@@ -22,8 +22,8 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.inference.kept_tokens import KeptTokens
 from focus_detr.inference.postprocess import Detections
 from focus_detr.inference.prediction import Prediction
-from focus_detr.runtime import command, last_words
-from focus_detr.user_paths import user_path
+from focus_detr.io.user_paths import user_path
+from focus_detr.process.runtime import command, last_words
 
 FIELDS = ("boxes", "scores", "labels")
 TOKEN_FIELDS = ("ranked", "counts", "level_shapes", "image_size")

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from focus_detr.config.values import build, parse_section
 from focus_detr.data.buckets import Size
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import read_json, sha256_of, write_json
+from focus_detr.io.files import read_json, sha256_of, write_json
 
 FORMAT_VERSION = 2  # since 2 any number of pictures, and kept tokens
 _READABLE = (1, FORMAT_VERSION)

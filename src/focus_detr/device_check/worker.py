@@ -13,8 +13,8 @@ import numpy as np
 
 from focus_detr.device_check.told import Numbers
 from focus_detr.errors import FocusDetrError
-from focus_detr.runtime import EXIT_BAD_INPUT, command, last_words, prepare_runtime
-from focus_detr.temporary_files import temporary_folder
+from focus_detr.io.temporary_files import temporary_folder
+from focus_detr.process.runtime import EXIT_BAD_INPUT, command, last_words, prepare_runtime
 
 ATTENTION, DETECTIONS, TRAINING = PARTS = ("attention", "detections", "losses and gradients")
 _MSDA_VARIABLE = "FOCUS_DETR_MSDA"  # of ops/msda_choice.py, which would load MindSpore here

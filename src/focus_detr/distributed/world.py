@@ -18,7 +18,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.worker_marks import MEETING, marked
+from focus_detr.process.worker_marks import MEETING, marked
 
 ROLE_VARIABLE = "MS_ROLE"  # msrun sets it in every process that it starts
 _LENGTH_LIMIT = 2**31  # lengths are compared as int32

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from focus_detr.ops.msda_library import BUILD_COMMANDS, find_library
 from focus_detr.ops.native_library import LibraryError
 from focus_detr.ops.products_library import find_products
-from focus_detr.runtime import DEVICES
+from focus_detr.process.runtime import DEVICES
 
 ASCEND = "Ascend"
 _SECONDS = 120

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from focus_detr.runtime import THREADS_VARIABLE
+from focus_detr.process.runtime import THREADS_VARIABLE
 
 _MEMORY = Path("/proc/meminfo")
 _LIMITS = (  # of a container: allowed and used bytes

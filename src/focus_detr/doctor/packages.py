@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from focus_detr.requirements import CORE, Package, installed_packages
+from focus_detr.process.requirements import CORE, Package, installed_packages
 
 _SECONDS = 120
 _IMPORT = """

@@ -20,8 +20,8 @@ from focus_detr.doctor.devices import (
 from focus_detr.doctor.machine import Machine, in_words
 from focus_detr.doctor.packages import core_packages
 from focus_detr.doctor.tasks import Task, judge
-from focus_detr.requirements import Package
-from focus_detr.runtime import THREADS_VARIABLE
+from focus_detr.process.requirements import Package
+from focus_detr.process.runtime import THREADS_VARIABLE
 
 _GOOD, _BAD, _LESS = "ok", "!!", "--"
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from focus_detr.doctor.devices import Devices
-from focus_detr.program import install_command
-from focus_detr.requirements import Package, missing_modules
+from focus_detr.process.program import install_command
+from focus_detr.process.requirements import Package, missing_modules
 
 MINDSPORE = "mindspore"
 ONNX_RUNTIME = "onnxruntime"

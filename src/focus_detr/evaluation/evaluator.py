@@ -24,9 +24,9 @@ from focus_detr.evaluation.correlation_meter import CorrelationMeter
 from focus_detr.evaluation.gathering import gather_results
 from focus_detr.evaluation.ground_truth import open_annotations, read_ground_truth
 from focus_detr.evaluation.speed import Speed
-from focus_detr.files import write_json
 from focus_detr.inference.postprocess import Detections, to_detections
-from focus_detr.screen import ScreenStream
+from focus_detr.io.files import write_json
+from focus_detr.process.screen import ScreenStream
 from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)

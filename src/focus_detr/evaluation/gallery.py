@@ -11,9 +11,9 @@ from focus_detr.config.schema import ModelConfig
 from focus_detr.data.batch import Batch
 from focus_detr.data.collate import BLANK_ID
 from focus_detr.data.json_fields import ImageId
+from focus_detr.deploy.opening import USUAL_THRESHOLD
 from focus_detr.inference.batch_drawing import unnormalised
 from focus_detr.inference.drawing import draw_detections
-from focus_detr.inference.opening import USUAL_THRESHOLD
 from focus_detr.inference.prediction import Prediction
 from focus_detr.inference.predictor import to_prediction
 from focus_detr.inference.token_overlay import draw_token_overlay

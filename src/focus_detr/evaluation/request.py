@@ -10,12 +10,12 @@ from focus_detr.config.loading import load_config
 from focus_detr.config.schema import Config
 from focus_detr.data.many_objects import COMPARED
 from focus_detr.deploy.engine_options import USUAL, EngineOptions
+from focus_detr.deploy.opening import refuse_mistaken
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.coco_metrics import CocoResult, evaluate_detections
 from focus_detr.evaluation.results_io import read_results
-from focus_detr.inference.opening import refuse_mistaken
-from focus_detr.runtime import prepare_runtime
-from focus_detr.user_paths import PathText
+from focus_detr.io.user_paths import PathText
+from focus_detr.process.runtime import prepare_runtime
 
 if TYPE_CHECKING:
     from focus_detr.evaluation.evaluator import Evaluator

@@ -8,7 +8,7 @@ from typing import Any
 
 from focus_detr.data.json_fields import finite_number, image_id, read_box, whole_number
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import read_json
+from focus_detr.io.files import read_json
 
 Detection = dict[str, Any]
 

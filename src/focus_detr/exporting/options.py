@@ -10,7 +10,7 @@ from typing import Literal
 from focus_detr.data.buckets import Size
 from focus_detr.deploy.sidecar import MINDIR, ONNX, SUFFIXES, Graph
 from focus_detr.errors import FocusDetrError
-from focus_detr.user_paths import check_utf8
+from focus_detr.io.user_paths import check_utf8
 
 STRIDE = 32  # of the backbone's last map
 ANY_NUMBER = "any"  # of pictures at once, on the command line

@@ -8,7 +8,7 @@ from pathlib import Path
 from focus_detr.config.loading import load_config
 from focus_detr.errors import FocusDetrError
 from focus_detr.exporting.options import ExportOptions
-from focus_detr.runtime import prepare_runtime
+from focus_detr.process.runtime import prepare_runtime
 
 
 def export_checkpoint(

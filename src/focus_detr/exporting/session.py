@@ -31,9 +31,9 @@ from focus_detr.exporting.options import ExportOptions, check_sizes
 from focus_detr.exporting.proving import prove_file
 from focus_detr.exporting.sampling import check_ascend_nodes, replace_sampling
 from focus_detr.exporting.writing import require_packages, write_graph, write_telling
-from focus_detr.files import sha256_of, whole_file, writing
 from focus_detr.inference.loading import LoadedDetector, folded_copy, load_detector
 from focus_detr.inference.predictor import image_shapes
+from focus_detr.io.files import sha256_of, whole_file, writing
 from focus_detr.models.geometry import level_shapes
 from focus_detr.ops.products_choice import plain_products
 

@@ -13,9 +13,9 @@ from focus_detr.deploy.engine_options import ONNX_RUNTIME, installed_engines
 from focus_detr.deploy.sidecar import MINDIR, ONNX, Graph
 from focus_detr.errors import FocusDetrError
 from focus_detr.exporting.told_selections import tell_selections
-from focus_detr.program import install_command
-from focus_detr.requirements import missing_modules
-from focus_detr.temporary_files import temporary_folder
+from focus_detr.io.temporary_files import temporary_folder
+from focus_detr.process.program import install_command
+from focus_detr.process.requirements import missing_modules
 from focus_detr.wording import first_line
 
 

@@ -21,7 +21,7 @@ from mindspore.communication import get_rank
 from mindspore.context import _context
 
 from focus_detr.distributed.world import ROLE_VARIABLE
-from focus_detr.private_folder import private_folder
+from focus_detr.io.private_folder import private_folder
 
 _PROBE = bytes(4096)  # a block: what a full disk has no room for
 

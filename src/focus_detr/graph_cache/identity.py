@@ -20,7 +20,7 @@ from mindspore import Tensor, nn
 import focus_detr
 from focus_detr.config.loading import to_dict
 from focus_detr.config.schema import Config
-from focus_detr.files import sha256_of
+from focus_detr.io.files import sha256_of
 from focus_detr.ops.msda_library import find_library
 from focus_detr.ops.native_library import LibraryError
 from focus_detr.ops.products_choice import chosen_library

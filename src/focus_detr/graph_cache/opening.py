@@ -10,7 +10,7 @@ from focus_detr.config.schema import Config
 from focus_detr.distributed.world import World
 from focus_detr.graph_cache.identity import run_identity
 from focus_detr.graph_cache.store import GraphStore
-from focus_detr.user_paths import user_path
+from focus_detr.io.user_paths import user_path
 
 _log = logging.getLogger(__name__)
 

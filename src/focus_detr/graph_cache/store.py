@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import write_whole
+from focus_detr.io.files import write_whole
 
 _DIGEST = hashlib.sha256
 _DIGEST_SIZE = _DIGEST().digest_size

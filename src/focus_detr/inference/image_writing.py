@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import write_whole
+from focus_detr.io.files import write_whole
 
 _OPTIONS = {
     ".png": (cv2.IMWRITE_PNG_COMPRESSION, 6),

@@ -12,7 +12,7 @@ from focus_detr.data.image_io import IMAGE_SUFFIXES
 from focus_detr.data.picture_kinds import ADVICE, UNREAD_SUFFIXES
 from focus_detr.data.visible_files import files_below, matching
 from focus_detr.errors import FocusDetrError
-from focus_detr.user_paths import user_path
+from focus_detr.io.user_paths import user_path
 from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)

@@ -14,7 +14,6 @@ from tqdm import tqdm
 
 from focus_detr.data.image_io import read_image
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import write_json
 from focus_detr.inference.drawing import draw_detections
 from focus_detr.inference.image_writing import write_image
 from focus_detr.inference.inputs import ImageInput, token_picture
@@ -22,6 +21,7 @@ from focus_detr.inference.prediction import Prediction
 from focus_detr.inference.rate import Rate
 from focus_detr.inference.records import detection_records
 from focus_detr.inference.token_overlay import draw_token_overlay
+from focus_detr.io.files import write_json
 from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)

@@ -13,7 +13,6 @@ import numpy as np
 from tqdm import tqdm
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import whole_file
 from focus_detr.inference.drawing import draw_detections
 from focus_detr.inference.prediction import Prediction
 from focus_detr.inference.rate import Rate
@@ -21,6 +20,7 @@ from focus_detr.inference.records import detection_records
 from focus_detr.inference.session import OutputOptions, PicturePredictor, Summary
 from focus_detr.inference.video_writing import SUFFIX, VideoWriter, whole_video
 from focus_detr.inference.videos import Frames, VideoInput
+from focus_detr.io.files import whole_file
 
 LIST_SUFFIX = ".jsonl"  # a line of JSON for each frame, so that length does not cost memory
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import whole_file, writing
+from focus_detr.io.files import whole_file, writing
 
 SUFFIX = ".mp4"
 _CODEC = "mp4v"

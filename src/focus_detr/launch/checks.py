@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.runtime import DEVICE_VARIABLE, DEVICES
+from focus_detr.process.runtime import DEVICE_VARIABLE, DEVICES
 from focus_detr.wording import counted
 
 PORTS = range(1024, 65536)

@@ -7,9 +7,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from focus_detr.command_line import CONFIG_HELP, parse_intermixed
 from focus_detr.config.loading import load_config
 from focus_detr.errors import FocusDetrError
+from focus_detr.io.user_paths import path_text
 from focus_detr.launch.checks import (
     check_devices,
     check_port,
@@ -19,9 +19,9 @@ from focus_detr.launch.checks import (
 )
 from focus_detr.launch.job import Job
 from focus_detr.launch.supervisor import Supervisor
-from focus_detr.runtime import command
+from focus_detr.process.command_line import CONFIG_HELP, parse_intermixed
+from focus_detr.process.runtime import command
 from focus_detr.training.run_folder import RunFolder
-from focus_detr.user_paths import path_text
 
 MULTI_NODE_PORT = 8118
 _LOCAL = "127.0.0.1"

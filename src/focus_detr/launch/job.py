@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from focus_detr.runtime import THREADS_VARIABLE
+from focus_detr.process.runtime import THREADS_VARIABLE
 
 _NO_WORKER = "-2"  # msrun prints the logs of the workers listed; -1 would be all of them
 _LOG_LEVEL, _TALKATIVE = "GLOG_v", ("0", "1")  # debugging, notes

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from focus_detr.interrupts import stop_signals_to
+from focus_detr.process.interrupts import stop_signals_to
 
 
 class StopWish:

@@ -17,18 +17,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from focus_detr.files import writing
+from focus_detr.io.files import writing
+from focus_detr.io.private_folder import private_folder
+from focus_detr.io.temporary_files import placing
 from focus_detr.launch.guard import GuardPipe, guarded
 from focus_detr.launch.job import Job
 from focus_detr.launch.stop_wish import StopWish
 from focus_detr.launch.text_follower import TextFollower, last_lines
 from focus_detr.launch.workers import Workers
-from focus_detr.private_folder import private_folder
-from focus_detr.runtime import EXIT_INTERRUPTED
-from focus_detr.screen import ScreenStream, tell
-from focus_detr.temporary_files import placing
+from focus_detr.process.runtime import EXIT_INTERRUPTED
+from focus_detr.process.screen import ScreenStream, tell
+from focus_detr.process.worker_marks import MARKS_VARIABLE
 from focus_detr.wording import counted
-from focus_detr.worker_marks import MARKS_VARIABLE
 
 _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 2.0  # for msrun, which looks once a second; its scheduler would wait for longer

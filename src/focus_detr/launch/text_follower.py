@@ -6,7 +6,7 @@ import codecs
 from pathlib import Path
 from typing import TextIO
 
-from focus_detr.screen import ScreenStream
+from focus_detr.process.screen import ScreenStream
 
 
 class TextFollower:

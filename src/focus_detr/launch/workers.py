@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from focus_detr.worker_marks import MEETING, SUCCESS, has_mark
+from focus_detr.process.worker_marks import MEETING, SUCCESS, has_mark
 
 _POLL_SECONDS = 0.1
 _VANISHED = (psutil.Error, ProcessLookupError)

@@ -20,7 +20,7 @@ from mindspore.ops.operations._pyfunc_registry import add_pyfunc
 from focus_detr.losses.boxes import EPS, corners, generalized_iou
 from focus_detr.losses.graph_assignment import assign_rows
 from focus_detr.losses.host_assignment import COST_LIMIT, assign, matching_cost
-from focus_detr.step_clock import FORWARD, MATCHING, mark
+from focus_detr.ops.step_clock import FORWARD, MATCHING, mark
 
 _LOG_EPS = 1e-8
 _SPARE_COST = 4 * COST_LIMIT  # of a column that means "no query"; real ones are always preferred

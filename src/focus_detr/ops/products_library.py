@@ -13,8 +13,8 @@ import importlib.util
 import os
 from pathlib import Path
 
-from focus_detr.onednn_cap import is_ours
 from focus_detr.ops.native_library import LibraryError, NativeLibrary
+from focus_detr.process.onednn_cap import is_ours
 
 LIBRARY_VARIABLE = "FOCUS_DETR_PRODUCTS_LIBRARY"
 INTERFACE = 3  # PRODUCTS_INTERFACE in custom_ops/products/products.h

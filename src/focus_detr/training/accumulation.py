@@ -21,7 +21,7 @@ from focus_detr.data.json_fields import ImageId
 from focus_detr.errors import FocusDetrError
 from focus_detr.graph_cache.kept_graphs import KeptGraphs
 from focus_detr.graph_cache.store import GraphStore
-from focus_detr.step_clock import backward_mark
+from focus_detr.ops.step_clock import backward_mark
 from focus_detr.training.adamw import AdamW
 from focus_detr.training.train_step import ScaledLoss, TrainStep, poisoned
 from focus_detr.training.update import Update

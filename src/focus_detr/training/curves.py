@@ -10,9 +10,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, cast
 
-from focus_detr.checks import is_finite_number
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import write_whole
+from focus_detr.io.checks import is_finite_number
+from focus_detr.io.files import write_whole
 
 METRICS_NAME = "metrics.jsonl"
 METRICS = ("AP", "AP50", "AP75")

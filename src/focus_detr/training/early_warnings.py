@@ -16,7 +16,7 @@ from focus_detr.data.batch import Batch
 from focus_detr.data.json_fields import ImageId
 from focus_detr.distributed.world import SINGLE, World
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import whole_file
+from focus_detr.io.files import whole_file
 
 WINDOW = 100  # steps that say what is usual
 LEAST = 20  # steps before anything counts as unusual

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import writing
+from focus_detr.io.files import writing
 
 
 class LineFile:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from focus_detr.config.loading import load_config
-from focus_detr.runtime import prepare_runtime
+from focus_detr.process.runtime import prepare_runtime
 
 if TYPE_CHECKING:
     from focus_detr.training.state import TrainingState

@@ -21,8 +21,8 @@ import focus_detr
 from focus_detr.config.loading import to_dict
 from focus_detr.config.schema import Config
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import read_json, sha256_of, write_json
-from focus_detr.runtime import THREADS_VARIABLE
+from focus_detr.io.files import read_json, sha256_of, write_json
+from focus_detr.process.runtime import THREADS_VARIABLE
 from focus_detr.training.checkout import checkout_of
 
 

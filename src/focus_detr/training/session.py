@@ -23,9 +23,9 @@ from focus_detr.distributed.world import World, join_world
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.evaluator import Evaluator
 from focus_detr.evaluation.gallery import Gallery
-from focus_detr.files import write_whole, writing
 from focus_detr.graph_cache.opening import open_graphs
 from focus_detr.graph_cache.store import GraphStore
+from focus_detr.io.files import write_whole, writing
 from focus_detr.losses.factory import build_training_loss
 from focus_detr.models.detector import Detector
 from focus_detr.training.accumulation import AccumulatedStep, build_step, grouped, grouped_inputs

@@ -20,7 +20,7 @@ import numpy as np
 from mindspore import nn
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import whole_file, writing
+from focus_detr.io.files import whole_file, writing
 from focus_detr.training.run_folder import RunFolder
 from focus_detr.weights.checkpoint import load_checkpoint, load_into, model_tensors, save_checkpoint
 from focus_detr.weights.stored_settings import DETECTION_ONLY, differences, stored_model

@@ -7,8 +7,8 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
-from focus_detr.interrupts import stop_signals
-from focus_detr.screen import tell
+from focus_detr.process.interrupts import stop_signals
+from focus_detr.process.screen import tell
 
 
 class TrainingStopped(Exception):

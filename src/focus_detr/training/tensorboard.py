@@ -11,8 +11,8 @@ from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 
-from focus_detr.files import writing
 from focus_detr.inference.image_writing import encode_image
+from focus_detr.io.files import writing
 from focus_detr.training.run_log import Smoothed, StepReport
 
 _RGB = 3  # TensorBoard's number for it

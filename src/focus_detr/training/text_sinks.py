@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import numpy as np
 from tqdm import tqdm
 
-from focus_detr.screen import ScreenStream
+from focus_detr.process.screen import ScreenStream
 from focus_detr.training.line_file import LineFile
 from focus_detr.training.run_log import Smoothed, StepReport
 from focus_detr.wording import percent

@@ -6,7 +6,7 @@ import mindspore as ms
 from mindspore import Tensor, nn, ops
 
 from focus_detr.graph_cache.kept_graphs import KeptGraphs
-from focus_detr.step_clock import backward_mark, forward_mark
+from focus_detr.ops.step_clock import backward_mark, forward_mark
 from focus_detr.training.adamw import AdamW
 from focus_detr.training.update import Update
 

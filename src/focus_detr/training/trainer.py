@@ -16,7 +16,7 @@ from focus_detr.config.schema import TrainConfig
 from focus_detr.data.batch import Batch
 from focus_detr.distributed.world import SINGLE, World
 from focus_detr.errors import FocusDetrError
-from focus_detr.step_clock import take_split
+from focus_detr.ops.step_clock import take_split
 from focus_detr.training.accumulation import AccumulatedStep, BatchGroup
 from focus_detr.training.early_warnings import BatchFiles, SpikeWatch
 from focus_detr.training.parameter_groups import own_learning_rates

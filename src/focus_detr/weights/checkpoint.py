@@ -20,8 +20,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import whole_file
-from focus_detr.program import called
+from focus_detr.io.files import whole_file
+from focus_detr.process.program import called
 from focus_detr.weights.difference import Difference, Patterns, compare, matches
 from focus_detr.wording import counted
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import whole_file
+from focus_detr.io.files import whole_file
 from focus_detr.weights.restricted_pickle import STORAGE_TYPES
 
 _FOLDER = "archive"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.working_folder import check_working_folder
+from focus_detr.process.working_folder import check_working_folder
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DELETED = "the working folder was deleted; change to another one and try again"
 BENCHMARKS = ("deploy", "model", "model_msda", "msda", "train_step")  # that load MindSpore first
 PYTHON = (

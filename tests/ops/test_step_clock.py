@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mindspore import Parameter, Tensor, nn, ops
 
-from focus_detr.step_clock import (
+from focus_detr.ops.step_clock import (
     BACKWARD,
     FORWARD,
     MATCHING,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from focus_detr.screen import reader_may_go
+from focus_detr.process.screen import reader_may_go
 
 # one meaning for all: MindSpore 2.10 turns SIGINT into SIGTERM while a graph runs
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

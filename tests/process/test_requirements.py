@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from distributions import install_description
 
-from focus_detr import requirements
-from focus_detr.requirements import (
+from focus_detr.process import requirements
+from focus_detr.process.requirements import (
     CORE,
     Package,
     check_packages,
@@ -19,7 +19,7 @@ from focus_detr.requirements import (
     missing_modules,
 )
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NUMPY = "<2,>=1.25"
 TOLD = (
     f"error: the installed packages do not fit (numpy 2.1.0: this package needs {NUMPY}); "

@@ -12,7 +12,7 @@ import pytest
 from gone_reader import unread_stream
 from tqdm import tqdm
 
-from focus_detr.screen import ScreenStream, reader_may_go, tell
+from focus_detr.process.screen import ScreenStream, reader_may_go, tell
 
 
 def test_what_nobody_reads_goes_nowhere_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +65,7 @@ def test_closed_streams_change_no_status(closed: str, words: str, status: int) -
 
 def test_a_file_never_gets_the_number_of_a_closed_stream(tmp_path: Path) -> None:
     code = (
-        "from focus_detr.screen import prepare_screen\nimport os, sys\nprepare_screen()\n"
+        "from focus_detr.process.screen import prepare_screen\nimport os, sys\nprepare_screen()\n"
         "with open(sys.argv[1], 'w') as file:\n"
         "    print('lost', flush=True)\n    os.write(1, b'lost')\n    file.write('kept')"
     )
@@ -86,7 +86,7 @@ def test_every_name_can_be_told_in_any_encoding(
     encoding: str, surroundings: dict[str, str]
 ) -> None:
     code = (
-        "from focus_detr.runtime import command\n"
+        "from focus_detr.process.runtime import command\n"
         "command(lambda argv: print('caf\\xe9 \\u732b \\ud800'))()"
     )
     done = subprocess.run(

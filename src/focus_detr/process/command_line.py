@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from itertools import dropwhile
 
-from focus_detr.program import as_called, called
+from focus_detr.process.program import as_called, called
 
 CONFIG_HELP = "settings: a YAML file, or a name such as focus_detr_r50 for one of the package"
 

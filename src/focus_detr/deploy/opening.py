@@ -8,7 +8,7 @@ from focus_detr.deploy.engine_options import USUAL, EngineOptions
 from focus_detr.deploy.sidecar import SUFFIXES
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.session import PicturePredictor
-from focus_detr.runtime import prepare_runtime
+from focus_detr.process.runtime import prepare_runtime
 
 USUAL_THRESHOLD = 0.3
 CHECKPOINT_SUFFIX = ".safetensors"

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from focus_detr.interrupts import quiet_interrupts
+from focus_detr.process.interrupts import quiet_interrupts
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 COMMAND = """
 import os, signal, sys
-from focus_detr.runtime import command, prepare_runtime
+from focus_detr.process.runtime import command, prepare_runtime
 from mindspore import Tensor, nn, ops
 from mindspore.ops import constexpr
 

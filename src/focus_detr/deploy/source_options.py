@@ -6,8 +6,8 @@ import argparse
 import math
 
 from focus_detr.deploy.engine_options import ENGINES, PRECISIONS, EngineOptions
-from focus_detr.inference.opening import Source
-from focus_detr.user_paths import path_text
+from focus_detr.deploy.opening import Source
+from focus_detr.io.user_paths import path_text
 
 OPTION_NAMES = ("engine", "precision", "graphs")  # of ``add_engine_options``
 

@@ -8,8 +8,8 @@ import pytest
 from exported_files import write_model
 
 from focus_detr.deploy.engine_options import EngineOptions
+from focus_detr.deploy.opening import Source
 from focus_detr.errors import FocusDetrError
-from focus_detr.inference.opening import Source
 
 
 def test_tokens_of_a_model_that_does_not_tell_them_are_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.files import whole_file, write_json, write_whole
+from focus_detr.io.files import whole_file, write_json, write_whole
 from focus_detr.weights.checkpoint import save_checkpoint
 from focus_detr.weights.torch_writer import write_state_dict
 

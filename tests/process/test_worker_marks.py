@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.runtime import command
-from focus_detr.worker_marks import (
+from focus_detr.process.runtime import command
+from focus_detr.process.worker_marks import (
     MARKS_VARIABLE,
     MEETING,
     SUCCESS,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from focus_detr import program
-from focus_detr.program import as_called, called, install_command
+from focus_detr.process import program
+from focus_detr.process.program import as_called, called, install_command
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(

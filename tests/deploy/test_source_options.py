@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from focus_detr.deploy.engine_options import EngineOptions
-from focus_detr.inference.opening import Source
-from focus_detr.inference.source_options import add_source_options, chosen_source, score
+from focus_detr.deploy.opening import Source
+from focus_detr.deploy.source_options import add_source_options, chosen_source, score
 
 
 def chosen(*words: str, tokens: bool = False) -> Source:

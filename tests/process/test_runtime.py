@@ -13,9 +13,9 @@ from pathlib import Path
 import mindspore as ms
 import pytest
 
-from focus_detr import runtime
 from focus_detr.errors import FocusDetrError
-from focus_detr.runtime import command, prepare_runtime, thread_limit
+from focus_detr.process import runtime
+from focus_detr.process.runtime import command, prepare_runtime, thread_limit
 
 
 @pytest.mark.parametrize("name", ["CPU", "cpu"])
@@ -146,13 +146,13 @@ def test_a_library_that_cannot_be_loaded_is_one_sentence(
         "error: libgomp.so.1: no such file; `focus-detr doctor` tells what is missing\n"
     )
     with pytest.raises(ImportError):  # a defect of our own
-        command(_raising(ImportError("cannot import name", name="focus_detr.files")))([])
+        command(_raising(ImportError("cannot import name", name="focus_detr.io.files")))([])
 
 
 def test_mindspore_that_does_not_start_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "mindspore.py").write_text("raise OSError('libgomp.so.1: cannot\\n open')")
     code = (
-        "from focus_detr.runtime import command, prepare_runtime\n"
+        "from focus_detr.process.runtime import command, prepare_runtime\n"
         "command(lambda argv: prepare_runtime('CPU'))()"
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
@@ -177,7 +177,7 @@ def test_mindspore_is_quiet_unless_the_user_asks(own: str | None, level: str) ->
     environment = {key: value for key, value in os.environ.items() if key != "GLOG_v"}
     if own is not None:
         environment["GLOG_v"] = own
-    code = "import os, focus_detr.runtime; print(os.environ['GLOG_v'])"
+    code = "import os, focus_detr.process.runtime; print(os.environ['GLOG_v'])"
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from focus_detr.command_line import parse_intermixed
+from focus_detr.process.command_line import parse_intermixed
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from focus_detr import private_folder as module
-from focus_detr.private_folder import private_folder, sweep
+from focus_detr.io import private_folder as module
+from focus_detr.io.private_folder import private_folder, sweep
 
 SOURCE = Path(module.__file__)
 PREFIX = "focus_detr_graphs_"

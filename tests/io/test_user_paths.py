@@ -16,9 +16,9 @@ from focus_detr.config.schema import Config
 from focus_detr.config.values import full_keys
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.inputs import named_path
-from focus_detr.user_paths import PathText, check_utf8, path_text, user_path
+from focus_detr.io.user_paths import PathText, check_utf8, path_text, user_path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PARSERS = [
     *(f"focus_detr.commands.{name}" for name in ("train", "eval", "predict", "export", "demo")),
     *("focus_detr.commands.convert", "focus_detr.commands.browse"),

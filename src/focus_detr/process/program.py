@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 PROGRAM = "focus-detr"
+PACKAGE = "focus_detr"
 SCRIPTS = {  # of a clone, for each command
     "train": "train.py",
     "eval": "eval.py",
@@ -28,8 +29,8 @@ def called(command: str) -> str:
         ``python predict.py`` if this process runs a script of a clone, else ``focus-detr predict``.
     """
     running = Path(sys.argv[0])
-    if running.name == "__main__.py" and running.parent.name == __package__:
-        return f"python -m {__package__} {command}"
+    if running.name == "__main__.py" and running.parent.name == PACKAGE:
+        return f"python -m {PACKAGE} {command}"
     of_clone = running.suffix == ".py" and _clone_of(running) is not None
     if of_clone and command in SCRIPTS:
         return f"python {SCRIPTS[command]}"
@@ -43,7 +44,7 @@ def as_called(text: str) -> str:
 
 def install_command(extra: str) -> str:
     """What installs an extra of this package, such as ``onnx``."""
-    source = Path(__file__).resolve().parents[2]
+    source = Path(__file__).resolve().parents[3]
     of_clone = (source / "pyproject.toml").is_file()
     return f"pip install -e '.[{extra}]'" if of_clone else f"pip install '{PROGRAM}[{extra}]'"
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.yaml_text import parse_yaml
+from focus_detr.io.yaml_text import parse_yaml
 
 
 def test_values_have_their_types() -> None:

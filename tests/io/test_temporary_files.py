@@ -14,10 +14,10 @@ from focus_detr.deploy.lite_log import failures_explained
 from focus_detr.device_check.worker import ATTENTION, Task
 from focus_detr.errors import FocusDetrError
 from focus_detr.exporting.writing import _plainly_named
-from focus_detr.runtime import load_mindspore
-from focus_detr.temporary_files import check_temporary_place, temporary_folder
+from focus_detr.io.temporary_files import check_temporary_place, temporary_folder
+from focus_detr.process.runtime import load_mindspore
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NO_PLACE = r"^there is no place for temporary files \(.*\); name a folder for them in TMPDIR$"
 # as on a system whose disks are all read-only
 PROGRAM = """

@@ -14,14 +14,14 @@ from types import ModuleType
 from typing import Protocol
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.interrupts import quiet_interrupts
-from focus_detr.program import called
-from focus_detr.requirements import check_packages
-from focus_detr.screen import prepare_screen, settle_screen, tell, write_nowhere
-from focus_detr.temporary_files import check_temporary_place
+from focus_detr.io.temporary_files import check_temporary_place
+from focus_detr.process.interrupts import quiet_interrupts
+from focus_detr.process.program import called
+from focus_detr.process.requirements import check_packages
+from focus_detr.process.screen import prepare_screen, settle_screen, tell, write_nowhere
+from focus_detr.process.worker_marks import SUCCESS, leave_mark
+from focus_detr.process.working_folder import check_working_folder
 from focus_detr.wording import first_line
-from focus_detr.worker_marks import SUCCESS, leave_mark
-from focus_detr.working_folder import check_working_folder
 
 DEVICE_VARIABLE = "FOCUS_DETR_DEVICE"
 THREADS_VARIABLE = "OMP_NUM_THREADS"  # followed by oneDNN, and by MindSpore if we tell it
@@ -167,7 +167,7 @@ def _status(main: Main, argv: Sequence[str] | None) -> int:
             raise
         return _refuse(f"no space left on the disk to write {error.filename or 'a file'}")
     except ImportError as error:
-        if (error.name or "").startswith(__package__):
+        if (error.name or "").startswith("focus_detr"):
             raise
         return _refuse(f"{_one_line(error)}; `{called('doctor')}` tells what is missing")
     except KeyboardInterrupt as interrupt:

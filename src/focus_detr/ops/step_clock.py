@@ -88,7 +88,7 @@ class _Mark(nn.Cell):
 
         self.look = ops.Custom(_look, _same_shape, _same_type, func_type="pyfunc")
         # the name decides the id, so that compiled graphs keep
-        key = zlib.crc32(f"focus_detr.step_clock.{work}".encode())
+        key = zlib.crc32(f"focus_detr.ops.step_clock.{work}".encode())
         add_pyfunc(key, _look)
         self.look.add_prim_attr("fn_id", key)
 

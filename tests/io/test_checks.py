@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from focus_detr.checks import is_finite_number, is_unicode
+from focus_detr.io.checks import is_finite_number, is_unicode
 
 
 @pytest.mark.parametrize("value", [0, -3, 2.5, 1e308])

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from focus_detr.onednn_cap import CAP_VARIABLE, ISA_VARIABLE, is_ours, without_our_cap
+from focus_detr.process.onednn_cap import CAP_VARIABLE, ISA_VARIABLE, is_ours, without_our_cap
 
 
 def test_our_limit_is_hidden_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:

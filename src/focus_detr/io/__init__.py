@@ -1,0 +1,1 @@
+"""Files and paths: read or refused, written whole or not at all."""

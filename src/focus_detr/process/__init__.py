@@ -1,0 +1,1 @@
+"""The process: command line, runtime, signals, screen, what it needs around it."""
