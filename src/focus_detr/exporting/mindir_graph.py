@@ -84,7 +84,9 @@ def read_graph(path: str | Path) -> MindirGraph:
         elif kind == "MakeTuple":
             values[node.output[0]] = arguments
         elif kind == "TupleGetItem":
-            values[node.output[0]] = arguments[0][arguments[1]]
+            several, place = arguments
+            # a tuple of one is its item here
+            values[node.output[0]] = several if isinstance(several, Wire) else several[place]
         elif kind == _ORDERS:
             values[node.output[0]] = None
         else:
