@@ -28,16 +28,15 @@ def _checkpoint(name: str, path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("suffix", [".mindir", ".onnx"])
+# an ONNX file is written from a MINDIR file, so that both hold every base's operations
 @pytest.mark.parametrize(
-    "name",
+    ("name", "suffix"),
     [
-        "deformable_detr_r50_50ep",
-        "deformable_detr_refine_r50_50ep",
-        "deformable_detr_two_stage_r50_50ep",
-        "dn_deformable_detr_r50_50ep",
-        "dino_r50_12ep",
-        "dn_deformable_detr_focus_r50_50ep",
+        ("deformable_detr_r50_50ep", ".onnx"),
+        ("deformable_detr_two_stage_r50_50ep", ".onnx"),
+        ("deformable_detr_two_stage_r50_50ep", ".mindir"),
+        ("dn_deformable_detr_focus_r50_50ep", ".onnx"),
+        ("dino_r50_12ep", ".mindir"),
     ],
 )
 def test_a_file_detects_what_its_checkpoint_does(tmp_path: Path, name: str, suffix: str) -> None:

@@ -44,10 +44,7 @@ def _batch(config: Config, counts: tuple[int, int]) -> tuple[Tensor, ...]:
 @pytest.mark.parametrize(
     ("name", "losses"),
     [
-        ("deformable_detr_r50_50ep", 6),
-        ("deformable_detr_two_stage_r50_50ep", 9),
-        ("dn_deformable_detr_r50_50ep", 12),
-        ("dino_r50_12ep", 15),
+        ("deformable_detr_two_stage_focus_r50_50ep", 10),
         ("deformable_detr_focus_r50_50ep", 7),
         ("dn_deformable_detr_focus_r50_50ep", 13),
     ],
