@@ -8,7 +8,7 @@ import pytest
 from mindspore import Tensor
 from model_cases import as_map
 
-from focus_detr.models.layers import MaskedGroupNorm
+from focus_detr.models.layers import FeedForward, MaskedGroupNorm, MultiHeadAttention
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -30,3 +30,19 @@ def test_group_norm_of_one_image_has_the_gradient_of_many(masked: bool) -> None:
         alone = gradient(as_map(image), as_map(counted)).asnumpy()
         np.testing.assert_allclose(alone[0], both[index], atol=1e-6)
         assert np.abs(alone).max() > 0.1
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_dropout_acts_in_training_alone(dropout: float) -> None:
+    rng = np.random.default_rng(0)
+    x, bias = Tensor(rng.normal(size=(1, 6, 8)).astype(np.float32)), Tensor(np.zeros((1, 1, 1, 1)))
+    bias = bias.astype(ms.float32)
+    ffn, attention = FeedForward(8, 32, dropout=dropout), MultiHeadAttention(8, 2, dropout=dropout)
+    sure, kept = (ffn.set_train(False)(x), attention.set_train(False)(x, x, bias))
+    for cell, arguments, expected in ((ffn, (x,), sure), (attention, (x, x, bias), kept)):
+        cell.set_train(True)
+        found = [cell(*arguments).asnumpy() for _ in range(2)]
+        same = [np.allclose(values, expected.asnumpy(), atol=1e-5) for values in found]
+        assert same == [dropout == 0] * 2
+        assert np.isfinite(found[0]).all()
+        assert np.array_equal(*found) == (dropout == 0)
