@@ -39,7 +39,11 @@ def _tensors(model: ModelConfig) -> dict[str, np.ndarray]:
     "model",
     [
         SMALL,
-        replace(SMALL, foreground_selector=ForegroundSelectorConfig(enabled=False)),
+        replace(
+            SMALL,
+            foreground_selector=ForegroundSelectorConfig(enabled=False),
+            encoder=replace(SMALL.encoder, value="memory"),  # as all dense ones that are published
+        ),
         replace(SMALL, encoder=replace(SMALL.encoder, dual_attention=False)),
     ],
     ids=["small", "no selector", "no dual attention"],

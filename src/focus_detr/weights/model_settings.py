@@ -76,7 +76,7 @@ def infer_model(tensors: Tensors, position: PositionConfig) -> ModelConfig:
     levels = _size(tensors, "level_embed", 0, usual.levels)
     attention = _size(tensors, "encoder.layers.0.deformable.attention_weights.bias", 0, 0)
     points = attention // (usual.heads * levels) or usual.encoder.points
-    classes = _size(tensors, "class_heads.0.bias", 0, 0)
+    classes = _size(tensors, "class_heads.0.bias", 0, _size(tensors, "label_embed", 0, 0))
     selects = _any_below("foreground_selector.", tensors)
     return replace(
         usual,
