@@ -75,7 +75,7 @@ def process_table(timings: Mapping[str, Timing]) -> str:
             name,
             *(f"{timing.peak_bytes[name] / 2**30:.2f}" for timing in (first, second)),
             *(f"{timing.first_seconds[name]:.1f}" for timing in (first, second)),
-            *(str(sum(timing.kernels[name].values()) or "-") for timing in (first, second)),
+            *(str(sum(timing.kernels.get(name, {}).values()) or "-") for timing in (first, second)),
         )
         for name in first.peak_bytes
     )

@@ -51,13 +51,17 @@ def _parts(values: np.ndarray, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
 
 def _swap_levels(model: onnx.ModelProto, weights: Weights) -> None:
     first, second = weights["level_embed"][:2]
+    swapped = 0
     for constant in model.graph.initializer:
         values = numpy_helper.to_array(constant)
-        for array, other in ((first, second), (second, first)):
-            if values.size == array.size and np.array_equal(values.ravel(), array):
-                swapped = other.reshape(values.shape)
-                constant.CopyFrom(numpy_helper.from_array(swapped, constant.name))
-                break
+        if values.ndim == 0 or values.shape[-1] != first.size or values.dtype != first.dtype:
+            continue
+        rows = values.reshape(-1, first.size).copy()  # one for each token
+        places = [(rows == embedding).all(axis=1) for embedding in (first, second)]
+        rows[places[0]], rows[places[1]] = second, first
+        swapped += sum(int(place.sum()) for place in places)
+        constant.CopyFrom(numpy_helper.from_array(rows.reshape(values.shape), constant.name))
+    assert swapped, "the file has no such embeddings"
 
 
 def _other_deviation(model: onnx.ModelProto, weights: Weights) -> None:
@@ -94,7 +98,7 @@ PLANTED: dict[str, tuple[Plant, str]] = {
         DETECTIONS,
     ),
     "queries in another order": (
-        _weight("proposals.query_embed", lambda values: np.roll(values, 1, axis=0)),
+        _weight("queries.query_embed", lambda values: np.roll(values, 1, axis=0)),
         DETECTIONS,
     ),
     "sign of an offset in the decoder": (

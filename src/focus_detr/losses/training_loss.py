@@ -78,8 +78,10 @@ class TrainingLoss(nn.Cell):
             The total (scalar) and its weighted parts [len(loss_names)].
         """
         targets = as_targets(image_sizes, boxes, labels, box_valid)
-        branch_draws = draws[4] if self.branches > 0 else None
-        noise = as_draws(draws[0], draws[1], draws[2], draws[3])
+        branch_draws = draws[-1] if self.branches > 0 else None
+        noise = None
+        if self.has_denoising:
+            noise = as_draws(draws[0], draws[1], draws[2], draws[3])
         outputs, layout = self.predictions(images, targets, noise, branch_draws)
         total, parts, _ = self.criterion(
             outputs, targets, images.shape[2], images.shape[3], layout, box_count
