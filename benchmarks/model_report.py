@@ -68,20 +68,24 @@ def training_table(timings: Mapping[str, Timing]) -> str:
 
 
 def process_table(timings: Mapping[str, Timing]) -> str:
-    """Peak memory, first call and kernels of each measuring process of two variants."""
+    """Peak memory, first call and, if counted, kernels of each process of two variants."""
     (first_name, first), (second_name, second) = timings.items()
-    rows = (
-        (
+    both = (first, second)
+    measures = ["GiB", "first s"]
+    rows = [
+        [
             name,
-            *(f"{timing.peak_bytes[name] / 2**30:.2f}" for timing in (first, second)),
-            *(f"{timing.first_seconds[name]:.1f}" for timing in (first, second)),
-            *(str(sum(timing.kernels.get(name, {}).values()) or "-") for timing in (first, second)),
-        )
+            *(f"{timing.peak_bytes[name] / 2**30:.2f}" for timing in both),
+            *(f"{timing.first_seconds[name]:.1f}" for timing in both),
+        ]
         for name in first.peak_bytes
-    )
-    names = (first_name, second_name)
-    measures = ("GiB", "first s", "kernels")
-    header = ("process", *(f"{name} {what}" for what in measures for name in names))
+    ]
+    if any(sum(kinds.values()) for timing in both for kinds in timing.kernels.values()):
+        measures.append("kernels")
+        for row in rows:
+            counts = (sum(timing.kernels.get(row[0], {}).values()) for timing in both)
+            row.extend(str(count or "-") for count in counts)
+    header = ("process", *(f"{n} {what}" for what in measures for n in (first_name, second_name)))
     return table(header, rows)
 
 
