@@ -19,8 +19,8 @@ from model_cases import (
 from focus_detr.models.detector import Detector
 from focus_detr.models.detr import DETR
 from focus_detr.models.encoder.dual_attention import object_scores
-from focus_detr.models.encoder.focus import Listed
 from focus_detr.models.encoder.layer import EncoderLayer
+from focus_detr.models.encoder.listed import Listed, list_tokens
 from focus_detr.models.grid import Grid
 from focus_detr.models.selection.selection import Selection
 from focus_detr.models.tokens import gather_tokens, places
@@ -86,7 +86,7 @@ class EncoderTrace(nn.Cell):
         """Each layer's result and the parts of its dual attention."""
         encoder, layers, objects, memory = self.model.encoder, (), (), tokens
         counts = self.model.selection.counts(tokens.shape[1])
-        listed = encoder.listed(selection, grid)
+        listed = list_tokens(selection, grid)
         for index, layer in enumerate(encoder.layers):
             limit = selection["limits"][:, index : index + 1]
             objects += (self.attend(layer, memory, listed, counts[index], limit),)
