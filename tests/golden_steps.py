@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from golden_data import check
 
 
 def check_matches(golden: Mapping[str, Any], matches: np.ndarray, heads: Sequence[str]) -> None:
@@ -56,3 +57,21 @@ def check_total_norm(
     """Assert the norm of all gradients with these names."""
     norms = np.array([norm(gradients[name]) for name in names])
     check_number("norm of all", norm(norms), *golden["grad_total_norm"], floor=1e-3)
+
+
+def check_slices(
+    golden: Mapping[str, Any], gradients: Mapping[str, np.ndarray], count: int
+) -> None:
+    """Assert the ``count`` gradients that the file holds, whole or every so many numbers."""
+    compared = 0
+    for name, gradient in gradients.items():
+        key = f"grad/{name}"
+        if f"{key}/sample" in golden:
+            sample = gradient.reshape(-1)[:: int(golden[f"{key}/step"])]
+            slices = {key: golden[f"{key}/sample"], f"{key}/noise": golden[f"{key}/noise"]}
+            check(slices, key, sample)
+            compared += 1
+        elif key in golden:
+            check(golden, key, gradient)
+            compared += 1
+    assert compared == count

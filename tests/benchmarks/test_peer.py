@@ -90,6 +90,21 @@ class StandInWorker:
         return Size(parameters=12_000_000, multiply_adds=5_000_000_000)
 
 
+def measure_with(monkeypatch: pytest.MonkeyPatch, measure: Callable[..., None]) -> None:
+    """Let the comparison measure forward passes and training steps by a function of ours."""
+    import peer_comparison
+
+    def measure_training(
+        works: dict[str, Any], parts: Iterable[str], repeat: int, timings: dict[str, Any]
+    ) -> None:
+        for part in parts:
+            trained = {name: work.as_training(part) for name, work in works.items()}
+            measure(trained, part, repeat, timings)
+
+    monkeypatch.setattr(peer_comparison, "measure", measure)
+    monkeypatch.setattr(peer_comparison, "measure_training", measure_training)
+
+
 def test_both_are_counted_timed_and_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,15 +120,7 @@ def test_both_are_counted_timed_and_saved(
             timings[variant].first_seconds[name] = 2.0
             timings[variant].peak_bytes[name] = (1 + number) * 2**30
 
-    def measure_training(
-        works: dict[str, Any], parts: Iterable[str], repeat: int, timings: dict[str, Any]
-    ) -> None:
-        for part in parts:
-            trained = {name: work.as_training(part) for name, work in works.items()}
-            measure(trained, part, repeat, timings)
-
-    monkeypatch.setattr(peer_comparison, "measure", measure)
-    monkeypatch.setattr(peer_comparison, "measure_training", measure_training)
+    measure_with(monkeypatch, measure)
     monkeypatch.setattr(peer_comparison, "Worker", StandInWorker)
     path = tmp_path / "numbers.json"
     size = ("--height", "64", "--width", "32", "--repeat", "2", "--json", str(path))
@@ -167,15 +174,7 @@ def test_backbones_alone_are_counted_timed_and_saved(
             timings[variant].first_seconds[name] = 2.0
             timings[variant].peak_bytes[name] = 2**30
 
-    def measure_training(
-        works: dict[str, Any], parts: Iterable[str], repeat: int, timings: dict[str, Any]
-    ) -> None:
-        for part in parts:
-            trained = {name: work.as_training(part) for name, work in works.items()}
-            measure(trained, part, repeat, timings)
-
-    monkeypatch.setattr(peer_comparison, "measure", measure)
-    monkeypatch.setattr(peer_comparison, "measure_training", measure_training)
+    measure_with(monkeypatch, measure)
     monkeypatch.setattr(peer_comparison, "Worker", Counter)
     path = tmp_path / "numbers.json"
     options = ("--backbone", "--height", "64", "--width", "32", "--json", str(path))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from golden_data import check, load, packed_mask
 from golden_draws import branch_draws, golden_targets, slot_draws
-from golden_steps import check_losses, check_matches, check_number, names_of, norm
+from golden_steps import check_losses, check_matches, check_number, check_slices, names_of, norm
 from mindspore import Tensor, nn, ops
 from model_cases import (
     GivenPlaces,
@@ -102,21 +102,6 @@ def _check_gradient_norms(golden: dict, gradients: dict[str, np.ndarray]) -> Non
     check_number("norm of all", norm(np.array(norms)), *golden["grad_total_norm"], floor=6e-5)
 
 
-def _check_gradient_slices(golden: dict, gradients: dict[str, np.ndarray]) -> None:
-    compared = 0
-    for name, gradient in gradients.items():
-        key = f"grad/{name}"
-        if f"{key}/sample" in golden:
-            sample = gradient.reshape(-1)[:: int(golden[f"{key}/step"])]
-            slices = {key: golden[f"{key}/sample"], f"{key}/noise": golden[f"{key}/noise"]}
-            check(slices, key, sample)
-            compared += 1
-        elif key in golden:
-            check(golden, key, gradient)
-            compared += 1
-    assert compared == SLICES[golden["meta"]["config"]]
-
-
 @pytest.mark.parametrize(
     ("case", "msda"),
     [
@@ -148,4 +133,4 @@ def test_losses_matches_and_gradients(case: str, msda: str) -> None:
         for weight, gradient in zip(weights, gradients, strict=True)
     }
     _check_gradient_norms(golden, by_torch_name)
-    _check_gradient_slices(golden, by_torch_name)
+    check_slices(golden, by_torch_name, SLICES[golden["meta"]["config"]])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from golden_data import check, check_set, load
 from golden_draws import golden_targets
+from golden_steps import check_slices
 from mindspore import Tensor, nn, ops
 from model_cases import golden_images, normalised_batch
 from sparse_golden import (
@@ -82,18 +83,7 @@ def _check_gradients(golden: dict, gradients: dict[str, np.ndarray]) -> None:
     ):
         found = float(np.linalg.norm(gradients[name].astype(np.float64)))
         assert abs(found - norm) <= max(30 * float(error), 1.5e-4) * norm, name
-    compared = 0
-    for name, gradient in gradients.items():
-        key = f"grad/{name}"
-        if f"{key}/sample" in golden:
-            sample = gradient.reshape(-1)[:: int(golden[f"{key}/step"])]
-            slices = {key: golden[f"{key}/sample"], f"{key}/noise": golden[f"{key}/noise"]}
-            check(slices, key, sample)
-            compared += 1
-        elif key in golden:
-            check(golden, key, gradient)
-            compared += 1
-    assert compared == SLICES
+    check_slices(golden, gradients, SLICES)
 
 
 @pytest.mark.parametrize("msda", ["custom"], indirect=True)

@@ -67,20 +67,6 @@ class CellsToMap(nn.Cell):
         return x if self.channels_last else x.transpose(0, 3, 1, 2)
 
 
-class CellMask(nn.Cell):
-    """Which cells of a map are image, so that it multiplies the map."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.channels_last = channels_last()
-
-    def construct(self, row_valid: Tensor, column_valid: Tensor) -> Tensor:
-        """[B, h] and [B, w] -> [B, 1, h, w], or [B, h, w, 1]."""
-        if self.channels_last:
-            return row_valid[:, :, None, None] * column_valid[:, None, :, None]
-        return row_valid[:, None, :, None] * column_valid[:, None, None, :]
-
-
 class LevelMasks(nn.Cell):
     """Which cells of each level's map are image, so that it multiplies the map."""
 

@@ -195,7 +195,7 @@ class Convolution(ProductCell):
             kernel: [C_out, C_in / G, k, k].
             bias: [C_out].
             residual: added before the activation; shaped as the result.
-            valid: the result's cells that are image, from ``models.maps.CellMask``; the others
+            valid: the result's cells that are image, as a map of one channel; the others
                 become 0. Not together with a residual.
 
         Returns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mindspore import Tensor, nn
 
 from focus_detr.models.geometry import cell_validity
-from focus_detr.models.maps import CellMask
+from focus_detr.models.maps import CellsToMap
 
 
 def image_mask(image_sizes: Tensor, rows: int, columns: int, stride: int) -> Tensor:
@@ -25,7 +25,7 @@ class PaddingMasks(nn.Cell):
     def __init__(self, strides: tuple[int, ...]) -> None:
         super().__init__()
         self.strides = strides
-        self.cell_mask = CellMask()
+        self.to_map = CellsToMap()
 
     def construct(self, images: Tensor, image_sizes: Tensor | None) -> tuple[Tensor | None, ...]:
         """Masks of the maps, by stride.
@@ -35,7 +35,7 @@ class PaddingMasks(nn.Cell):
             image_sizes: [B, 2] (height, width), or None to leave the maps as they are.
 
         Returns:
-            As from ``CellMask``, or None.
+            [B, 1, h, w], or [B, h, w, 1] where maps have their channels last; or None.
         """
         masks: tuple[Tensor | None, ...] = ()
         height, width = images.shape[2:]
@@ -44,7 +44,6 @@ class PaddingMasks(nn.Cell):
                 masks += (None,)
             else:
                 rows, columns = -(-height // stride), -(-width // stride)
-                row = cell_validity(image_sizes[:, 0], rows * stride, rows, stride, "full")
-                column = cell_validity(image_sizes[:, 1], columns * stride, columns, stride, "full")
-                masks += (self.cell_mask(row, column),)
+                mask = image_mask(image_sizes, rows, columns, stride)  # [B, 1, h, w]
+                masks += (self.to_map(mask.reshape(-1, rows, columns, 1)),)  # [B, h, w, 1]
         return masks

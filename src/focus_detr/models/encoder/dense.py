@@ -5,11 +5,11 @@ from __future__ import annotations
 from mindspore import Tensor, nn
 
 from focus_detr.models.encoder.encoding import Encoded
-from focus_detr.models.encoder.layer import EncoderLayer, dual_attentions
+from focus_detr.models.encoder.layer import EncoderLayer, dual_choices
 from focus_detr.models.geometry import Shapes
 from focus_detr.models.grid import Grid
 from focus_detr.models.selection.selection import Selection
-from focus_detr.models.tokens import OBJECTS, Choice
+from focus_detr.models.tokens import Choice
 
 
 class DenseEncoder(nn.Cell):
@@ -27,10 +27,7 @@ class DenseEncoder(nn.Cell):
 
     def choices(self, counts: tuple[int, ...]) -> list[Choice]:
         """Those of the dual attentions."""
-        return [
-            Choice(OBJECTS.format(index + 1), dual, counts[index], dual.count(counts[index]))
-            for index, dual in dual_attentions(self.layers)
-        ]
+        return dual_choices(self.layers, counts)
 
     def construct(
         self,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from mindspore import Tensor, nn, ops
 
 from focus_detr.models.encoder.encoding import Encoded
-from focus_detr.models.encoder.layer import EncoderLayer, dual_attentions
+from focus_detr.models.encoder.layer import EncoderLayer, dual_choices
 from focus_detr.models.encoder.listed import Listed, list_tokens
 from focus_detr.models.geometry import Shapes
 from focus_detr.models.grid import Grid
 from focus_detr.models.selection.selection import Selection
-from focus_detr.models.tokens import OBJECTS, Choice, gather_tokens, places, scatter_tokens
+from focus_detr.models.tokens import Choice, gather_tokens, places, scatter_tokens
 
 
 class FocusEncoder(nn.Cell):
@@ -28,10 +28,7 @@ class FocusEncoder(nn.Cell):
 
     def choices(self, counts: tuple[int, ...]) -> list[Choice]:
         """Those of the dual attentions."""
-        return [
-            Choice(OBJECTS.format(index + 1), dual, counts[index], dual.count(counts[index]))
-            for index, dual in dual_attentions(self.layers)
-        ]
+        return dual_choices(self.layers, counts)
 
     def construct(
         self,

@@ -8,6 +8,7 @@ from focus_detr.models.encoder.dual_attention import DualAttention
 from focus_detr.models.geometry import Shapes
 from focus_detr.models.layer_norm import LayerNorm
 from focus_detr.models.layers import FeedForward
+from focus_detr.models.tokens import OBJECTS, Choice
 from focus_detr.ops.msda import MSDeformableAttention
 
 
@@ -63,10 +64,15 @@ class EncoderLayer(nn.Cell):
         return self.norm2(self.ffn(self.norm1(query)))
 
 
-def dual_attentions(layers: nn.CellList) -> list[tuple[int, DualAttention]]:
-    """Layer number and dual attention of the layers that have one."""
+def dual_choices(layers: nn.CellList, counts: tuple[int, ...]) -> list[Choice]:
+    """Choices of the dual attentions, for so many tokens in each layer."""
     return [
-        (index, layer.dual_attention)
+        Choice(
+            OBJECTS.format(index + 1),
+            layer.dual_attention,
+            counts[index],
+            layer.dual_attention.count(counts[index]),
+        )
         for index, layer in enumerate(layers)
         if layer.has_dual_attention
     ]

@@ -6,12 +6,12 @@ from mindspore import Tensor, nn, ops
 
 from focus_detr.models.encoder.encoding import Encoded
 from focus_detr.models.encoder.heads import EncoderHeads
-from focus_detr.models.encoder.layer import EncoderLayer, dual_attentions
+from focus_detr.models.encoder.layer import EncoderLayer, dual_choices
 from focus_detr.models.encoder.listed import list_tokens
 from focus_detr.models.geometry import Shapes
 from focus_detr.models.grid import Grid
 from focus_detr.models.selection.selection import Selection
-from focus_detr.models.tokens import OBJECTS, Choice, gather_tokens, places, scatter_tokens
+from focus_detr.models.tokens import Choice, gather_tokens, places, scatter_tokens
 
 
 class SparseEncoder(nn.Cell):
@@ -42,10 +42,7 @@ class SparseEncoder(nn.Cell):
 
     def choices(self, counts: tuple[int, ...]) -> list[Choice]:
         """Those of the dual attentions."""
-        return [
-            Choice(OBJECTS.format(index + 1), dual, counts[index], dual.count(counts[index]))
-            for index, dual in dual_attentions(self.layers)
-        ]
+        return dual_choices(self.layers, counts)
 
     def construct(
         self,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, ops
 
 from focus_detr.models.box_math import BoxSigmoid
 from focus_detr.models.grid import Grid
 from focus_detr.models.layer_norm import LayerNorm
 from focus_detr.models.positions import BoxSineEmbedding
-from focus_detr.models.queries.proposals import Proposals
+from focus_detr.models.queries.proposals import Proposals, ProposedQueries
 from focus_detr.models.queries.queries import Queries
-from focus_detr.models.tokens import Choice, gather_tokens
+from focus_detr.models.tokens import gather_tokens
 from focus_detr.ops.products import Linear
 
 
-class EfficientQueries(nn.Cell):
+class EfficientQueries(ProposedQueries):
     """Sparse DETR's efficient query initialisation.
 
     Content and position both come from the token, so that only the set of the proposals matters to
@@ -26,20 +26,11 @@ class EfficientQueries(nn.Cell):
     """
 
     def __init__(self, proposals: Proposals, width: int) -> None:
-        super().__init__()
-        self.proposals = proposals
+        super().__init__(proposals)
         self.box_embedding = BoxSineEmbedding(width, x_first=True)
         self.box_projection = Linear(2 * width, width)
         self.norm = LayerNorm(width)
         self.sigmoid = BoxSigmoid()
-
-    def count(self, tokens: int) -> int:
-        """Number Q of queries, for N tokens."""
-        return self.proposals.count(tokens)
-
-    def choices(self, tokens: int) -> list[Choice]:
-        """The ranking of the proposals."""
-        return self.proposals.choices(tokens)
 
     def construct(self, memory: Tensor, grid: Grid, isolated: bool) -> Queries:
         """As described at ``QuerySource``; the encoder's loss is on every token."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from mindspore import Parameter, Tensor, nn, ops
+from mindspore import Parameter, Tensor, ops
 from mindspore.common.initializer import XavierUniform, initializer
 
 from focus_detr.models.box_math import BoxSigmoid
 from focus_detr.models.grid import Grid
-from focus_detr.models.queries.proposals import Proposals
+from focus_detr.models.queries.proposals import Proposals, ProposedQueries
 from focus_detr.models.queries.queries import Queries
-from focus_detr.models.tokens import Choice, gather_tokens
+from focus_detr.models.tokens import gather_tokens
 
 
-class MixedQueries(nn.Cell):
+class MixedQueries(ProposedQueries):
     """The best proposals' boxes with learned contents, or with the tokens' own.
 
     Args:
@@ -23,20 +23,11 @@ class MixedQueries(nn.Cell):
     """
 
     def __init__(self, proposals: Proposals, width: int, *, learned: bool = True) -> None:
-        super().__init__()
-        self.proposals = proposals
+        super().__init__(proposals)
         self.sigmoid = BoxSigmoid()
         self.learned = learned
         if learned:
             self.query_embed = Parameter(initializer(XavierUniform(), (proposals.queries, width)))
-
-    def count(self, tokens: int) -> int:
-        """Number Q of queries, for N tokens."""
-        return self.proposals.count(tokens)
-
-    def choices(self, tokens: int) -> list[Choice]:
-        """The ranking of the proposals."""
-        return self.proposals.choices(tokens)
 
     def construct(self, memory: Tensor, grid: Grid, isolated: bool) -> Queries:
         """As described at ``QuerySource``; the encoder's loss is on the chosen tokens."""

@@ -91,3 +91,23 @@ class Proposals(nn.Cell):
             "chosen": chosen,
             "real": real,
         }
+
+
+class ProposedQueries(nn.Cell):
+    """Base of the sources whose queries are the best proposals.
+
+    Args:
+        proposals: of the memory.
+    """
+
+    def __init__(self, proposals: Proposals) -> None:
+        super().__init__()
+        self.proposals = proposals
+
+    def count(self, tokens: int) -> int:
+        """Number Q of queries, for N tokens."""
+        return self.proposals.count(tokens)
+
+    def choices(self, tokens: int) -> list[Choice]:
+        """The ranking of the proposals."""
+        return self.proposals.choices(tokens)
