@@ -35,7 +35,7 @@ def bfloat16() -> None:
     except LibraryError as error:
         pytest.skip(f"no native products here: {error}")
     if not there:
-        pytest.skip("this processor has no instructions for bfloat16")
+        pytest.skip("no instructions for bfloat16 here")
 
 
 def rounded(values: np.ndarray) -> np.ndarray:
@@ -43,6 +43,7 @@ def rounded(values: np.ndarray) -> np.ndarray:
     return Tensor(values).astype(ms.bfloat16).astype(ms.float32).asnumpy()
 
 
+@pytest.mark.large  # other tests of one process limit oneDNN for good
 @pytest.mark.usefixtures("bfloat16")
 def test_factors_are_rounded_and_sums_are_not() -> None:
     layer = Dense(96, 40).set_train(False)
@@ -59,6 +60,7 @@ def test_factors_are_rounded_and_sums_are_not() -> None:
     assert np.abs(found - exact).max() > 1e-3
 
 
+@pytest.mark.large  # other tests of one process limit oneDNN for good
 @pytest.mark.usefixtures("bfloat16")
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_convolutions_likewise(kernel: int) -> None:
@@ -88,6 +90,7 @@ def outputs(detector: nn.Cell) -> list[np.ndarray]:
     return [output.asnumpy() for output in detector(images, sizes)]
 
 
+@pytest.mark.large  # other tests of one process limit oneDNN for good
 @pytest.mark.usefixtures("bfloat16")
 def test_a_detector_in_bfloat16_finds_almost_the_same() -> None:
     exact = outputs(build_detector(TINY, 3))
@@ -105,5 +108,5 @@ def test_what_cannot_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
             detect_in_bfloat16(model)
     monkeypatch.setattr(detection_precision, "native_products", lambda: "library")
     monkeypatch.setattr(detection_precision, "has_bfloat16", lambda: False)
-    with pytest.raises(FocusDetrError, match="this processor has no instructions"):
+    with pytest.raises(FocusDetrError, match="no instructions for products in bf16"):
         detect_in_bfloat16(model)

@@ -20,7 +20,7 @@ def detect_in_bfloat16(model: nn.Cell) -> None:
         model: a ``FocusDETR``, before it is compiled.
 
     Raises:
-        FocusDetrError: there are no native products, or the processor lacks the instructions.
+        FocusDetrError: there are no native products, or oneDNN no instructions for them.
     """
     if native_products() is None:
         raise FocusDetrError(
@@ -29,7 +29,8 @@ def detect_in_bfloat16(model: nn.Cell) -> None:
         )
     if not has_bfloat16():
         raise FocusDetrError(
-            "this processor has no instructions for products in bf16: leave --precision out"
+            "no instructions for products in bf16 here (this processor lacks them, or "
+            "ONEDNN_MAX_CPU_ISA keeps oneDNN from them): leave --precision out"
         )
     for part in (model.backbone, model.encoder, model.decoder.layers):
         for _, cell in part.cells_and_names():

@@ -58,6 +58,7 @@ OPERATORS = (
 _LIBRARY = NativeLibrary(LIBRARY_VARIABLE, OPERATORS, "products_interface", INTERFACE)
 _ALL_INSTRUCTIONS = 0  # dnnl_cpu_isa_default
 _AVX512 = 0x27  # dnnl_cpu_isa_avx512_core
+_AVX512_BFLOAT16 = 0xE7  # dnnl_cpu_isa_avx512_core_bf16; AMX includes it
 
 
 def find_products() -> Path:
@@ -81,12 +82,24 @@ def _open(path: Path) -> None:
 
 
 def has_bfloat16() -> bool:
-    """Whether this processor has instructions for products in bfloat16.
+    """Whether oneDNN has instructions for products in bfloat16.
+
+    The processor may have them and oneDNN not: a user may limit it, or it may have computed
+    something under our cap before that could be lifted.
 
     Raises:
         LibraryError: as ``find_products``.
     """
-    return bool(ctypes.CDLL(str(find_products())).products_has_bfloat16())
+    if not ctypes.CDLL(str(find_products())).products_has_bfloat16():
+        return False
+    lift_cap()
+    return _uses(_AVX512_BFLOAT16)
+
+
+def _uses(instructions: int) -> bool:
+    """Whether oneDNN may use them; it cannot be limited otherwise once it was asked."""
+    effective: int = ctypes.CDLL(str(_onednn())).dnnl_get_effective_cpu_isa()
+    return effective & instructions == instructions
 
 
 @functools.cache
@@ -105,7 +118,7 @@ def slows_convolutions() -> bool:
     """Whether MindSpore's own convolutions are slow in this process, as the cap was taken away."""
     if not lift_cap.cache_info().currsize or not lift_cap():
         return False
-    return ctypes.CDLL(str(_onednn())).dnnl_get_effective_cpu_isa() >= _AVX512
+    return _uses(_AVX512)
 
 
 def _onednn() -> Path:
