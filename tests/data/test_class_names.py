@@ -51,6 +51,16 @@ def test_names_of_text_and_yaml_files(tmp_path: Path) -> None:
     assert read_class_names(tmp_path / "a.yaml") == ("12", "dog")
 
 
+def test_names_that_look_like_numbers_stay_as_written(tmp_path: Path) -> None:
+    names = ("007", "12:30", "1_000", "0x1F", "1.50", "2020-01-31", "+1", "1e3", "cat")
+    listed = "".join(f"  - {name}\n" for name in names)
+    (tmp_path / "a.yaml").write_text(f"nc: 9.0\nnames:\n{listed}")
+    assert read_class_names(tmp_path / "a.yaml") == names
+    numbered = "".join(f"  {index}: {name}\n" for index, name in enumerate(names))
+    (tmp_path / "b.yaml").write_text(f"names:\n{numbered}")
+    assert read_class_names(tmp_path / "b.yaml") == names
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

@@ -5,7 +5,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+import yaml
 
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.json_fields import whole_number
@@ -18,6 +20,16 @@ from focus_detr.wording import counted
 
 YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml")
 LIST_NAMES = ("classes.txt", "obj.names", "labels.txt")
+_NUMBERS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp"))
+
+
+class _AsWritten(yaml.SafeLoader):
+    """Leaves numbers the text that they are: to YAML, 007 is 7 and 12:30 is 750."""
+
+    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {
+        first: [(tag, form) for tag, form in forms if tag not in _NUMBERS]
+        for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 def number_classes(names: Sequence[str], model: ClassMap | None) -> ClassMap:
@@ -49,7 +61,8 @@ def read_class_names(path: Path) -> tuple[str, ...]:
             before the last name would be an empty one.
     """
     if path.suffix.lower() in (".yaml", ".yml"):
-        names = names_of_yaml(read_yaml(path), path)
+        content = read_yaml(path)
+        names = names_of_yaml({**content, "names": read_yaml(path, _AsWritten).get("names")}, path)
     else:
         names = [line.strip() for line in read_text(path).rstrip().splitlines()]
         if "" in names:
@@ -101,13 +114,13 @@ def check_readable(names: Iterable[str], source: Path) -> None:
             )
 
 
-def read_yaml(path: Path) -> dict[Any, Any]:
-    """The mapping in a YAML file.
+def read_yaml(path: Path, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> dict[Any, Any]:
+    """The mapping in a YAML file, by a safe loader.
 
     Raises:
         FocusDetrError: not readable, not YAML or no mapping.
     """
-    content = parse_yaml(read_text(path), path)
+    content = parse_yaml(read_text(path), path, loader)
     if not isinstance(content, dict):
         raise FocusDetrError(f"{path}: the top level must be a mapping with 'names'")
     return content
@@ -129,12 +142,12 @@ def names_of_yaml(content: dict[Any, Any], path: Path) -> list[str]:
     if not isinstance(names, list) or not names:
         raise FocusDetrError(f"{path}: 'names' must list the classes")
     for index, name in enumerate(names):
-        if isinstance(name, bool) or not isinstance(name, (str, int, float)):
+        if not isinstance(name, str):
             raise FocusDetrError(f"{path}: name {index} must be a text in quotes, not {name!r}")
     if whole_number(content.get("nc", len(names))) != len(names):
         there = counted(len(names), "class")
         raise FocusDetrError(f"{path}: 'nc' is {content['nc']!r}, but 'names' has {there}")
-    return [str(name).strip() for name in names]
+    return [name.strip() for name in names]
 
 
 def _index(key: Any) -> Any:
