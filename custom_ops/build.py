@@ -122,6 +122,9 @@ def find_compiler() -> list[str]:
 def cache_folder() -> Path:
     """Where built libraries lie, of this user.
 
+    ``focus_detr.ops.native_library`` looks there; it says so itself, as this script runs where the
+    package is not installed yet, and a test compares the two.
+
     Raises:
         BuildError: there is no such place.
     """

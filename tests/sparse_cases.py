@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from golden_data import image_for
@@ -23,11 +23,16 @@ from focus_detr.models.factory import build_model
 from focus_detr.models.grid import Grid
 from focus_detr.models.selection.selection import Selection
 
+ObjectScore = Literal["logits", "probabilities"]
 SIZES = ((96, 128), (80, 96))
 
 
 def sparse_config(
-    keep_ratio: float = 0.3, *, dual_attention: bool = False, **changes: Any
+    keep_ratio: float = 0.3,
+    *,
+    dual_attention: bool = False,
+    object_score: ObjectScore = "logits",
+    **changes: Any,
 ) -> ModelConfig:
     """``changes`` replace fields of the network."""
     small = small_config(**changes)
@@ -36,6 +41,7 @@ def sparse_config(
         keep_ratio=keep_ratio,
         cascade=(1.0,) * small.encoder.layers,
         dual_attention=dual_attention,
+        object_score=object_score,
         value="memory",
         auxiliary_heads=True,
     )

@@ -31,6 +31,7 @@ from focus_detr.models.neck import Neck
 from focus_detr.models.positions import SinePositionEmbedding
 from focus_detr.models.queries.efficient import EfficientQueries
 from focus_detr.models.queries.proposals import Proposals
+from focus_detr.models.queries.two_stage import TwoStageQueries
 from focus_detr.models.selection.all_tokens import AllTokens
 from focus_detr.models.selection.foreground_selector import ScoreMLP
 from focus_detr.models.selection.sparse import SparseSelection
@@ -50,14 +51,14 @@ MODEL = ModelConfig(
 
 def sparse_golden_model(meta: Mapping[str, Any]) -> DETR:
     """The network of a case with the recipe's weights."""
-    model = _network(meta["overrides"]["rho"], meta["overrides"]["num_queries"])
+    model = _network(meta["overrides"])
     parameters = {parameter.name: parameter for parameter in model.get_parameters()}
     filled = set()
     names = our_names()
-    for name, entry in manifest("sparse_r50")["state_dict"].items():
-        if name in names and names[name] in parameters:
-            values = weight_for(name, entry["shape"], meta["seed"])
-            parameters[names[name]].set_data(Tensor(values))
+    for name in manifest("sparse_r50")["state_dict"]:
+        if names.get(name) in parameters:
+            parameter = parameters[names[name]]  # two-stage queries are wider than the manifest's
+            parameter.set_data(Tensor(weight_for(name, parameter.shape, meta["seed"])))
             filled.add(names[name])
     assert filled == set(parameters)
     return model
@@ -90,7 +91,8 @@ def sparse_criterion(keep_ratio: float) -> Criterion:
     )
 
 
-def _network(keep_ratio: float, queries: int) -> DETR:
+def _network(overrides: Mapping[str, Any]) -> DETR:
+    keep_ratio = overrides["rho"]
     heads = Heads(WIDTH, CLASSES, LAYERS, epsilon=1e-5)
     projection, backbone = MemoryProjection(WIDTH), build_backbone(MODEL.backbone)
     shared: dict[str, Any] = {
@@ -115,12 +117,24 @@ def _network(keep_ratio: float, queries: int) -> DETR:
         grid=GridBuilder(SinePositionEmbedding(WIDTH), shared["level_embed"]),
         selection=selection,
         encoder=encoder,
-        queries=EfficientQueries(Proposals(projection, heads, queries), WIDTH),
+        queries=_queries(overrides, projection, heads),
         decoder=_decoder(heads),
         num_classes=CLASSES,
         padding_training="partial",
         padding_evaluation="partial",
     )
+
+
+def _queries(
+    overrides: Mapping[str, Any], projection: MemoryProjection, heads: Heads
+) -> EfficientQueries | TwoStageQueries:
+    """The release's own, or those of the network that it was made from."""
+    by_first_class = not overrides.get("eff_specific_head", True)
+    count = overrides["num_queries"]
+    proposals = Proposals(projection, heads, count, by_first_class=by_first_class)
+    if overrides.get("eff_query_init", True):
+        return EfficientQueries(proposals, WIDTH)
+    return TwoStageQueries(proposals, WIDTH)
 
 
 def _decoder(heads: Heads) -> Decoder:

@@ -19,6 +19,7 @@ from golden_data import (
 )
 
 INFER_CASES = ("infer_r50_24ep_q100", "infer_r50_alpha_q100", "infer_r50_b2", "infer_r50_q100")
+SPARSE_CASES = tuple(f"sparse_infer_r50_{case}q30" for case in ("", "b2_", "rho0_", "twostage_"))
 TRAIN_CASES = ("train_r50_b2", "train_r50_empty1_q100", "train_r50_q100")
 
 
@@ -34,7 +35,7 @@ def test_weights_have_the_recorded_checksum(model: str, seed: int) -> None:
     assert len(weights) == entries["num_entries"]
 
 
-@pytest.mark.parametrize("case", INFER_CASES)
+@pytest.mark.parametrize("case", [*INFER_CASES, *SPARSE_CASES])
 def test_images_have_the_recorded_checksum(case: str) -> None:
     golden = load(case)
     meta = golden["meta"]

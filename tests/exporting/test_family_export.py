@@ -33,8 +33,12 @@ def _checkpoint(name: str, path: Path) -> Path:
     ("name", "suffix"),
     [
         ("deformable_detr_r50_50ep", ".onnx"),
+        ("deformable_detr_refine_r50_50ep", ".onnx"),
+        ("deformable_detr_refine_r50_50ep", ".mindir"),
         ("deformable_detr_two_stage_r50_50ep", ".onnx"),
         ("deformable_detr_two_stage_r50_50ep", ".mindir"),
+        ("dn_deformable_detr_r50_50ep", ".onnx"),
+        ("dn_deformable_detr_r50_50ep", ".mindir"),
         ("dn_deformable_detr_focus_r50_50ep", ".onnx"),
         ("dino_r50_12ep", ".mindir"),
     ],

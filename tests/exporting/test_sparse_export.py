@@ -25,6 +25,10 @@ pytestmark = pytest.mark.large
     [
         ("efficient", False, ".mindir"),
         ("efficient", False, ".onnx"),
+        ("mixed", False, ".mindir"),
+        ("mixed", False, ".onnx"),
+        ("learned_anchors", False, ".mindir"),
+        ("learned_anchors", False, ".onnx"),
         ("learned_points", True, ".mindir"),
         ("learned_points", True, ".onnx"),
     ],

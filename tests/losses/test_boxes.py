@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
+import pytest
+from golden_data import load
+from golden_draws import golden_targets
 from loss_cases import giou, random_boxes
 from mindspore import Tensor
 
+from focus_detr.config.loading import load_config
 from focus_detr.losses.boxes import (
+    EPS,
     corners,
     cxcywh_to_xyxy,
     generalized_iou,
@@ -55,3 +62,35 @@ def test_equals_numpy_and_is_symmetric() -> None:
 def test_boxes_without_area_stay_finite() -> None:
     assert _giou([0.5, 0.5, 0.0, 0.0], [0.5, 0.5, 0.0, 0.0]) == 0.0
     assert np.isfinite(_giou([0.1, 0.1, 0.0, 0.3], [0.9, 0.9, 0.2, 0.0]))
+
+
+def _golden_loss(golden: dict, epsilon: float) -> float:
+    """GIoU's loss of the last layer, as weighted, of the reference's boxes and matches."""
+    targets = golden_targets(golden, 8)
+    losses = []
+    for image, found in enumerate(golden["pred_boxes"]):
+        expected = targets.boxes[image][golden[f"match/last/tgt{image}"]]
+        pair = [corners(Tensor(b)) for b in (found[golden[f"match/last/src{image}"]], expected)]
+        losses += (1.0 - generalized_iou(pair[0], pair[1], epsilon).asnumpy()).tolist()
+    return 2.0 * sum(losses) / targets.box_valid.sum()
+
+
+@pytest.mark.parametrize(
+    ("case", "recipe"),
+    [
+        ("train_deformable_plain_r50_q100", "deformable_detr_r50_50ep"),
+        ("train_deformable_refine_r50_q100", "deformable_detr_refine_r50_50ep"),
+        ("train_deformable_two_stage_r50_q100", "deformable_detr_two_stage_r50_50ep"),
+        ("sparse_train_r50_q30", "sparse_detr_r50_50ep"),
+    ],
+)
+def test_settings_add_to_denominators_what_their_reference_does(case: str, recipe: str) -> None:
+    """Detrex adds 1e-6 in Deformable DETR too; the authors' code, and Sparse DETR's, nothing."""
+    golden = load(case)
+    names = json.loads(str(golden["loss_names"]))
+    exact = golden["loss_weighted_f64"][names.index("loss_giou")]
+    epsilon = load_config(f"family/{recipe}").loss.giou_epsilon
+    other = 1e-12 if epsilon == EPS else EPS
+    error, mistake = (abs(_golden_loss(golden, added) - exact) for added in (epsilon, other))
+    assert error < 3e-7 * exact
+    assert error < mistake / 5  # these boxes are large; small ones differ by more

@@ -44,7 +44,15 @@ def _check_selection(golden: dict, selected: tuple, attention: Tensor, valid: Te
     assert found.kept.mean() == pytest.approx(golden["corr"][0], abs=1e-5)
 
 
-@pytest.mark.parametrize("case", ["sparse_infer_r50_b2_q30", "sparse_infer_r50_rho0_q30"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "sparse_infer_r50_q30",
+        "sparse_infer_r50_b2_q30",
+        "sparse_infer_r50_rho0_q30",
+        "sparse_infer_r50_twostage_q30",
+    ],
+)
 @pytest.mark.parametrize("msda", ["custom"], indirect=True)
 def test_free_running_from_pixels_to_boxes(case: str, msda: str) -> None:
     golden = load(case)

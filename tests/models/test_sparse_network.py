@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 from model_cases import pynative
-from sparse_cases import SIZES, encoded, pictures, sparse_config, sparse_model
+from sparse_cases import SIZES, ObjectScore, encoded, pictures, sparse_config, sparse_model
 
 from focus_detr.config.schema import PaddingConfig
 from focus_detr.models.detector import Detector
@@ -31,8 +31,9 @@ def test_each_image_keeps_its_share_and_the_rest_stays_as_it_was() -> None:
         assert set(np.flatnonzero(moved).tolist()) == listed
 
 
-def test_without_padding_tokens_may_be_carried_or_gathered_again() -> None:
-    model = sparse_model(sparse_config(dual_attention=True))
+@pytest.mark.parametrize("score", ["logits", "probabilities"])
+def test_without_padding_tokens_may_be_carried_or_gathered_again(score: ObjectScore) -> None:
+    model = sparse_model(sparse_config(dual_attention=True, object_score=score))
     one = pictures(SIZES[:1])
     with pynative():
         carried = encoded(model, *one)[2]["memory"].asnumpy()
@@ -52,9 +53,11 @@ def test_a_ratio_of_one_is_the_dense_encoder() -> None:
     np.testing.assert_allclose(result["memory"].asnumpy(), dense, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("dual_attention", [False, True])
-def test_detections_do_not_depend_on_the_batch(dual_attention: bool) -> None:
-    model = sparse_model(sparse_config(dual_attention=dual_attention))
+@pytest.mark.parametrize(
+    ("dual_attention", "score"), [(False, "logits"), (True, "logits"), (True, "probabilities")]
+)
+def test_detections_do_not_depend_on_the_batch(dual_attention: bool, score: ObjectScore) -> None:
+    model = sparse_model(sparse_config(dual_attention=dual_attention, object_score=score))
     detector = Detector(model, max_detections=5).set_train(False)
     images, sizes = pictures()
     height, width = SIZES[1]

@@ -7,7 +7,7 @@ import pytest
 from golden_data import image_for
 from mindspore import Tensor
 from model_cases import SMALL_CLASSES, normalised_batch
-from sparse_cases import DENOISING, sparse_config, with_source
+from sparse_cases import DENOISING, ObjectScore, sparse_config, with_source
 
 from focus_detr.config.schema import Config, DenoisingConfig, OptimizerConfig, QuerySource
 from focus_detr.config.validation import validate
@@ -37,11 +37,19 @@ def _batch(denoising: DenoisingConfig) -> tuple[Tensor, ...]:
 
 
 @pytest.mark.parametrize(
-    ("source", "dual_attention"),
-    [("mixed", True), ("efficient", False), ("learned_points", True), ("learned_anchors", False)],
+    ("source", "dual_attention", "score"),
+    [
+        ("mixed", True, "logits"),
+        ("efficient", False, "logits"),
+        ("learned_points", True, "probabilities"),
+        ("learned_anchors", False, "logits"),
+    ],
 )
-def test_the_loss_falls_and_every_part_learns(source: QuerySource, dual_attention: bool) -> None:
-    model = with_source(sparse_config(dual_attention=dual_attention), source)
+def test_the_loss_falls_and_every_part_learns(
+    source: QuerySource, dual_attention: bool, score: ObjectScore
+) -> None:
+    small = sparse_config(dual_attention=dual_attention, object_score=score)
+    model = with_source(small, source)
     denoising = DENOISING.get(source, DenoisingConfig(number=0))
     config = Config(model=model, denoising=denoising)
     validate(config, "this test")

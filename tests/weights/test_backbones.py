@@ -11,7 +11,7 @@ import pytest
 from focus_detr.config.schema import BackboneConfig
 from focus_detr.errors import FocusDetrError
 from focus_detr.weights.backbones import backbone_to_ours, backbone_to_torch
-from focus_detr.weights.convert import backbone_shapes, fit
+from focus_detr.weights.convert import Choices, backbone_shapes, checkpoint_from_torch, fit
 from focus_detr.weights.model_settings import infer_backbone
 from focus_detr.weights.torch_reader import read_state_dict
 
@@ -157,3 +157,29 @@ def test_foreign_backbones_are_refused() -> None:
         backbone_to_ours({"patch_embed.proj.weight": np.zeros(1)})
     with pytest.raises(FocusDetrError, match="Caffe2"):
         backbone_to_ours({"res2_0_branch2a_w": np.zeros(1)})
+
+
+def test_msra_s_pickles_are_refused(tmp_path: Path) -> None:
+    """As detectron2 stores them: Caffe2's names, four vectors to a norm."""
+    names = ["conv1_w", "conv1_b", "fc1000_w", "fc1000_b", "res2_0_branch2a_w"]
+    names += [f"res2_0_branch2a_bn_{p}" for p in ("beta", "gamma", "running_mean", "running_var")]
+    path = tmp_path / "R-101.pkl"
+    path.write_bytes(pickle.dumps({name: np.zeros(4, np.float32) for name in names}))
+    with pytest.raises(FocusDetrError, match=r"Caffe2's names.*MSRA.*torchvision's"):
+        checkpoint_from_torch(path, Choices())
+
+
+@pytest.mark.parametrize("prefix", ["", "backbone.bottom_up."])
+@pytest.mark.parametrize("name", ["resnet50", "resnet101"])
+def test_msra_s_weights_under_detectron2_s_names_are_told_by_their_scale(
+    name: str, prefix: str
+) -> None:
+    ours = backbone_to_ours(_torchvision(name))
+    state = {prefix + key.removeprefix("backbone."): value for key, value in ours.items()}
+    variance = f"{prefix}stem.conv1.norm.running_var"
+    for usual in (0.02, 1.0, 30.0):
+        state[variance] = np.full(64, usual, np.float32)
+        assert backbone_to_ours(state).keys() == ours.keys()
+    state[variance] = np.full(64, 58.0**2, np.float32)
+    with pytest.raises(FocusDetrError, match=r"variance of 3364, as of MSRA's.*BGR"):
+        backbone_to_ours(state)

@@ -6,16 +6,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from family_cases import small_family_config
 from golden_data import manifest, weights_from_manifest
 from sparse_golden import our_names
 
 from focus_detr.config.loading import load_config
 from focus_detr.data.coco_classes import COCO_CLASSES
-from focus_detr.weights.checkpoint import load_checkpoint, save_checkpoint
-from focus_detr.weights.convert import Choices, checkpoint_from_torch
+from focus_detr.models.factory import build_model
+from focus_detr.weights.checkpoint import load_checkpoint, model_tensors, save_checkpoint
+from focus_detr.weights.convert import (
+    Choices,
+    checkpoint_from_torch,
+    detector_to_ours,
+    detector_to_torch,
+)
 from focus_detr.weights.stored_settings import stored_model
 from focus_detr.weights.torch_writer import write_state_dict
 
+CASCADE = "model.encoder.cascade=[1,1]"
 IDS = list(COCO_CLASSES.category_ids)
 
 
@@ -60,3 +68,42 @@ def test_a_release_becomes_the_network_of_the_recipe(tmp_path: Path) -> None:
     for number, ours in ((6, "class_heads.6"), (9, "encoder_heads.class_heads.2")):
         rows = state[f"class_embed.{number}.weight"][IDS]
         np.testing.assert_array_equal(tensors[f"{ours}.weight"], rows)
+
+
+def test_all_names_of_the_release_come_back() -> None:
+    state = weights_from_manifest(manifest("sparse_r50"), seed=0)
+    again = detector_to_torch(detector_to_ours(state))
+    assert again.keys() == state.keys()
+    unused = np.setdiff1d(np.arange(91), IDS)
+    for name, tensor in state.items():
+        assert again[name].shape == tensor.shape
+        if "class_embed" in name:
+            np.testing.assert_array_equal(again[name][IDS], tensor[IDS], err_msg=name)
+            probable = again[name][unused].max()  # of a category id that no class has
+            assert probable == (-20.0 if name.endswith("bias") else 0.0)
+        else:
+            np.testing.assert_array_equal(again[name], tensor, err_msg=name)
+    for name, entry in manifest("sparse_r50")["state_dict"].items():
+        assert again[name] is again[entry["canonical"]]
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        "efficient_detr_r50_50ep",
+        "sparse_detr_dual_r50_50ep",
+        "dino_sparse_r50_36ep",
+        "dn_deformable_detr_sparse_r50_50ep",
+        "deformable_detr_sparse_dual_r50_50ep",
+    ],
+)
+@pytest.mark.parametrize("classes", [80, 3])
+def test_a_network_there_and_back_is_the_same(recipe: str, classes: int) -> None:
+    tensors = model_tensors(build_model(small_family_config(recipe, CASCADE).model, classes))
+    state = detector_to_torch(tensors)
+    foreign = [name for name in state if name.startswith(("encoder_heads.", "queries."))]
+    assert not foreign
+    again = detector_to_ours(state)
+    assert again.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        np.testing.assert_array_equal(again[name], tensor, err_msg=name)

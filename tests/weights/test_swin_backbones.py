@@ -85,9 +85,69 @@ def torchvision(state: State) -> State:
     return renamed
 
 
-@pytest.mark.parametrize("published", [microsoft, timm, torchvision], ids=lambda f: f.__name__)
+def mmdetection(state: State) -> State:
+    """A detector's backbone: windows in a module of their own; merging's inputs by channel."""
+    words = {
+        "layers.": "stages.",
+        "patch_embed.proj.": "patch_embed.projection.",
+        ".attn.": ".attn.w_msa.",
+        ".mlp.fc1.": ".ffn.layers.0.0.",
+        ".mlp.fc2.": ".ffn.layers.1.",
+    }
+    renamed = {}
+    for name, tensor in state.items():
+        if name.endswith("attn_mask") or name.startswith("head."):  # that is not below the prefix
+            continue
+        if ".downsample." in name:
+            split = tensor.reshape(*tensor.shape[:-1], 4, -1)[..., [0, 2, 1, 3], :]
+            tensor = np.swapaxes(split, -1, -2).reshape(tensor.shape)
+        for ours, theirs in words.items():
+            name = name.replace(ours, theirs)
+        if name.startswith("norm."):  # of a classifier: that of its last stage
+            name = f"norm3.{name.removeprefix('norm.')}"
+        renamed[f"backbone.{name}"] = tensor
+    return renamed
+
+
+def transformers(state: State) -> State:
+    """Queries, keys and values apart."""
+    words = {
+        "layers.": "encoder.layers.",
+        ".norm1.": ".layernorm_before.",
+        ".norm2.": ".layernorm_after.",
+        ".attn.proj.": ".attention.output.dense.",
+        ".attn.": ".attention.self.",
+        ".mlp.fc1.": ".intermediate.dense.",
+        ".mlp.fc2.": ".output.dense.",
+        "patch_embed.proj.": "embeddings.patch_embeddings.projection.",
+        "patch_embed.norm.": "embeddings.norm.",
+    }
+    renamed = {}
+    for name, tensor in state.items():
+        if name.endswith("attn_mask"):
+            continue
+        if name.startswith("norm."):
+            name = f"layernorm.{name.removeprefix('norm.')}"
+        for ours, theirs in words.items():
+            name = name.replace(ours, theirs)
+        if ".qkv." not in name:
+            renamed[f"swin.{name}"] = tensor
+            continue
+        for word, part in zip(("query", "key", "value"), np.split(tensor, 3), strict=True):
+            renamed[f"swin.{name.replace('qkv', word)}"] = part
+    head = {f"classifier.{part}": renamed.pop(f"swin.head.{part}") for part in ("weight", "bias")}
+    return renamed | head
+
+
+LAYOUTS = [microsoft, timm, torchvision, mmdetection, transformers]
+
+
+@pytest.mark.parametrize("published", LAYOUTS, ids=lambda f: f.__name__)
 def test_all_layouts_give_the_same_tensors(published: object) -> None:
-    state = microsoft()
+    state, rng = microsoft(), np.random.default_rng(0)
+    for name in state:  # of which parts are joined or change their order
+        if "layers.0." in name and name.split(".")[-2] in ("reduction", "norm", "qkv"):
+            state[name] = rng.normal(size=state[name].shape).astype(np.float32)
     expected = backbone_to_ours(state)
     found = backbone_to_ours(state if published is microsoft else published(state))
     assert found.keys() == expected.keys()
@@ -106,6 +166,32 @@ def test_larger_ones_fit(name: str, config: str, window: int, loaded: int) -> No
     tensors = backbone_to_ours(microsoft(name, config))
     assert infer_backbone(tensors) == BackboneConfig(name, freeze_at=0, window=window)
     assert len(tensors) == loaded + 6
+
+
+def test_mmdetection_s_merging_joins_the_same_neighbours() -> None:
+    """Its neighbours of a channel lie together, row by row."""
+    rng, channels = np.random.default_rng(0), 5
+    weight, image = rng.normal(size=(3, 4 * channels)), rng.normal(size=(4, 6, channels))
+    windows = image.reshape(2, 2, 3, 2, channels).transpose(0, 2, 4, 1, 3)  # [2, 3, C, row, column]
+    theirs = windows.reshape(2, 3, -1) @ weight.T
+    state = mmdetection(microsoft()) | {"backbone.stages.0.downsample.reduction.weight": weight}
+    ours = backbone_to_ours(state)["backbone.layers.0.downsample.reduction.weight"]
+    by_offset = [image[row::2, column::2] for row, column in ((0, 0), (1, 0), (0, 1), (1, 1))]
+    np.testing.assert_allclose(np.concatenate(by_offset, -1) @ ours.T, theirs, atol=1e-12)
+
+
+def test_a_detector_s_output_norms_are_kept() -> None:
+    norms = {f"backbone.norm{i}.weight": np.full(96 * 2**i, 7.0, np.float32) for i in (1, 2, 3)}
+    found = backbone_to_ours(mmdetection(microsoft()) | norms)
+    assert all((found[f"backbone.norm{i}.gamma"] == 7).all() for i in (1, 2, 3))
+
+
+def test_what_lacks_of_a_query_is_listed() -> None:
+    state = transformers(microsoft())
+    del state["swin.encoder.layers.1.blocks.0.attention.self.key.weight"]
+    tensors = backbone_to_ours(state)
+    with pytest.raises(FocusDetrError, match=r"missing +backbone\.layers\.1\.blocks\.0\.attn\.qkv"):
+        fit(tensors, backbone_shapes(BackboneConfig("swin_tiny")))
 
 
 def test_exactly_six_are_missing_and_the_rest_is_told(caplog: pytest.LogCaptureFixture) -> None:

@@ -3,11 +3,12 @@
     focus-detr convert published.pth r50.safetensors --recipe r50_36ep
     focus-detr convert best.safetensors best.pth --to torch
 
-To ours: a Focus-DETR checkpoint, or an ImageNet backbone (ResNet of torchvision or detectron2,
-EfficientNet-Lite0), into a .safetensors file. To torch: one of our detector checkpoints into a
-.pth file that the public implementation can load, or a backbone alone into one with the names of
-torchvision or of EfficientNet-Lite0's package. Every tensor that does not fit is listed, and
-nothing is written unless --skip excuses it.
+To ours: a checkpoint of Focus-DETR or of its family, or an ImageNet backbone (ResNet of
+torchvision or detectron2, Swin Transformer, EfficientNet-Lite0), into a .safetensors file. To
+torch: one of our detector checkpoints into a .pth file that the public implementation can load, or
+a backbone alone into one with the names of torchvision, of Microsoft's Swin or of
+EfficientNet-Lite0's package. Every tensor that does not fit is listed, and nothing is written
+unless --skip excuses it.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def build_train_loader(
         dataset.without_annotations(),
         _train_policy(data),
         TrainSampler(config.train.batch_size, seed, rank, world_size),
-        _buckets(data, max(data.train_short_sides), data.train_max_side),
+        training_buckets(data),
         data.target_buckets,
         config.model.backbone.pixel_mean,
         config.model.backbone.pixel_std,
@@ -220,6 +220,11 @@ def _train_policy(data: DataConfig) -> TrainPolicy:
         transpose=data.transpose,
         colour=data.colour,
     )
+
+
+def training_buckets(data: DataConfig) -> ShapeBuckets:
+    """The shapes that training images are padded to."""
+    return _buckets(data, max(data.train_short_sides), data.train_max_side)
 
 
 def _buckets(

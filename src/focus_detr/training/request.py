@@ -38,7 +38,9 @@ class TrainingRequest:
         prepare_runtime(self.device)
         # here, so that Ctrl-C while MindSpore loads ends as later
         from focus_detr.training.session import open_session
+        from focus_detr.training.token_counts import refuse_few_tokens
 
+        refuse_few_tokens(config)
         trainer = open_session(config, resume=self.resume, progress=self.progress)
         try:
             return trainer.run()

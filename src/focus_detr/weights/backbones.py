@@ -11,6 +11,7 @@ import numpy as np
 from focus_detr.errors import FocusDetrError
 from focus_detr.weights import swin_naming
 from focus_detr.weights.naming import is_ignored, to_our_swin, to_torch_swin
+from focus_detr.weights.swin_layouts import to_microsoft
 from focus_detr.weights.templates import both_ways
 
 PREFIX = "backbone."
@@ -81,6 +82,10 @@ _LAYOUTS = (
     _Layout("res2.0.conv1.weight", _unchanged, ("fc.", "stem.fc.", "linear.")),
     _Layout("_conv_stem.weight", _EFFICIENTNET, ("_fc.", "_conv_head.", "_bn1.")),
 )
+_TAKE_TORCHVISION_S = "take torchvision's weights or detectron2's conversion of them instead"
+# of the first convolution, median over channels; pixels that are divided by their deviation give
+# about 1, others 58 times 58 as much
+_LARGEST_VARIANCE = 100.0
 _CAFFE2_MARK = "res2_0_branch2a_w"
 _OUR_MARKS = (
     ("res2.0.conv1.weight", _TO_TORCHVISION),
@@ -97,16 +102,17 @@ def backbone_to_ours(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     Args:
         state: tensors by torch name; ResNet as torchvision or detectron2 names it (detectron2's
             also below ``backbone.`` or ``backbone.bottom_up.``), Swin Transformer as Microsoft,
-            detectron2, timm or torchvision does, or EfficientNet-Lite.
+            detectron2, timm, torchvision, mmdetection or Hugging Face's transformers do, or
+            EfficientNet-Lite.
 
     Returns:
         Tensors by our name, ``backbone.`` first. A name that the layout does not know keeps its
         own below ``backbone.``.
 
     Raises:
-        FocusDetrError: the names are of no known backbone.
+        FocusDetrError: the names are of no known backbone, or the weights expect other pictures.
     """
-    state = _without_prefix(state)
+    state = to_microsoft(_without_prefix(state))
     layout = _find_layout(state)
     unused = [
         name
@@ -124,7 +130,18 @@ def backbone_to_ours(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         tensors |= fresh
         if fresh:
             _tell_of_norms(list(fresh), unused)
+    _refuse_raw_pixels(tensors)
     return tensors
+
+
+def _refuse_raw_pixels(tensors: Mapping[str, np.ndarray]) -> None:
+    """Refuse what was trained on pixels in 0..255, as only the scale of its first maps tells."""
+    variance = tensors.get(f"{PREFIX}stem.conv1.norm.running_var")
+    if variance is not None and np.median(variance) > _LARGEST_VARIANCE:
+        raise FocusDetrError(
+            f"the backbone's first maps have a variance of {np.median(variance):.0f}, as of MSRA's "
+            f"ResNets, which expect pixels in 0..255 in the order BGR; {_TAKE_TORCHVISION_S}"
+        )
 
 
 def _fresh_norms(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -193,8 +210,8 @@ def _find_layout(state: Mapping[str, np.ndarray]) -> _Layout:
             return layout
     if _CAFFE2_MARK in state:
         raise FocusDetrError(
-            "the backbone has Caffe2's names; it expects BGR and strides in its 1x1 convolutions, "
-            "so take detectron2's conversion of torchvision's weights instead"
+            "the backbone has Caffe2's names, as detectron2's MSRA/R-50.pkl and R-101.pkl; it "
+            f"expects BGR and strides in its 1x1 convolutions; {_TAKE_TORCHVISION_S}"
         )
     examples = ", ".join(sorted(state)[:3])
     raise FocusDetrError(f"the tensors are of no known backbone (among them {examples})")

@@ -36,11 +36,18 @@ from focus_detr.weights.naming import (
     aliases,
     find_encoder_head,
     is_ignored,
+    layer_head_to_torch,
     shares_heads,
     to_ours,
     to_torch,
 )
-from focus_detr.weights.originals import is_original_deformable, is_original_dino, to_detrex
+from focus_detr.weights.originals import (
+    is_original_deformable,
+    is_original_dino,
+    is_sparse_release,
+    to_detrex,
+    to_sparse_release,
+)
 from focus_detr.weights.stored_settings import stored_test_size
 from focus_detr.weights.swin_naming import position_indices
 from focus_detr.weights.torch_reader import read_state_dict
@@ -108,7 +115,7 @@ def detector_to_ours(state: Tensors) -> dict[str, np.ndarray]:
 def detector_to_torch(tensors: Tensors) -> dict[str, np.ndarray]:
     """Rename our tensors and write every alias again; the inverse of ``detector_to_ours``.
 
-    Optimiser tensors are left out.
+    Names are detrex', of Sparse DETR those of its authors' code. Optimiser tensors are left out.
 
     Raises:
         FocusDetrError: they have no decoder, as a backbone alone.
@@ -120,6 +127,9 @@ def detector_to_torch(tensors: Tensors) -> dict[str, np.ndarray]:
         if not name.startswith(OPTIMIZER_PREFIX)
     }
     encoder_head = find_encoder_head(named)
+    named = {layer_head_to_torch(name, encoder_head): tensor for name, tensor in named.items()}
+    if is_sparse_release(named):
+        return to_sparse_release(named)
     shared = encoder_head if layout.shared_heads else 1
     focuses = (
         0

@@ -77,6 +77,7 @@ _ENCODER_HEAD_ALIAS = re.compile(
 _FOCUS_ATTENTION = re.compile(r"^(transformer\.encoder\.layers\.\d+\.)attentions\.1\.")
 _LAYER_HEAD = re.compile(r"^((?:class|bbox)_embed\.)\d+\.")
 _HEAD = re.compile(r"^(class|box)_heads\.(\d+)\.")
+_ENCODER_LAYER_HEAD = re.compile(r"^encoder_heads\.(class|box)_heads\.(\d+)\.")
 _DECODER_LAYER = re.compile(r"^transformer\.decoder\.layers\.(\d+)\.")
 _IGNORED = re.compile(r"(^|\.)(num_batches_tracked|pixel_mean|pixel_std)$|relative_position_index$")
 
@@ -183,6 +184,15 @@ def to_ours(torch_name: str, encoder_head: int, shared_heads: bool = False) -> s
     return f"encoder_heads.{head[1]}_heads.{layer}.{name[head.end() :]}"
 
 
+def layer_head_to_torch(name: str, encoder_head: int) -> str:
+    """The name of a head of Sparse DETR's encoder layers, which ``to_torch`` leaves as it is."""
+    head = _ENCODER_LAYER_HEAD.match(name)
+    if head is None:
+        return name
+    kind, number = ("class", "bbox")[head[1] == "box"], encoder_head + 1 + int(head[2])
+    return f"{kind}_embed.{number}.{name[head.end() :]}"
+
+
 @dataclass(frozen=True)
 class TorchLayout:
     """How torch names depend on the network."""
@@ -196,7 +206,7 @@ class TorchLayout:
     def of(our_names: Iterable[str]) -> TorchLayout:
         """That of a network with these tensors of ours."""
         names = set(our_names)
-        focus = ("foreground_selector.", "encoder.layers.0.dual_attention.")
+        focus = ("foreground_selector.alpha", "encoder.layers.0.dual_attention.")
         return TorchLayout(
             dense=not any(name.startswith(focus) for name in names),
             anchors="queries.anchors" in names,

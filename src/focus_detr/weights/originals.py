@@ -1,18 +1,19 @@
 """Checkpoints of the authors' own Deformable DETR, DN-Deformable-DETR, DINO and Sparse DETR.
 
 Their tensors have other names than in detrex, whose names ``naming.py`` knows, and rows for the 91
-category ids of COCO instead of its 80 classes.
+category ids of COCO instead of its 80 classes. Sparse DETR, which detrex does not have, goes back
+to its authors' names.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from focus_detr.data.coco_classes import COCO_CLASSES
-from focus_detr.weights.templates import Renaming
+from focus_detr.weights.templates import both_ways
 
 Tensors = Mapping[str, np.ndarray]
 
@@ -28,22 +29,22 @@ _ENCODER_CLASSES, _ENCODER_BOXES = (
 
 
 def _backbone() -> list[tuple[str, str]]:
-    pairs = [
-        (f"{_BODY}conv1.", "backbone.stem.conv1."),
+    pairs = [  # norms come before their convolutions, which begin detrex' names of them
         (f"{_BODY}bn1.", "backbone.stem.conv1.norm."),
+        (f"{_BODY}conv1.", "backbone.stem.conv1."),
     ]
     for stage in range(1, 5):
         ours, theirs = f"backbone.res{stage + 1}.#.", _BLOCK.format(stage)
         pairs += [
-            (f"{theirs}conv#.", f"{ours}conv#."),
             (f"{theirs}bn#.", f"{ours}conv#.norm."),
-            (f"{theirs}downsample.0.", f"{ours}shortcut."),
+            (f"{theirs}conv#.", f"{ours}conv#."),
             (f"{theirs}downsample.1.", f"{ours}shortcut.norm."),
+            (f"{theirs}downsample.0.", f"{ours}shortcut."),
         ]
     return pairs
 
 
-_TO_DETREX = Renaming(
+_TO_DETREX, _TO_ORIGINAL = both_ways(
     (
         *_backbone(),
         (f"{_ENCODER}self_attn.", f"{_ENCODER}attentions.0."),
@@ -63,9 +64,13 @@ _TO_DETREX = Renaming(
         ("query_embed.weight", "query_embedding.weight"),
     )
 )
+_UNUSED_ROW = -20.0  # logit of a category id that no class has: never among the best
 _PROJECTION = re.compile(r"^input_proj\.(\d+)\.([01])\.")
 _CLASS_HEAD = re.compile(r"^(?:transformer\.decoder\.)?class_embed\.(\d+)\.")
 _LAYER_HEAD = re.compile(r"^transformer\.encoder\.(class|bbox)_embed\.(\d+)\.")  # Sparse DETR
+_NECK = re.compile(r"^neck\.(?:convs\.(\d+)|extra_convs\.0)\.(conv|norm)\.")
+_HEAD = re.compile(r"^(class|bbox)_embed\.(\d+)\.")
+_DUAL_ATTENTION = "transformer.encoder.layers.0.attentions.0.attn."
 _COUNTERS = re.compile(r"(^|\.)total_(params|ops)$")  # of a profiler, left in Sparse DETR's
 _LAYER = re.compile(r"^transformer\.decoder\.layers\.(\d+)\.")
 
@@ -91,7 +96,7 @@ def to_detrex(state: Tensors) -> dict[str, np.ndarray]:
     """Names and classes as detrex has them; other checkpoints come back as they are."""
     if not is_original(state):
         return _with_class_rows(dict(state))
-    layers = 1 + max((int(m[1]) for m in map(_LAYER.match, state) if m), default=-1)
+    layers = _decoder_layers(state)
     has_anchors = "refpoint_embed.weight" in state
     renamed = {}
     for name, tensor in state.items():
@@ -102,6 +107,71 @@ def to_detrex(state: Tensors) -> dict[str, np.ndarray]:
             new = "denoising_generator.label_encoder.weight"
         renamed[new] = tensor
     return _with_class_rows(renamed)
+
+
+def is_sparse_release(state: Tensors) -> bool:
+    """Whether the released code of Sparse DETR has such a network, dense or not.
+
+    Args:
+        state: by detrex' name.
+    """
+    has_dual_attention = any(name.startswith(_DUAL_ATTENTION) for name in state)
+    is_resnet = any(name.startswith("backbone.res2.") for name in state)
+    return _has_efficient_queries(state) and is_resnet and not has_dual_attention
+
+
+def to_sparse_release(state: Tensors) -> dict[str, np.ndarray]:
+    """The released code's names, with every alias, and rows: the inverse of ``to_detrex``.
+
+    Args:
+        state: by detrex' name, heads under one name only. Heads of COCO's 80 classes get a row for
+            each category id.
+    """
+    layers, laterals = _decoder_layers(state), len({m[1] for m in _matches(_NECK, state) if m[1]})
+    renamed = {}
+    for name, tensor in state.items():
+        if neck := _NECK.match(name):
+            level, part = neck[1] or laterals, ("conv", "norm").index(neck[2])
+            renamed[f"input_proj.{level}.{part}.{name[neck.end() :]}"] = tensor
+        elif head := _HEAD.match(name):
+            row = _with_unused_rows(tensor) if head[1] == "class" else tensor
+            renamed |= dict.fromkeys(_head_names(head, layers), row)
+        else:
+            renamed[_TO_ORIGINAL(name) or name] = tensor
+    return renamed
+
+
+def _head_names(head: re.Match[str], layers: int) -> list[str]:
+    """All names of a head's tensor: the encoder counts its layers' own from 0."""
+    rest, layer = head.string[head.end() :], int(head[2]) - layers - 1
+    names = [head.string, f"transformer.decoder.{head.string}"]
+    of_encoder = [f"transformer.encoder.{head[1]}_embed.{layer}.{rest}"] if layer >= 0 else []
+    return names + of_encoder
+
+
+def _with_unused_rows(tensor: np.ndarray) -> np.ndarray:
+    """[80, ...] -> [91, ...] with rows by category id; of another number of classes as it is."""
+    ids = list(COCO_CLASSES.category_ids)
+    if len(tensor) != len(ids):
+        return tensor
+    rows = np.zeros((CATEGORY_ROWS, *tensor.shape[1:]), tensor.dtype)
+    rows[np.setdiff1d(np.arange(CATEGORY_ROWS), ids)] = _UNUSED_ROW if tensor.ndim == 1 else 0.0
+    rows[ids] = tensor
+    return rows
+
+
+def _matches(pattern: re.Pattern[str], names: Iterable[str]) -> list[re.Match[str]]:
+    return [match for match in map(pattern.match, names) if match]
+
+
+def _decoder_layers(state: Tensors) -> int:
+    return 1 + max((int(match[1]) for match in _matches(_LAYER, state)), default=-1)
+
+
+def _has_efficient_queries(state: Tensors) -> bool:
+    """Their projection makes positions only, that of two-stage queries contents too."""
+    projection = state.get("transformer.pos_trans.weight")
+    return projection is not None and len(projection) != projection.shape[1]
 
 
 def _neck_name(name: str, state: Tensors) -> str | None:
@@ -129,10 +199,9 @@ def _head_name(name: str, layers: int) -> str | None:
 def _with_class_rows(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Keep the rows of COCO's classes where a head has one for each category id."""
     ids = list(COCO_CLASSES.category_ids)
-    layers = 1 + max((int(m[1]) for m in map(_LAYER.match, state) if m), default=-1)
-    projection = state.get("transformer.pos_trans.weight")
-    # that of efficient queries makes positions only, and their proposals tell classes
-    is_two_stage = projection is not None and len(projection) == projection.shape[1]
+    layers = _decoder_layers(state)
+    # proposals of efficient queries tell classes
+    is_two_stage = "transformer.pos_trans.weight" in state and not _has_efficient_queries(state)
     for name, tensor in state.items():
         head = _CLASS_HEAD.match(name)
         if head and len(tensor) == CATEGORY_ROWS:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, ops
 
 from focus_detr.models.geometry import Shapes
 from focus_detr.models.grid import Grid
 from focus_detr.models.memory_projection import MemoryProjection
 from focus_detr.models.selection.foreground_selector import ForegroundSelector
+from focus_detr.models.selection.ranked_selection import RankedSelection
 from focus_detr.models.selection.selection import Selection
 from focus_detr.models.selection.token_ranking import TokenRanking
-from focus_detr.models.tokens import FOREGROUND, Choice
 
 
-class FocusSelection(nn.Cell):
+class FocusSelection(RankedSelection):
     """Section 3.2 of the paper.
 
     Args:
@@ -29,20 +29,11 @@ class FocusSelection(nn.Cell):
         projection: MemoryProjection | None,
         ranking: TokenRanking,
     ) -> None:
-        super().__init__()
+        super().__init__(ranking)
         self.selector = selector
         self.projects = projection is not None
         if projection is not None:
             self.projection = projection
-        self.ranking = ranking
-
-    def counts(self, tokens: int) -> tuple[int, ...]:
-        """Fewer and fewer from layer to layer."""
-        return self.ranking.static_counts(tokens)
-
-    def choices(self, tokens: int) -> list[Choice]:
-        """The ranking."""
-        return [Choice(FOREGROUND, self.ranking, tokens, self.ranking.static_length(tokens))]
 
     def features(self, tokens: Tensor, grid: Grid) -> Tensor:
         """What the selector scores: [B, N, C] -> [B, N, C]."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, ops
 
 from focus_detr.models.geometry import Shapes
 from focus_detr.models.grid import Grid
 from focus_detr.models.memory_projection import MemoryProjection
+from focus_detr.models.selection.ranked_selection import RankedSelection
 from focus_detr.models.selection.selection import Selection
 from focus_detr.models.selection.sparse_selector import SparseSelector
 from focus_detr.models.selection.token_ranking import TokenRanking
-from focus_detr.models.tokens import FOREGROUND, Choice
 
 
-class SparseSelection(nn.Cell):
+class SparseSelection(RankedSelection):
     """Section 3.2 of the Sparse DETR paper.
 
     The scores are supervised as they are ranked, padding filled in, so that the gradient of padded
@@ -28,18 +28,9 @@ class SparseSelection(nn.Cell):
     def __init__(
         self, selector: SparseSelector, projection: MemoryProjection, ranking: TokenRanking
     ) -> None:
-        super().__init__()
+        super().__init__(ranking)
         self.selector = selector
         self.projection = projection
-        self.ranking = ranking
-
-    def counts(self, tokens: int) -> tuple[int, ...]:
-        """The same in each layer."""
-        return self.ranking.static_counts(tokens)
-
-    def choices(self, tokens: int) -> list[Choice]:
-        """The ranking."""
-        return [Choice(FOREGROUND, self.ranking, tokens, self.ranking.static_length(tokens))]
 
     def construct(self, tokens: Tensor, grid: Grid, shapes: Shapes, isolated: bool) -> Selection:
         """As described at ``TokenSelection``; tokens beyond ``written`` take no part anywhere."""
