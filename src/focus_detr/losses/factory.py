@@ -32,6 +32,7 @@ from focus_detr.ops.products_choice import plain_products
 _ENCODER_LOSS: Mapping[str, EncoderLoss] = {
     "mixed": "chosen",
     "two_stage": "every_token",
+    "two_stage_mixed": "every_token",
     "efficient": "every_token",
 }
 
