@@ -111,7 +111,13 @@ def build_training_loss(config: Config, num_classes: int, *, world: World = SING
     native = config.train.precision == "fp32"  # what the native products are
     with nullcontext() if native else plain_products():
         maps = learns_attention(config.model)
-        model = build_model(config.model, num_classes, seed=config.train.seed, maps_attention=maps)
+        model = build_model(
+            config.model,
+            num_classes,
+            seed=config.train.seed,
+            maps_attention=maps,
+            gathers="all" if config.denoising.gathering else "matching",
+        )
     lower_products(model, config.train.precision)
     recompute(model, config.train.recompute)
     reduce_count = BoxesPerWorker(world.size, config.train.accumulate) if shared else None
