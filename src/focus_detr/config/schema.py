@@ -114,8 +114,9 @@ class QueriesConfig:
     # mixed: boxes of the best tokens, contents learned (DINO); two_stage: position and content
     # from the best tokens' boxes (Deformable DETR); two_stage_mixed: boxes of the best tokens,
     # positions from these, contents learned (Deformable-DETR++, DAC-DETR); efficient: the best
-    # tokens' memory, positions from their boxes (Sparse DETR); learned_points: learned positions, contents
-    # and points (Deformable DETR); learned_anchors: learned contents and boxes (DN-Deformable-DETR)
+    # tokens' memory, positions from their boxes (Sparse DETR); learned_points: learned positions,
+    # contents and points (Deformable DETR); learned_anchors: learned contents and boxes
+    # (DN-Deformable-DETR)
     source: QuerySource = "mixed"
     content: Literal["learned", "memory"] = "learned"  # memory: of mixed queries, their tokens
 

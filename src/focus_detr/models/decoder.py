@@ -294,7 +294,7 @@ class Decoder(nn.Cell):
             slots: D, denoising queries before the others.
             shapes: (rows, columns) of each level.
         """
-        decoded = {
+        decoded: Decoded = {
             "logits": walked["logits"],
             "boxes": walked["boxes"],
             "states": walked["states"],

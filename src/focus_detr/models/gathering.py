@@ -101,7 +101,7 @@ class GatheringDecoder(Decoder):
 
     def forked(self, walked: Walked, queries: Queries, first: int) -> Queries:
         """The queries after the shared layers, and those from ``first`` on again behind them."""
-        both = {
+        both: Queries = {
             "content": doubled(walked["query"], first),  # [B, O+G, C]
             "references": doubled(walked["references"], first),  # [B, O+G, 4 or 2]
             "real": queries["real"],
