@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from focus_detr.config.schema import Config, ModelConfig
+from focus_detr.config.schema import PROPOSING, Config, ModelConfig
 
 MOST_OF_LITE = 4  # levels of EfficientNet-Lite0, which has no map of stride 4
 
@@ -13,7 +13,7 @@ def combinations(config: Config) -> Iterator[str]:
     """Parts of the network, and of its training, that do not go together."""
     model, decoder, source = config.model, config.model.decoder, config.model.queries.source
     key = f"model.queries.source {source}"
-    has_positions = source in ("two_stage", "efficient", "learned_points")
+    has_positions = source in ("two_stage", "two_stage_mixed", "efficient", "learned_points")
     if has_positions != (decoder.position == "constant"):
         fits = "constant" if has_positions else "boxes"
         yield f"{key} goes with model.decoder.position {fits}, not {decoder.position}"
@@ -38,7 +38,7 @@ def _category_head(model: ModelConfig) -> Iterator[str]:
     """Dual attention ranks tokens by a class head."""
     encoder, source = model.encoder, model.queries.source
     shares_encoder_head = encoder.dual_attention and encoder.category_head == "encoder"
-    has_head = source in ("mixed", "two_stage", "efficient") or encoder.auxiliary_heads
+    has_head = source in PROPOSING or encoder.auxiliary_heads
     if shares_encoder_head and not has_head:
         yield (
             f"model.encoder.dual_attention with model.queries.source {source}, which has no class "
@@ -61,8 +61,8 @@ def _denoising(config: Config) -> Iterator[str]:
         return
     if source in ("two_stage", "efficient", "learned_points"):
         yield (
-            f"denoising goes with model.queries.source mixed or learned_anchors, not {source}: "
-            "set denoising.number 0"
+            "denoising goes with model.queries.source mixed, two_stage_mixed or learned_anchors, "
+            f"not {source}: set denoising.number 0"
         )
     elif config.model.label_rows == "none":
         yield "denoising goes with model.label_rows classes or one_more: set denoising.number 0"

@@ -11,7 +11,11 @@ from typing import Literal
 
 from focus_detr.io.user_paths import PathText
 
-QuerySource = Literal["mixed", "two_stage", "efficient", "learned_points", "learned_anchors"]
+QuerySource = Literal[
+    "mixed", "two_stage", "two_stage_mixed", "efficient", "learned_points", "learned_anchors"
+]
+# those whose queries are tokens, for which the encoder has heads
+PROPOSING: tuple[QuerySource, ...] = ("mixed", "two_stage", "two_stage_mixed", "efficient")
 LabelRows = Literal["classes", "one_more", "none"]
 
 _RUN_FOLDER = PathText("runs/focus_detr_r50")
@@ -108,8 +112,9 @@ class QueriesConfig:
     """Where the decoder's queries come from; ``decoder.queries`` says how many there are."""
 
     # mixed: boxes of the best tokens, contents learned (DINO); two_stage: position and content
-    # from the best tokens' boxes (Deformable DETR); efficient: the best tokens' memory, positions
-    # from their boxes (Sparse DETR); learned_points: learned positions, contents
+    # from the best tokens' boxes (Deformable DETR); two_stage_mixed: boxes of the best tokens,
+    # positions from these, contents learned (Deformable-DETR++, DAC-DETR); efficient: the best
+    # tokens' memory, positions from their boxes (Sparse DETR); learned_points: learned positions, contents
     # and points (Deformable DETR); learned_anchors: learned contents and boxes (DN-Deformable-DETR)
     source: QuerySource = "mixed"
     content: Literal["learned", "memory"] = "learned"  # memory: of mixed queries, their tokens

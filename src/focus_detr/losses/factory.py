@@ -39,6 +39,7 @@ from focus_detr.ops.products_choice import plain_products
 _ENCODER_LOSS: Mapping[str, EncoderLoss] = {
     "mixed": "chosen",
     "two_stage": "every_token",
+    "two_stage_mixed": "every_token",
     "efficient": "every_token",
 }
 
@@ -188,7 +189,13 @@ def build_training_loss(config: Config, num_classes: int, *, world: World = SING
     native = config.train.precision == "fp32"  # what the native products are
     with nullcontext() if native else plain_products():
         maps = learns_attention(config.model)
-        model = build_model(config.model, num_classes, seed=config.train.seed, maps_attention=maps)
+        model = build_model(
+            config.model,
+            num_classes,
+            seed=config.train.seed,
+            maps_attention=maps,
+            gathers="all" if config.denoising.gathering else "matching",
+        )
     lower_products(model, config.train.precision)
     recompute(model, config.train.recompute)
     reduce_count = BoxesPerWorker(world.size, config.train.accumulate) if shared else None

@@ -40,7 +40,12 @@ from focus_detr.weights.naming import (
     to_ours,
     to_torch,
 )
-from focus_detr.weights.originals import is_original_deformable, is_original_dino, to_detrex
+from focus_detr.weights.originals import (
+    is_original_dac,
+    is_original_deformable,
+    is_original_dino,
+    to_detrex,
+)
 from focus_detr.weights.stored_settings import stored_test_size
 from focus_detr.weights.swin_naming import position_indices
 from focus_detr.weights.torch_reader import read_state_dict
@@ -270,6 +275,8 @@ def _as_original(model: ModelConfig, state: Tensors, choices: Choices) -> ModelC
         return model
     if is_original_dino(state) and choices.position == PositionConfig():
         return replace(model, position=PositionConfig(20.0, 0.0))
+    if is_original_dac(state):
+        return replace(model, logit_epsilon=1e-5, overlap_limit=0.8)
     return replace(model, logit_epsilon=1e-5) if is_original_deformable(state) else model
 
 
