@@ -97,18 +97,18 @@ class OneToManyMatcher(nn.Cell):
         return positive * stays
 
     def candidates(
-        self, score: Tensor, best_query: Tensor, valid: Tensor, priority: Tensor | None = None
+        self, score: Tensor, valid: Tensor, priority: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Best target of each query and whether it counts for it: [H, B, Q] int32 and float32.
 
         Args:
             score: [H, B, T, Q].
-            best_query: [H, B, T] int32, of each target.
             valid: [B, T].
             priority: [H, B, Q], at least 0: a cap keeps the highest; None: the highest scores.
         """
         highest = score.max(axis=2)  # [H, B, Q]
         candidate = ops.argmax(score, 2).astype(ms.int32)  # [H, B, Q]
+        best_query = ops.argmax(score, 3).astype(ms.int32)  # [H, B, T]
         real = ops.broadcast_to(valid, best_query.shape)  # [H, B, T]
         chosen = ops.zeros(highest.shape, ms.float32)
         chosen = ops.tensor_scatter_elements(chosen, best_query, real, axis=2, reduction="add")
@@ -142,7 +142,7 @@ class OneToManyMatcher(nn.Cell):
         values, ranked = ops.topk(score, width)  # [H, B, T, k]
         ranked = ranked.astype(ms.int32)
         if self.counts_candidates:
-            candidate, counts = self.candidates(score, ranked[..., 0], box_valid, priority)
+            candidate, counts = self.candidates(score, box_valid, priority)
             number = ops.zeros((heads, batch, targets), ms.float32)
             number = ops.tensor_scatter_elements(number, candidate, counts, axis=2, reduction="add")
             number = (number * box_valid).expand_dims(3)  # [H, B, T, 1]
