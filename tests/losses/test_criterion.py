@@ -7,6 +7,7 @@ from typing import Any
 import mindspore as ms
 import numpy as np
 import pytest
+from criterion_cell import ByPlace
 from golden_data import check, load
 from golden_draws import golden_targets
 from loss_cases import Case, random_case, set_losses
@@ -25,43 +26,6 @@ RELEASED = ((-1, 64), (64, 128), (128, 256), (256, 999999))
 HEIGHT, WIDTH = 64, 96
 TOKENS = 96 + 24 + 6 + 2
 LAYERS, QUERIES, CLASSES, NUMBER = 3, 12, 4, 3
-
-
-class ByPlace(nn.Cell):
-    """A criterion that takes tensors instead of names, so that any of them can be differentiated.
-
-    Args of ``construct``: logits and boxes of all layers, of the encoder's, foreground scores,
-    labels, boxes and validity of the targets, sizes of the images, the padded height and width,
-    and what ``_layout`` returns.
-    """
-
-    def __init__(self, criterion: Criterion) -> None:
-        super().__init__()
-        self.criterion = criterion
-        self.loss_names = criterion.loss_names
-
-    def construct(self, *arguments: Any) -> tuple:
-        logits, boxes, encoder_logits, encoder_boxes, scores = arguments[:5]
-        labels, target_boxes, valid, sizes, height, width = arguments[5:11]
-        layers, starts = (), ()
-        for layer in range(logits.shape[0]):
-            layers += (logits[layer],)
-            starts += (boxes[layer],)
-        outputs = {
-            "decoded": {"logits": layers, "boxes": starts},
-            "queries": {
-                "real": encoder_logits[..., 0],
-                "logits": encoder_logits,
-                "boxes": encoder_boxes,
-            },
-            "selection": {"scores": scores},
-        }
-        targets = {"labels": labels, "boxes": target_boxes, "valid": valid, "image_sizes": sizes}
-        layout = None
-        if len(arguments) > 11:
-            group, target, positive, groups = arguments[11]
-            layout = {"group": group, "target": target, "positive": positive, "groups": groups}
-        return self.criterion(outputs, targets, height, width, layout)
 
 
 def _layout(valid: np.ndarray) -> tuple[Tensor, ...]:
