@@ -64,3 +64,27 @@ def dac_model(meta: Mapping[str, Any], config: Config) -> DETR:
     for name, values in tensors.items():
         parameters[name].set_data(Tensor(values))
     return model
+
+
+def names_of_ours(meta: Mapping[str, Any]) -> dict[str, str]:
+    """The authors' name of each of our tensors, found by converting numbered ones."""
+    entries = manifest("dac_r50")["state_dict"]
+    canonical = sorted({entry["canonical"] for entry in entries.values()})
+    numbered = {
+        name: np.full(values.shape, canonical.index(entries[name]["canonical"]), np.int32)
+        for name, values in dac_weights(meta).items()
+    }
+    return {name: canonical[tensor.flat[0]] for name, tensor in of_all_ids(numbered).items()}
+
+
+def our_loss(theirs: str) -> str:
+    """Our name of a loss: theirs without a suffix are the second decoder's."""
+    if theirs.endswith("_enc"):
+        return theirs.replace("loss_ce", "loss_class")
+    name = theirs.removesuffix("_one2one").replace("loss_ce", "loss_class")
+    if theirs.endswith("_one2one"):
+        return name
+    kind, *rest = name.removeprefix("loss_").split("_")
+    layer = [part for part in rest if part.isdigit()]
+    slots = ["dn"] if "dn" in rest else []
+    return "_".join(["loss", kind, *slots, "many", *layer])
