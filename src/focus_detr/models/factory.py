@@ -241,9 +241,7 @@ def build_heads(config: ModelConfig, num_classes: int) -> Heads:
     )
 
 
-def build_queries(
-    config: ModelConfig, heads: Heads, projection: MemoryProjection
-) -> QuerySource:
+def build_queries(config: ModelConfig, heads: Heads, projection: MemoryProjection) -> QuerySource:
     """Where the decoder's queries come from."""
     source, count, width = config.queries.source, config.decoder.queries, config.width
     if source == "learned_points":
