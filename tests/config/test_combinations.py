@@ -35,6 +35,19 @@ DINO = "family/dino_r50_12ep"
             "model.levels 5 goes with a ResNet or a Swin Transformer, not efficientnet_lite0",
         ),
         (DINO, "model.logit_epsilon=0", "model.logit_epsilon is 0, expected at least 1e-06"),
+        (DINO, "loss.align.repeats=[2]", "repeats above 1 goes with .* align, not focal"),
+        (
+            "family/align_detr_r50_12ep",
+            "loss.align.repeats=[2, 2, 1]",
+            "with 3 items goes with model.decoder.layers 3, not 6: give one item, or one for each",
+        ),
+        (DINO, "loss.align.encoder_repeats=2", "encoder_repeats above 1 goes with"),
+        (
+            "family/align_detr_r50_12ep",
+            "loss.align.encoder=focal",
+            "encoder_repeats above 1 goes with .* and loss.align.encoder align",
+        ),
+        (DINO, "loss.align.repeats=[]", "loss.align.repeats is empty"),
         (POINTS, "model.encoder.dropout=1", "dropout is 1, expected at least 0 and below 1"),
     ],
 )
@@ -44,6 +57,12 @@ def test_it_is_one_sentence_that_says_what_goes_together(
     with pytest.raises(FocusDetrError, match=message) as caught:
         load_config(name, [override])
     assert "\n" not in str(caught.value)
+
+
+def test_a_gathering_decoder_of_one_layer_needs_that_layer_s_loss() -> None:
+    overrides = ["model.decoder.layers=1", "loss.one_to_many.first_layer=false"]
+    with pytest.raises(FocusDetrError, match=r"first_layer false goes with model\.decoder\.layers above 1"):
+        load_config("family/dino_dac_r50_12ep", overrides)
 
 
 def test_each_file_of_the_family_is_a_network_of_its_own() -> None:

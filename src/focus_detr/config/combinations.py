@@ -27,6 +27,8 @@ def combinations(config: Config) -> Iterator[str]:
         yield f"model.queries.content memory goes with model.queries.source mixed, not {source}"
     yield from _category_head(model)
     yield from _denoising(config)
+    yield from _mixed_matching(config)
+    yield from _gathering(config)
     if model.levels > MOST_OF_LITE and model.backbone.name == "efficientnet_lite0":
         yield (
             f"model.levels {model.levels} goes with a ResNet or a Swin Transformer, not "
@@ -66,3 +68,29 @@ def _denoising(config: Config) -> Iterator[str]:
         )
     elif config.model.label_rows == "none":
         yield "denoising goes with model.label_rows classes or one_more: set denoising.number 0"
+
+
+def _mixed_matching(config: Config) -> Iterator[str]:
+    """Several queries for each box are ranked by the IoU-aware loss."""
+    align, classification = config.loss.align, config.loss.classification
+    layers, numbers = config.model.decoder.layers, len(align.repeats)
+    if numbers not in (1, layers):
+        yield (
+            f"loss.align.repeats with {numbers} items goes with model.decoder.layers {numbers}, "
+            f"not {layers}: give one item, or one for each layer"
+        )
+    if max(align.repeats, default=1) > 1 and classification != "align":
+        yield "loss.align.repeats above 1 goes with loss.classification align, not focal"
+    if align.encoder_repeats > 1 and (classification, align.encoder) != ("align", "align"):
+        yield (
+            "loss.align.encoder_repeats above 1 goes with loss.classification align and "
+            "loss.align.encoder align"
+        )
+
+
+def _gathering(config: Config) -> Iterator[str]:
+    """The gathering decoder learns in some of its layers."""
+    decoder = config.model.decoder
+    gathers = decoder.gathering != "none"
+    if gathers and decoder.layers == 1 and not config.loss.one_to_many.first_layer:
+        yield "loss.one_to_many.first_layer false goes with model.decoder.layers above 1"
