@@ -61,7 +61,9 @@ def test_it_is_one_sentence_that_says_what_goes_together(
 
 def test_a_gathering_decoder_of_one_layer_needs_that_layer_s_loss() -> None:
     overrides = ["model.decoder.layers=1", "loss.one_to_many.first_layer=false"]
-    with pytest.raises(FocusDetrError, match=r"first_layer false goes with model\.decoder\.layers above 1"):
+    with pytest.raises(
+        FocusDetrError, match=r"first_layer false goes with model\.decoder\.layers above 1"
+    ):
         load_config("family/dino_dac_r50_12ep", overrides)
 
 

@@ -236,20 +236,22 @@ def test_recomputation_and_half_precision_pass_through_it() -> None:
     base = "boxes in each layer"
     arguments = _arguments(base)
     with plain_products():  # as trainings of lower precision are built
-        decoder = _decoder(base, "released", "all")
-    found, gradients = _numbers_and_gradients(decoder, decoder, arguments)
+        decoder = _decoder(base, "released", "all", layers=2)
+    with pynative():
+        found, gradients = _numbers_and_gradients(decoder, decoder, arguments)
     for layer in decoder.layers:
         layer.recompute()
     again, others = _numbers_and_gradients(decoder, decoder, arguments)
     for ours, theirs in zip(again, found, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
     for name, gradient in gradients.items():
         bound = 1e-5 * max(1.0, np.abs(gradient).max())
         np.testing.assert_allclose(others[name], gradient, rtol=0, atol=bound, err_msg=name)
     for _, cell in decoder.layers.cells_and_names():
         if isinstance(cell, ProductCell):
             cell.set_product_type(ms.float16)
-    half, _ = _numbers_and_gradients(decoder, decoder, arguments)
+    with pynative():
+        half, _ = _numbers_and_gradients(decoder, decoder, arguments)
     for ours, theirs in zip(half, found, strict=True):
         assert ours.dtype == np.float32
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=0.05)
