@@ -35,13 +35,15 @@ BASES: Mapping[str, ModelConfig] = {
 }
 
 
-def _decoder(base: str, way: str, gathers: Gathers, layers: int = LAYERS) -> Decoder:
-    """With weights that are the same each time."""
+def _decoder(
+    base: str, way: str, gathers: Gathers, layers: int = LAYERS, *, maps: bool = False
+) -> Decoder:
+    """With weights that are the same each time; ``maps`` where its queries look."""
     config = BASES[base]
     decoder = replace(config.decoder, gathering=way, layers=layers)
     config = replace(config, decoder=decoder)
     heads = build_heads(config, SMALL_CLASSES)
-    built = build_decoder(config, heads, False, gathers)
+    built = build_decoder(config, heads, maps, gathers)
     scatter_weights(built)
     return built.set_train(True)
 
@@ -210,6 +212,19 @@ def test_its_own_pass_is_that_of_the_plain_decoder_and_there_are_no_new_weights(
     for key in ("logits", "boxes", "states", "starts"):
         for one, other in zip(found[key], expected[key], strict=True):
             np.testing.assert_allclose(one.asnumpy(), other.asnumpy(), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("way", ["released", "paper"])
+def test_the_map_of_looks_is_of_its_own_pass(way: str) -> None:
+    base = "boxes in each layer"
+    arguments = _arguments(base)
+    with pynative():
+        found, expected = (
+            _decoder(base, each, "all", maps=True)(*arguments)["attention_map"].asnumpy()
+            for each in (way, "none")
+        )
+    assert expected.sum() > MATCHING
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
 def test_a_training_s_own_evaluation_does_without() -> None:
