@@ -40,11 +40,16 @@ class Decoded(Predicted, total=False):
     gathered: Gathered  # in training, of a decoder that gathers
 
 
-class Walked(Predicted):
-    """What some layers made of the queries, and how these go on to the next layer."""
+class Passed(Predicted):
+    """What some layers made of the queries, and where these looked."""
 
     locations: tuple[Tensor, ...]  # [B, Q, M, L, P, 2], if the layers tell them
     weights: tuple[Tensor, ...]  # [B, Q, M, L, P]
+
+
+class Walked(Passed):
+    """The same, and how the queries go on to the next layer."""
+
     query: Tensor  # [B, Q, C]
     references: Tensor  # [B, Q, 4 or 2]
     start: Tensor  # [B, Q, 4 or 2] that the next layer's boxes start from
@@ -286,22 +291,22 @@ class Decoder(nn.Cell):
             "start": start,
         }
 
-    def decoded(self, walked: Walked, slots: int, shapes: Shapes) -> Decoded:
+    def decoded(self, passed: Passed, slots: int, shapes: Shapes) -> Decoded:
         """The result, of what all layers made of the queries.
 
         Args:
-            walked: through all layers.
+            passed: through all layers.
             slots: D, denoising queries before the others.
             shapes: (rows, columns) of each level.
         """
         decoded: Decoded = {
-            "logits": walked["logits"],
-            "boxes": walked["boxes"],
-            "states": walked["states"],
-            "starts": walked["starts"],
+            "logits": passed["logits"],
+            "boxes": passed["boxes"],
+            "states": passed["states"],
+            "starts": passed["starts"],
         }
         if self.has_map:
-            places = walked["locations"], walked["weights"]
+            places = passed["locations"], passed["weights"]
             decoded["attention_map"] = self.attention_map(*places, slots, shapes)
         return decoded
 

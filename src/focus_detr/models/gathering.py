@@ -15,7 +15,7 @@ from typing import Any
 
 from mindspore import Tensor, ops
 
-from focus_detr.models.decoder import Decoded, Decoder, DecoderLayer, Updated, Walked
+from focus_detr.models.decoder import Decoded, Decoder, DecoderLayer, Passed, Updated, Walked
 from focus_detr.models.geometry import Shapes
 from focus_detr.models.grid import Grid
 from focus_detr.models.heads import Heads
@@ -80,49 +80,45 @@ class GatheringDecoder(Decoder):
         isolated: bool,
     ) -> Decoded:
         """Decode, as described at ``Decoder``; in training with ``gathered``."""
-        end = len(self.layers)
-        fork = self.shared_layers if self.training else end
+        fork, end, start = self.shared_layers, len(self.layers), queries["references"]
         around = bias, memory, grid, shapes, isolated
-        walked = self.walk(0, fork, queries, queries["references"], *around)
-        own, real = queries["content"].shape[1], queries["real"].shape[1]
-        slots = own - real
+        own = queries["content"].shape[1]
+        slots = own - queries["real"].shape[1]
         if not self.training:
-            return self.decoded(walked, slots, shapes)
+            return self.decoded(self.walk(0, end, queries, start, *around), slots, shapes)
         first = 0 if self.gathers_slots else slots
-        both = self.forked(walked, queries, first)
-        start = doubled(walked["start"], first)
+        early = self.walk(0, fork, queries, start, *around)
+        both, start = self.forked(early, queries, first), doubled(early["start"], first)
         later = self.walk(fork, end, both, start, *around)
-        decoded = self.decoded(self.joined(walked, later, own), slots, shapes)
+        decoded = self.decoded(joined(early, later, own), slots, shapes)
         decoded["gathered"] = {
-            "logits": behind(walked["logits"], first) + behind(later["logits"], own),
-            "boxes": behind(walked["boxes"], first) + behind(later["boxes"], own),
+            "logits": behind(early["logits"], first) + behind(later["logits"], own),
+            "boxes": behind(early["boxes"], first) + behind(later["boxes"], own),
         }
         return decoded
 
-    def forked(self, walked: Walked, queries: Queries, first: int) -> Queries:
+    def forked(self, early: Walked, queries: Queries, first: int) -> Queries:
         """The queries after the shared layers, and those from ``first`` on again behind them."""
         both: Queries = {
-            "content": doubled(walked["query"], first),  # [B, O+G, C]
-            "references": doubled(walked["references"], first),  # [B, O+G, 4 or 2]
+            "content": doubled(early["query"], first),  # [B, O+G, C]
+            "references": doubled(early["references"], first),  # [B, O+G, 4 or 2]
             "real": queries["real"],
         }
         if not self.follows_boxes:
             both["position"] = doubled(queries["position"], first)  # [B, O+G, C]
         return both
 
-    def joined(self, early: Walked, later: Walked, own: int) -> Walked:
-        """All layers of the first pass, whose queries are the first ``own`` of the later layers."""
-        return {
-            "logits": early["logits"] + before(later["logits"], own),
-            "boxes": early["boxes"] + before(later["boxes"], own),
-            "states": early["states"] + before(later["states"], own),
-            "starts": early["starts"] + before(later["starts"], own),
-            "locations": early["locations"] + before(later["locations"], own),
-            "weights": early["weights"] + before(later["weights"], own),
-            "query": later["query"],
-            "references": later["references"],
-            "start": later["start"],
-        }
+
+def joined(early: Passed, later: Passed, own: int) -> Passed:
+    """All layers of the first pass, whose queries are the first ``own`` of the later layers."""
+    return {
+        "logits": early["logits"] + before(later["logits"], own),
+        "boxes": early["boxes"] + before(later["boxes"], own),
+        "states": early["states"] + before(later["states"], own),
+        "starts": early["starts"] + before(later["starts"], own),
+        "locations": early["locations"] + before(later["locations"], own),
+        "weights": early["weights"] + before(later["weights"], own),
+    }
 
 
 def doubled(values: Tensor, first: int) -> Tensor:
