@@ -36,6 +36,8 @@ MODELS = {
     "r50": _CONFIGS / "focus_detr_r50.yaml",
 }
 PLAIN = "plain"
+GATHERING = "model.decoder.gathering=released"
+ALIGN = "loss.classification=align"
 OPTIONS: dict[str, tuple[str, ...]] = {
     PLAIN: (),
     "fp16": ("train.precision=fp16",),
@@ -45,6 +47,10 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "groups": ("train.optimizer.groups=[{pattern: sampling_offsets, lr_factor: 0.1}]",),
     "freeze": ("train.optimizer.freeze=[^backbone]",),
     "recompute": ("train.recompute=[backbone, encoder, decoder]",),
+    "dac": (GATHERING,),
+    # two queries for each box in all layers, of which the models have different numbers
+    "align": (ALIGN, "loss.align.repeats=[2]", "loss.align.encoder_repeats=2"),
+    "dac_align": (GATHERING, ALIGN, "loss.align.encoder=focal"),
 }
 NOT_ON_CPU = "bf16"
 

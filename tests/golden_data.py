@@ -52,7 +52,7 @@ _FILLS: tuple[tuple[str, Fill], ...] = (
     (r"attention_weights\.weight$", _normal(0.03)),
     (r"attention_weights\.bias$", _normal(0.5)),
     (r"^transformer\.alpha$", _normal(0.3)),
-    (r"^(query_embedding|tgt_embed|denoising_generator\.label_encoder)\.weight$", _normal(0.5)),
+    (r"^(query_embed(ding)?|tgt_embed|denoising_generator\.label_encoder)\.weight$", _normal(0.5)),
     (r"^refpoint_embed\.weight$", _normal(1.0)),
     (r"^(transformer\.(level_embeds?|tgt_embed\.weight)|label_enc\.weight)$", _normal(0.5)),
     (r"relative_position_bias_table$", _normal(0.2)),

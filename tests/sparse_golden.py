@@ -10,9 +10,12 @@ from golden_data import manifest, weight_for
 from mindspore import Parameter, Tensor, nn
 
 from focus_detr.config.schema import BackboneConfig, DecoderConfig, EncoderConfig, ModelConfig
-from focus_detr.losses.criterion import Criterion, LossWeights
+from focus_detr.losses.criterion import Criterion
+from focus_detr.losses.loss_parts import LossWeights
 from focus_detr.losses.mask_prediction import MaskPredictionLoss
+from focus_detr.losses.matched_losses import MatchedLosses
 from focus_detr.losses.matcher import build_matcher
+from focus_detr.losses.set_losses import SetLosses
 from focus_detr.models.decoder import Decoder, DecoderLayer
 from focus_detr.models.detr import DETR
 from focus_detr.models.encoder.dense import DenseEncoder
@@ -77,16 +80,15 @@ def our_names() -> dict[str, str]:
 
 def sparse_criterion(keep_ratio: float) -> Criterion:
     """The release's losses."""
+    matcher = build_matcher("host", "CPU", giou_epsilon=NO_EPSILON)
     return Criterion(
-        matcher=build_matcher("host", "CPU", giou_epsilon=NO_EPSILON),
+        decoder_losses=MatchedLosses(matcher, SetLosses(giou_epsilon=NO_EPSILON)),
         foreground_loss=None,
         mask_prediction_loss=MaskPredictionLoss(keep_ratio=keep_ratio),
         decoder_layers=LAYERS,
         encoder="every_token",
         encoder_labels="classes",
         encoder_layers=LAYERS - 1,
-        denoising=False,
-        giou_epsilon=NO_EPSILON,
         weights=LossWeights(class_=2.0, encoder_class=2.0),
     )
 

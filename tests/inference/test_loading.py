@@ -58,6 +58,7 @@ def test_other_settings_are_used_with_a_warning_for_each(
         padding=PaddingConfig(training="none", evaluation="none"),
         max_detections=3,
         msda="composition",
+        decoder=replace(NETWORK.decoder, gathering="released"),
     )
     with caplog.at_level(logging.WARNING):
         assert load_detector(checkpoint, other).model == other

@@ -23,10 +23,10 @@ PARSERS = [
     *(f"focus_detr.commands.{name}" for name in ("train", "eval", "predict", "export", "demo")),
     *("focus_detr.commands.convert", "focus_detr.commands.browse"),
     *("scripts/pack_mindrecord.py", "scripts/plot_run.py", "scripts/check_device.py"),
-    *("scripts/convert_lite.py", "scripts/fetch_sample_data.py"),
+    *("scripts/convert_lite.py", "scripts/fetch_sample_data.py", "scripts/matching_counts.py"),
 ]
 # options that are words; plot_run.py splits its groups of folders at their commas
-NO_PATHS = {"device", "overrides", "host", "soc", "class_names", "skip", "groups"}
+NO_PATHS = {"device", "overrides", "host", "soc", "class_names", "skip", "groups", "thresholds"}
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from focus_detr.losses.boxes import (
     corners,
     cxcywh_to_xyxy,
     generalized_iou,
+    iou,
     xyxy_to_cxcywh,
 )
 
@@ -57,6 +58,17 @@ def test_equals_numpy_and_is_symmetric() -> None:
     np.testing.assert_allclose(ours, giou(first, second), atol=2e-6)
     np.testing.assert_array_equal(ours, generalized_iou(sides[1], sides[0]).asnumpy())
     assert ours.min() > -1.0
+
+
+def test_iou_by_hand() -> None:
+    """Half of the second lies in the first; the same box; apart; without area."""
+    first = np.array([[0.3, 0.3, 0.2, 0.2]] * 3 + [[0.5, 0.5, 0.0, 0.0]], np.float32)
+    second = np.array(
+        [[0.4, 0.3, 0.2, 0.2], [0.3, 0.3, 0.2, 0.2], [0.8, 0.8, 0.1, 0.1], [0.5, 0.5, 0.0, 0.0]],
+        np.float32,
+    )
+    ours = iou(corners(Tensor(first)), corners(Tensor(second)), 1e-12).asnumpy()
+    np.testing.assert_allclose(ours, [1.0 / 3.0, 1.0, 0.0, 0.0], atol=1e-6)
 
 
 def test_boxes_without_area_stay_finite() -> None:

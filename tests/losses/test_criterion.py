@@ -7,14 +7,18 @@ from typing import Any
 import mindspore as ms
 import numpy as np
 import pytest
-from golden_data import check, load
+from criterion_cell import ByPlace
+from golden_data import load
 from golden_draws import golden_targets
 from loss_cases import Case, random_case, set_losses
 from mindspore import Parameter, Tensor, nn
 
-from focus_detr.losses.criterion import Criterion, SetLosses
+from focus_detr.losses.criterion import Criterion
+from focus_detr.losses.denoising_losses import DenoisingLosses
 from focus_detr.losses.foreground import ForegroundLoss
+from focus_detr.losses.matched_losses import MatchedLosses
 from focus_detr.losses.matcher import build_matcher
+from focus_detr.losses.set_losses import SetLosses
 from focus_detr.models.denoising.contrastive import ContrastiveQueries
 from focus_detr.models.denoising.slots import slot_count
 
@@ -22,43 +26,6 @@ RELEASED = ((-1, 64), (64, 128), (128, 256), (256, 999999))
 HEIGHT, WIDTH = 64, 96
 TOKENS = 96 + 24 + 6 + 2
 LAYERS, QUERIES, CLASSES, NUMBER = 3, 12, 4, 3
-
-
-class ByPlace(nn.Cell):
-    """A criterion that takes tensors instead of names, so that any of them can be differentiated.
-
-    Args of ``construct``: logits and boxes of all layers, of the encoder's, foreground scores,
-    labels, boxes and validity of the targets, sizes of the images, the padded height and width,
-    and what ``_layout`` returns.
-    """
-
-    def __init__(self, criterion: Criterion) -> None:
-        super().__init__()
-        self.criterion = criterion
-        self.loss_names = criterion.loss_names
-
-    def construct(self, *arguments: Any) -> tuple:
-        logits, boxes, encoder_logits, encoder_boxes, scores = arguments[:5]
-        labels, target_boxes, valid, sizes, height, width = arguments[5:11]
-        layers, starts = (), ()
-        for layer in range(logits.shape[0]):
-            layers += (logits[layer],)
-            starts += (boxes[layer],)
-        outputs = {
-            "decoded": {"logits": layers, "boxes": starts},
-            "queries": {
-                "real": encoder_logits[..., 0],
-                "logits": encoder_logits,
-                "boxes": encoder_boxes,
-            },
-            "selection": {"scores": scores},
-        }
-        targets = {"labels": labels, "boxes": target_boxes, "valid": valid, "image_sizes": sizes}
-        layout = None
-        if len(arguments) > 11:
-            group, target, positive, groups = arguments[11]
-            layout = {"group": group, "target": target, "positive": positive, "groups": groups}
-        return self.criterion(outputs, targets, height, width, layout)
 
 
 def _layout(valid: np.ndarray) -> tuple[Tensor, ...]:
@@ -70,7 +37,8 @@ def _layout(valid: np.ndarray) -> tuple[Tensor, ...]:
 
 def _criterion(**changes: Any) -> ByPlace:
     settings: dict[str, Any] = {
-        "matcher": build_matcher("host", "CPU"),
+        "decoder_losses": MatchedLosses(build_matcher("host", "CPU"), SetLosses()),
+        "denoising_losses": DenoisingLosses(SetLosses()),
         "foreground_loss": ForegroundLoss(intervals=RELEASED),
         "decoder_layers": LAYERS,
     }
@@ -86,13 +54,13 @@ def full() -> ByPlace:
 @pytest.fixture(scope="module")
 def plain() -> ByPlace:
     """One cell without denoising."""
-    return _criterion(denoising=False)
+    return _criterion(denoising_losses=None)
 
 
 @pytest.fixture(scope="module")
 def golden_size() -> ByPlace:
     """One cell for the golden cases, which have equal shapes."""
-    return _criterion(decoder_layers=6, denoising=False)
+    return _criterion(decoder_layers=6, denoising_losses=None)
 
 
 def _inputs(counts: tuple[int, ...], seed: int = 0, padded: int = 5) -> tuple[Case, list, tuple]:
@@ -184,35 +152,10 @@ def test_losses_equal_golden(golden_size: ByPlace, name: str) -> None:
 
 def test_names_are_the_reference_s_in_its_order() -> None:
     assert list(_criterion(decoder_layers=6).loss_names) == _reference_names(load("train_r50_q100"))
-    without = _criterion(decoder_layers=1, denoising=False, foreground_loss=None).loss_names
+    without = _criterion(decoder_layers=1, denoising_losses=None, foreground_loss=None).loss_names
     assert without == tuple(
         f"loss_{kind}{head}" for kind in ("bbox", "class", "giou") for head in ("", "_enc")
     )
-
-
-def test_set_losses_and_gradients_equal_golden() -> None:
-    golden = load("match_loss")
-    index = np.full((1, 2, 5), -1, np.int32)
-    labels, targets = np.zeros((2, 5), np.int32), np.full((2, 5, 4), 0.5, np.float32)
-    for image in range(2):
-        index[0, image, golden[f"tgt{image}"]] = golden[f"src{image}"]
-        count = len(golden[f"tgt_labels{image}"])
-        labels[image, :count] = golden[f"tgt_labels{image}"]
-        targets[image, :count] = golden[f"tgt_boxes{image}"]
-    cell, rest = SetLosses(), [Tensor(part) for part in (index, labels, targets)]
-    use, live = Tensor(np.ones((2, 5), np.float32)), Tensor(np.ones(60, np.float32))
-
-    def losses(logits: Tensor, boxes: Tensor) -> tuple:
-        distance, classes, missing = cell(logits, boxes, *rest, use, live)
-        return (classes + 5.0 * distance + 2.0 * missing).sum() / 8.0, distance, classes, missing
-
-    inputs = Tensor(golden["logits"][None]), Tensor(golden["boxes"][None])
-    (_, *parts), gradients = ms.value_and_grad(losses, (0, 1), has_aux=True)(*inputs)
-    for ours, key in zip(parts, ("bbox", "class", "giou"), strict=True):
-        assert float(ours[0]) / 8.0 == pytest.approx(float(golden[f"loss_{key}"]), rel=2e-6)
-    for ours, key in zip(gradients, ("logits", "boxes"), strict=True):
-        # at the usual floor of 2e-6 there is little margin: the CPU's sigmoid is approximate
-        check(golden, f"grad_{key}", ours.asnumpy()[0], floor=4e-6)
 
 
 @pytest.mark.parametrize("counts", [(3, 1), (5, 0), (1, 2)])
@@ -279,7 +222,7 @@ def test_gradients_equal_finite_differences(full: ByPlace) -> None:
 @pytest.mark.parametrize("kind", ["host", "graph"])
 def test_batch_without_boxes(kind: str) -> None:
     _, tensors, layout = _inputs((0, 0))
-    criterion = _criterion(matcher=build_matcher(kind, "CPU"))
+    criterion = _criterion(decoder_losses=MatchedLosses(build_matcher(kind, "CPU"), SetLosses()))
 
     def losses(logits: Tensor, boxes: Tensor) -> tuple:
         return criterion(logits, boxes, *tensors[2:], HEIGHT, WIDTH, layout)

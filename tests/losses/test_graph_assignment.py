@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Tensor, nn
@@ -14,8 +13,8 @@ PROBLEMS, ROWS, COLUMNS = 6, 7, 12
 
 
 class _Assign(nn.Cell):
-    def construct(self, cost: Tensor, rows: Tensor) -> Tensor:
-        return assign_rows(cost, rows)
+    def construct(self, cost: Tensor, used: Tensor) -> Tensor:
+        return assign_rows(cost, used)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +24,8 @@ def assign() -> _Assign:
 
 
 def _check(assign: _Assign, cost: np.ndarray, rows: np.ndarray) -> None:
-    columns = assign(Tensor(cost.astype(np.float32)), Tensor(rows, ms.int32)).asnumpy()
+    used = np.arange(cost.shape[1]) < rows[:, None]
+    columns = assign(Tensor(cost.astype(np.float32)), Tensor(used)).asnumpy()
     for problem, count in enumerate(rows):
         exact = cost[problem, :count].astype(np.float32).astype(np.float64)
         ours = columns[problem, :count]
@@ -63,3 +63,16 @@ def test_equal_costs_and_no_rows(assign: _Assign) -> None:
 def test_square(assign: _Assign) -> None:
     cost = np.random.default_rng(3).normal(size=(PROBLEMS, ROWS, ROWS))
     _check(assign, cost, np.full(PROBLEMS, ROWS))
+
+
+def test_rows_in_use_need_not_lead(assign: _Assign) -> None:
+    rng = np.random.default_rng(4)
+    cost = rng.integers(0, 5, (PROBLEMS, ROWS, COLUMNS)).astype(np.float32)
+    used = rng.random((PROBLEMS, ROWS)) < 0.5
+    columns = assign(Tensor(cost), Tensor(used)).asnumpy()
+    for problem, rows in enumerate(used):
+        ours, exact = columns[problem, rows], cost[problem, rows]
+        best = exact[linear_sum_assignment(exact)].sum()
+        assert len(set(ours.tolist())) == rows.sum()
+        assert exact[np.arange(len(ours)), ours].sum() == best
+    assert (columns[~used] == -1).all()

@@ -125,6 +125,46 @@ def test_broken_predictions_still_give_distinct_queries(matcher: nn.Cell, bad: f
             assert len(set(head.tolist())) == count and head.min() >= 0 and head.max() < 40
 
 
+REPEATS = (3, 1)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def repeating(request: pytest.FixtureRequest) -> nn.Cell:
+    """One cell of each kind that matches thrice in the first head and once in the second."""
+    return build_matcher(request.param, "CPU", repeats=REPEATS)
+
+
+@pytest.mark.parametrize(
+    ("counts", "wanted"),
+    [((5, 4, 0), (2, 3, 0)), ((12, 13, 1), (1, 1, 3)), ((6, 7, 2), (2, 1, 3))],
+)
+def test_each_target_is_matched_as_often_as_queries_suffice(
+    repeating: nn.Cell, counts: tuple[int, ...], wanted: tuple[int, ...]
+) -> None:
+    """12 queries; ``wanted`` is what fits into them, at most three."""
+    case = random_case(5, heads=2, queries=12, classes=5, counts=counts, padded=13)
+    matched = _match(repeating, case).reshape(2, 3, 13, 3)
+    for image, count in enumerate(counts):
+        assert not matched[:, image, count:].any()
+        for head, cost in enumerate(_costs(case, image)):
+            fits = min(REPEATS[head], wanted[image])
+            ours = matched[head, image, :count]
+            used, rest = ours[:, :fits], ours[:, fits:]
+            assert (rest == -1).all() and (used >= 0).sum() == min(used.size, 12)
+            queries, targets = used[used >= 0], np.nonzero(used >= 0)[0]
+            assert len(set(queries.tolist())) == len(queries)
+            tiled = np.repeat(cost, fits, 1)  # [Q, n*fits]
+            best = tiled[linear_sum_assignment(tiled)].sum()
+            assert cost[queries, targets].sum() - best <= 1e-6 * max(1.0, abs(best))
+
+
+def test_one_number_of_repeats_is_for_all_heads() -> None:
+    case = random_case(6, heads=2, queries=12, classes=5, counts=(3, 1), padded=3)
+    whole, each = (_match(build_matcher("host", "CPU", repeats=r), case) for r in ((2,), (2, 2)))
+    np.testing.assert_array_equal(whole, each)
+    assert (whole.reshape(2, 2, 3, 2)[:, 0] >= 0).all()
+
+
 def test_no_gradient_flows(matcher: nn.Cell) -> None:
     case = random_case(4, heads=1, queries=10, classes=3, counts=(2,), padded=4)
     logits, boxes, *rest = (Tensor(part) for part in case)

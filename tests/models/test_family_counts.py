@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from golden_data import manifest
 
 from focus_detr.config.loading import load_config
 from focus_detr.models.factory import build_model
@@ -27,6 +28,12 @@ ENCODER = {name: 80.59 if name.startswith("deformable") else 136.65 for name in 
 def test_weights_are_the_reference_s(name: str) -> None:
     found = count_parameters(build_model(load_config(f"family/{name}").model, 80)).total
     assert found / 1e6 == pytest.approx(REFERENCE[name][0], abs=0.0006)
+
+
+def test_dac_detr_s_weights_are_the_authors_s() -> None:
+    found = count_parameters(build_model(load_config("family/dac_detr_r50_12ep").model, 91)).total
+    unused = 256  # a row of their label embedding
+    assert found == manifest("dac_r50")["num_parameters"] - unused
 
 
 @pytest.mark.parametrize("name", REFERENCE)

@@ -42,15 +42,26 @@ def _batch(config: Config, counts: tuple[int, int]) -> tuple[Tensor, ...]:
 
 
 @pytest.mark.parametrize(
-    ("name", "losses"),
+    ("name", "overrides", "losses"),
     [
-        ("deformable_detr_two_stage_focus_r50_50ep", 10),
-        ("deformable_detr_focus_r50_50ep", 7),
-        ("dn_deformable_detr_focus_r50_50ep", 13),
+        ("deformable_detr_two_stage_focus_r50_50ep", (), 10),
+        ("deformable_detr_focus_r50_50ep", (), 7),
+        ("dn_deformable_detr_focus_r50_50ep", (), 13),
+        pytest.param(
+            "dac_detr_r50_12ep", ("train.recompute=[decoder]",), 27, marks=pytest.mark.large
+        ),
+        pytest.param(
+            "deformable_detr_two_stage_dac_r50_50ep",
+            ("model.decoder.gathering=paper", "train.precision=fp16"),
+            15,
+            marks=pytest.mark.large,
+        ),
     ],
 )
-def test_the_loss_falls_and_batches_without_boxes_are_harmless(name: str, losses: int) -> None:
-    config = small_family_config(name)
+def test_the_loss_falls_and_batches_without_boxes_are_harmless(
+    name: str, overrides: tuple[str, ...], losses: int
+) -> None:
+    config = small_family_config(name, *overrides)
     if config.denoising.kind == "contrastive" and config.denoising.number > 0:
         config = replace(config, denoising=replace(config.denoising, number=8))
     loss = build_training_loss(config, SMALL_CLASSES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from focus_detr.config.schema import Config, ModelConfig
+from focus_detr.config.schema import PROPOSING, Config, ModelConfig
 
 MOST_OF_LITE = 4  # levels of EfficientNet-Lite0, which has no map of stride 4
 
@@ -13,7 +13,7 @@ def combinations(config: Config) -> Iterator[str]:
     """Parts of the network, and of its training, that do not go together."""
     model, decoder, source = config.model, config.model.decoder, config.model.queries.source
     key = f"model.queries.source {source}"
-    has_positions = source in ("two_stage", "efficient", "learned_points")
+    has_positions = source in ("two_stage", "two_stage_mixed", "efficient", "learned_points")
     if has_positions != (decoder.position == "constant"):
         fits = "constant" if has_positions else "boxes"
         yield f"{key} goes with model.decoder.position {fits}, not {decoder.position}"
@@ -27,6 +27,8 @@ def combinations(config: Config) -> Iterator[str]:
         yield f"model.queries.content memory goes with model.queries.source mixed, not {source}"
     yield from _category_head(model)
     yield from _denoising(config)
+    yield from _mixed_matching(config)
+    yield from _gathering(config)
     if model.levels > MOST_OF_LITE and model.backbone.name == "efficientnet_lite0":
         yield (
             f"model.levels {model.levels} goes with a ResNet or a Swin Transformer, not "
@@ -38,7 +40,7 @@ def _category_head(model: ModelConfig) -> Iterator[str]:
     """Dual attention ranks tokens by a class head."""
     encoder, source = model.encoder, model.queries.source
     shares_encoder_head = encoder.dual_attention and encoder.category_head == "encoder"
-    has_head = source in ("mixed", "two_stage", "efficient") or encoder.auxiliary_heads
+    has_head = source in PROPOSING or encoder.auxiliary_heads
     if shares_encoder_head and not has_head:
         yield (
             f"model.encoder.dual_attention with model.queries.source {source}, which has no class "
@@ -61,8 +63,36 @@ def _denoising(config: Config) -> Iterator[str]:
         return
     if source in ("two_stage", "efficient", "learned_points"):
         yield (
-            f"denoising goes with model.queries.source mixed or learned_anchors, not {source}: "
-            "set denoising.number 0"
+            "denoising goes with model.queries.source mixed, two_stage_mixed or learned_anchors, "
+            f"not {source}: set denoising.number 0"
         )
     elif config.model.label_rows == "none":
         yield "denoising goes with model.label_rows classes or one_more: set denoising.number 0"
+
+
+def _mixed_matching(config: Config) -> Iterator[str]:
+    """Several queries for each box are ranked by the IoU-aware loss."""
+    align, classification = config.loss.align, config.loss.classification
+    layers, numbers = config.model.decoder.layers, len(align.repeats)
+    if numbers not in (1, layers):
+        yield (
+            f"loss.align.repeats with {numbers} items goes with model.decoder.layers {numbers}, "
+            f"not {layers}: give one item, or one for each layer"
+        )
+    if max(align.repeats, default=1) > 1 and classification != "align":
+        yield "loss.align.repeats above 1 goes with loss.classification align, not focal"
+    if align.encoder_repeats > 1 and (classification, align.encoder) != ("align", "align"):
+        yield (
+            "loss.align.encoder_repeats above 1 goes with loss.classification align and "
+            "loss.align.encoder align"
+        )
+
+
+def _gathering(config: Config) -> Iterator[str]:
+    """The gathering decoder learns in some of its layers, by one rule."""
+    decoder, many = config.model.decoder, config.loss.one_to_many
+    gathers = decoder.gathering != "none"
+    if gathers and decoder.layers == 1 and not many.first_layer:
+        yield "loss.one_to_many.first_layer false goes with model.decoder.layers above 1"
+    if gathers and many.rule == "paper" and many.cap is not None:
+        yield "loss.one_to_many.cap goes with loss.one_to_many.rule released, not paper"

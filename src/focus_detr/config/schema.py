@@ -11,7 +11,11 @@ from typing import Literal
 
 from focus_detr.io.user_paths import PathText
 
-QuerySource = Literal["mixed", "two_stage", "efficient", "learned_points", "learned_anchors"]
+QuerySource = Literal[
+    "mixed", "two_stage", "two_stage_mixed", "efficient", "learned_points", "learned_anchors"
+]
+# those whose queries are tokens, for which the encoder has heads
+PROPOSING: tuple[QuerySource, ...] = ("mixed", "two_stage", "two_stage_mixed", "efficient")
 LabelRows = Literal["classes", "one_more", "none"]
 
 _RUN_FOLDER = PathText("runs/focus_detr_r50")
@@ -108,9 +112,11 @@ class QueriesConfig:
     """Where the decoder's queries come from; ``decoder.queries`` says how many there are."""
 
     # mixed: boxes of the best tokens, contents learned (DINO); two_stage: position and content
-    # from the best tokens' boxes (Deformable DETR); efficient: the best tokens' memory, positions
-    # from their boxes (Sparse DETR); learned_points: learned positions, contents
-    # and points (Deformable DETR); learned_anchors: learned contents and boxes (DN-Deformable-DETR)
+    # from the best tokens' boxes (Deformable DETR); two_stage_mixed: boxes of the best tokens,
+    # positions from these, contents learned (Deformable-DETR++, DAC-DETR); efficient: the best
+    # tokens' memory, positions from their boxes (Sparse DETR); learned_points: learned positions,
+    # contents and points (Deformable DETR); learned_anchors: learned contents and boxes
+    # (DN-Deformable-DETR)
     source: QuerySource = "mixed"
     content: Literal["learned", "memory"] = "learned"  # memory: of mixed queries, their tokens
 
@@ -131,6 +137,9 @@ class DecoderConfig:
     refine: bool = True  # each layer starts from the boxes of the one before
     look_forward_twice: bool = True  # a layer's box loss also trains the layer before
     shared_heads: bool = False  # one pair of heads for all layers
+    # a second pass without self-attention, in training only, whose queries gather around the boxes
+    # (DAC-DETR); released: its first layer shares the decoder's self-attention; paper: it does not
+    gathering: Literal["none", "released", "paper"] = "none"
 
 
 @dataclass(frozen=True)
@@ -176,8 +185,41 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
+class AlignConfig:
+    """IoU-aware classification and its mixed matching (Align-DETR)."""
+
+    alpha: float = 0.25  # power of the score in a pair's quality; that of the IoU is 1 - alpha
+    gamma: float = 2.0  # power of the score at background
+    tau: float = 1.5  # a box's pairs weigh exp(-rank / tau)
+    floor: float = 0.01  # smallest quality
+    # queries matched to each box; an item for every decoder layer, or one for all of them
+    repeats: tuple[int, ...] = (1,)
+    encoder_repeats: int = 1
+    encoder: Literal["align", "focal"] = "align"  # class loss of the encoder's predictions
+
+
+@dataclass(frozen=True)
+class OneToManyConfig:
+    """Matching and loss of the gathering decoder (DAC-DETR)."""
+
+    class_share: float = 0.3  # of the class score in a pair's score; the IoU has the rest
+    threshold: float = 0.4
+    most: int = 6  # queries of a box
+    cap: int | None = None  # 75: most candidate queries of an image, as released
+    boxes: Literal["one_to_one", "own"] = "one_to_one"  # whose boxes the IoU is of
+    rule: Literal["released", "paper"] = "released"
+    normaliser: float = 3.0  # times the number of boxes
+    weight: float = 1.0  # of its three losses, besides their own weights
+    first_layer: bool = True  # false: the first layer has no one-to-many loss
+
+
+@dataclass(frozen=True)
 class LossConfig:
     """Matching costs and loss weights."""
+
+    classification: Literal["focal", "align"] = "focal"  # align: IoU-aware targets
+    align: AlignConfig = field(default_factory=AlignConfig)
+    one_to_many: OneToManyConfig = field(default_factory=OneToManyConfig)
 
     class_cost: float = 2.0
     box_cost: float = 5.0
@@ -202,6 +244,7 @@ class DenoisingConfig:
     number: int = 100  # contrastive: pairs for each image; dn: groups, 5; 0 switches denoising off
     label_noise: float = 0.5  # dn: 0.2
     box_noise: float = 1.0  # dn: 0.4
+    gathering: bool = True  # denoising queries go through a gathering decoder too
 
 
 @dataclass(frozen=True)

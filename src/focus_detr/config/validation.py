@@ -99,6 +99,18 @@ RANGES = {
     "loss.box_weight": NOT_NEGATIVE,
     "loss.giou_weight": NOT_NEGATIVE,
     "loss.giou_epsilon": POSITIVE,
+    "loss.align.alpha": PROBABILITY,
+    "loss.align.gamma": POSITIVE,
+    "loss.align.tau": Range(0.01),
+    "loss.align.floor": Range(1e-6, 1),
+    "loss.align.repeats": COUNT,
+    "loss.align.encoder_repeats": COUNT,
+    "loss.one_to_many.class_share": PROBABILITY,
+    "loss.one_to_many.threshold": PROBABILITY,
+    "loss.one_to_many.most": COUNT,
+    "loss.one_to_many.cap": COUNT,
+    "loss.one_to_many.normaliser": POSITIVE,
+    "loss.one_to_many.weight": NOT_NEGATIVE,
     "loss.foreground_weight": NOT_NEGATIVE,
     "loss.mask_prediction_weight": NOT_NEGATIVE,
     "denoising.number": NOT_NEGATIVE,
@@ -145,6 +157,7 @@ RANGES = {
     "eval.max_detections": Range(10, above_low=True),  # recall is measured at 1, 10 and this
 }
 NEVER_EMPTY = (
+    "loss.align.repeats",
     "model.backbone.depths",
     "data.train_short_sides",
     "data.crop_short_sides",

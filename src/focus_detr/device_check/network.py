@@ -105,7 +105,9 @@ def _denoising(model: ModelConfig) -> DenoisingConfig:
     """Denoising queries as the network was published with."""
     if model.queries.source == "learned_anchors":
         return DenoisingConfig("dn", number=5 if model.label_rows != "none" else 0)
-    return DenoisingConfig() if model.queries.source == "mixed" else DenoisingConfig(number=0)
+    if model.queries.source in ("mixed", "two_stage_mixed"):
+        return DenoisingConfig()
+    return DenoisingConfig(number=0)
 
 
 def _by_part(names: Sequence[str], gradients: Sequence[np.ndarray]) -> dict[str, np.ndarray]:

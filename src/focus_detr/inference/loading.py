@@ -19,12 +19,12 @@ from focus_detr.models.detection_precision import detect_in_bfloat16
 from focus_detr.models.detector import Detector
 from focus_detr.models.factory import build_detector
 from focus_detr.weights.checkpoint import Checkpoint, load_checkpoint, load_into, model_tensors
-from focus_detr.weights.stored_settings import differences, stored_model
+from focus_detr.weights.stored_settings import TRAINING_ONLY, differences, stored_model
 
 _log = logging.getLogger(__name__)
 
 # Settings that may differ between training and use without a word.
-_FREE = {
+_FREE = TRAINING_ONLY | {
     "model.num_classes",
     "model.max_detections",
     "model.overlap_limit",

@@ -36,6 +36,28 @@ def _area(box: Corners) -> Tensor:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
+def _overlap_and_union(first: Corners, second: Corners) -> tuple[Tensor, Tensor]:
+    width = ops.relu(ops.minimum(first[2], second[2]) - ops.maximum(first[0], second[0]))
+    height = ops.relu(ops.minimum(first[3], second[3]) - ops.maximum(first[1], second[1]))
+    overlap = width * height
+    return overlap, _area(first) + _area(second) - overlap
+
+
+def iou(first: Corners, second: Corners, epsilon: float = EPS) -> Tensor:
+    """IoU of boxes whose coordinate tensors broadcast against each other.
+
+    Args:
+        first: left, top, right and bottom, each [...].
+        second: the same for the other boxes.
+        epsilon: added to the union; above 0.
+
+    Returns:
+        [...] values in 0..1; boxes without area give 0.
+    """
+    overlap, union = _overlap_and_union(first, second)
+    return overlap / (union + epsilon)
+
+
 def generalized_iou(first: Corners, second: Corners, epsilon: float = EPS) -> Tensor:
     """Generalized IoU of boxes whose coordinate tensors broadcast against each other.
 
@@ -47,10 +69,7 @@ def generalized_iou(first: Corners, second: Corners, epsilon: float = EPS) -> Te
     Returns:
         [...] values in (-1, 1]; boxes without area give 0 or less and stay finite.
     """
-    width = ops.relu(ops.minimum(first[2], second[2]) - ops.maximum(first[0], second[0]))
-    height = ops.relu(ops.minimum(first[3], second[3]) - ops.maximum(first[1], second[1]))
-    overlap = width * height
-    union = _area(first) + _area(second) - overlap
+    overlap, union = _overlap_and_union(first, second)
     enclosing_width = ops.maximum(first[2], second[2]) - ops.minimum(first[0], second[0])
     enclosing_height = ops.maximum(first[3], second[3]) - ops.minimum(first[1], second[1])
     enclosing = enclosing_width * enclosing_height

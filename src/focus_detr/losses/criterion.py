@@ -1,128 +1,30 @@
-"""The training loss: set losses of all heads, denoising losses and the foreground loss."""
+"""The training loss: set losses of all heads, denoising losses and the selector's loss."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
-from focus_detr.losses.boxes import EPS, corners, generalized_iou
-from focus_detr.losses.focal import SigmoidFocalLoss
+from focus_detr.losses.denoising_losses import DenoisingLosses
+from focus_detr.losses.gathering_losses import GatheringLosses
+from focus_detr.losses.loss_parts import (
+    USUAL_WEIGHTS,
+    LossWeights,
+    encoder_heads,
+    in_named_order,
+    layer_heads,
+    part_names,
+)
 from focus_detr.losses.mask_prediction import MaskPredictionLoss
+from focus_detr.losses.matched_losses import MatchedLosses, widened
+from focus_detr.losses.set_losses import Losses
 from focus_detr.models.denoising.slots import SlotLayout
 from focus_detr.models.detr import Outputs
 from focus_detr.models.targets import Targets
 
 EncoderLoss = Literal["none", "chosen", "every_token"]
-Losses = tuple[Tensor, Tensor, Tensor]  # L1, class, generalized IoU; one value per head each
-
-
-class SetLosses(nn.Cell):
-    """Class, L1 and generalized IoU losses of several heads at once, unweighted."""
-
-    def __init__(self, *, giou_epsilon: float = EPS) -> None:
-        """Build the loss; the epsilon is that of ``generalized_iou``."""
-        super().__init__()
-        self.giou_epsilon = giou_epsilon
-        self.focal = SigmoidFocalLoss()
-
-    def _class_targets(self, logits: Tensor, index: Tensor, labels: Tensor, use: Tensor) -> Tensor:
-        """One-hot targets [H, B, S, classes] of the matched queries, zero elsewhere."""
-        heads, batch, queries, classes = logits.shape
-        place = index * classes + labels  # [H, B, T]
-        flat = ops.zeros((heads, batch, queries * classes), ms.float32)
-        flat = ops.tensor_scatter_elements(flat, place, use, axis=2, reduction="add")
-        return flat.reshape(logits.shape)  # [H, B, S*classes] -> [H, B, S, classes]
-
-    def _class_loss(self, logits: Tensor, targets: Tensor, live: Tensor) -> Tensor:
-        """Summed focal loss per head: [H]."""
-        heads, batch, queries, classes = logits.shape
-        loss = self.focal(logits, targets).reshape(-1, classes)  # [H*B*S, classes]
-        # as a product with ones: a sum over the last axis is 25 times slower on a CPU
-        per_query = ops.matmul(loss, ops.ones((classes, 1), ms.float32))  # [H*B*S, 1]
-        per_query = per_query.reshape(heads * batch, queries) * live  # [H*B, S]
-        return per_query.reshape(heads, -1).sum(1)  # [H, B*S] -> [H]
-
-    def _box_losses(
-        self, boxes: Tensor, index: Tensor, target_boxes: Tensor, use: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Summed L1 and generalized IoU losses per head: [H] each."""
-        heads = boxes.shape[0]
-        rows = ops.broadcast_to(index.expand_dims(3), (*index.shape, 4))  # [H, B, T, 4]
-        chosen = ops.gather_d(boxes, 2, rows)  # [H, B, T, 4]
-        distance = ops.abs(chosen - target_boxes) * use.expand_dims(3)  # [H, B, T, 4]
-        sides = corners(chosen), corners(target_boxes)
-        giou = generalized_iou(*sides, self.giou_epsilon)  # [H, B, T]
-        missing = ((1.0 - giou) * use).reshape(heads, -1)  # [H, B*T]
-        distance = distance.reshape(heads, -1)  # [H, B*T*4]
-        return distance.sum(1), missing.sum(1)
-
-    def construct(
-        self,
-        logits: Tensor,
-        boxes: Tensor,
-        index: Tensor,
-        labels: Tensor,
-        target_boxes: Tensor,
-        use: Tensor,
-        live: Tensor,
-    ) -> Losses:
-        """Return the three sums per head, [H] each: L1, class, generalized IoU.
-
-        Args:
-            logits: [H, B, S, classes] of S queries or slots.
-            boxes: [H, B, S, 4] cx, cy, w, h.
-            index: [H, B, T] int32, query of each target; below 0: unmatched.
-            labels: [B, T] int32.
-            target_boxes: [B, T, 4] cx, cy, w, h.
-            use: [B, T] float32, 1 for targets that count.
-            live: [S] float32, 1 for queries that count.
-        """
-        use = use * (index >= 0).astype(ms.float32)  # [H, B, T]
-        index = ops.relu(index)
-        targets = self._class_targets(logits, index, labels, use)
-        distance, missing = self._box_losses(boxes, index, target_boxes, use)
-        return distance, self._class_loss(logits, ops.stop_gradient(targets), live), missing
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """Of the parts of the total."""
-
-    box: float = 5.0  # L1
-    giou: float = 2.0
-    class_: float = 1.0  # of the decoder's layers
-    encoder_class: float = 1.0
-    denoising_class: float = 1.0
-    foreground: float = 1.5
-    mask_prediction: float = 1.0
-
-    def of(self, class_weight: float) -> tuple[float, float, float]:
-        """Of the three kinds in the order of ``Losses``."""
-        return self.box, class_weight, self.giou
-
-
-def _loss_names(
-    layers: int, encoder: bool, encoder_layers: int, denoising: bool, selector: str | None
-) -> tuple[str, ...]:
-    """Names of the losses in the order of the values, as the reference logs them."""
-    heads = ("", *(f"_{layer}" for layer in range(layers - 1)))
-    if denoising:
-        heads += tuple(f"_dn{head}" for head in heads)
-    if encoder:
-        heads += ("_enc",)
-    heads += tuple(f"_enc_{layer}" for layer in range(encoder_layers))
-    kinds = ("loss_bbox", "loss_class", "loss_giou")
-    names = tuple(f"{kind}{head}" for kind in kinds for head in heads)
-    return names if selector is None else (*names, selector)
-
-
-def _last_first(values: Tensor, layers: int) -> tuple[Tensor, ...]:
-    """Values of the last of so many decoder layers, then of the earlier ones, if there are any."""
-    last = (values[layers - 1 : layers],)
-    return (*last, values[: layers - 1]) if layers > 1 else last
 
 
 def _as_float(values: tuple[Tensor, ...]) -> Tensor:
@@ -130,13 +32,9 @@ def _as_float(values: tuple[Tensor, ...]) -> Tensor:
     return ops.stack(values).astype(ms.float32)
 
 
-def _joined(first: Losses, second: Losses) -> Losses:
-    """Losses of some heads, then of others."""
-    return (
-        ops.concat((first[0], second[0])),
-        ops.concat((first[1], second[1])),
-        ops.concat((first[2], second[2])),
-    )
+def _part(losses: Losses, start: int, stop: int) -> Losses:
+    """Losses of some of the heads."""
+    return losses[0][start:stop], losses[1][start:stop], losses[2][start:stop]
 
 
 class Criterion(nn.Cell):
@@ -149,62 +47,94 @@ class Criterion(nn.Cell):
     def __init__(
         self,
         *,
-        matcher: nn.Cell,
+        decoder_losses: MatchedLosses,
+        encoder_losses: MatchedLosses | None = None,
+        denoising_losses: DenoisingLosses | None = None,
+        gathering_losses: GatheringLosses | None = None,
         foreground_loss: nn.Cell | None,
+        mask_prediction_loss: MaskPredictionLoss | None = None,
         decoder_layers: int = 6,
         encoder: EncoderLoss = "chosen",
-        mask_prediction_loss: MaskPredictionLoss | None = None,
         encoder_labels: Literal["classes", "objects"] = "objects",
         encoder_layers: int = 0,
-        denoising: bool = True,
-        weights: LossWeights = LossWeights(),
-        giou_epsilon: float = EPS,
+        weights: LossWeights = USUAL_WEIGHTS,
         reduce_count: nn.Cell | None = None,
     ) -> None:
         """Build the criterion.
 
         Args:
-            matcher: from ``build_matcher``.
+            decoder_losses: of the decoder's queries.
+            encoder_losses: of the encoder's predictions; None: as the decoder's.
+            denoising_losses: None if the predictions do not start with denoising slots.
+            gathering_losses: of the gathering decoder, or None without one.
             foreground_loss: ``ForegroundLoss``, or None to leave the selector unsupervised.
-            decoder_layers: how many layers predict.
             mask_prediction_loss: of a selector that learns from the decoder's attention map.
+            decoder_layers: how many layers predict.
             encoder: what of the encoder predicts: nothing; the proposals that became queries; or
                 every token.
             encoder_labels: what every token has to tell: classes, or objects (class 0) from
                 background.
             encoder_layers: how many layers of the encoder predict for the tokens they refine.
-            denoising: whether the predictions start with denoising slots.
             weights: of the parts.
-            giou_epsilon: as for ``generalized_iou``.
             reduce_count: this worker's number of boxes [] -> what its losses are divided by [],
                 see ``BoxesPerWorker``; None with one worker.
         """
         super().__init__()
-        self.matcher = matcher
+        self.decoder_losses = decoder_losses
+        apart = encoder_losses is not None or encoder == "every_token"
+        self.encoder_losses = decoder_losses if encoder_losses is None else encoder_losses
+        if denoising_losses is not None:
+            self.denoising_losses = denoising_losses
+        self.gathers = gathering_losses is not None
+        self.gathers_slots = False
+        if gathering_losses is not None:
+            self.gathering_losses = gathering_losses
+            self.gathers_slots = gathering_losses.has_slots
+        self._take_selector_loss(foreground_loss, mask_prediction_loss)
+        self.decoder_layers = decoder_layers
+        self.proposals_apart = encoder != "none" and apart  # not matched with the decoder's layers
+        self.proposals_join = encoder != "none" and not apart
+        self.tells_objects = encoder == "every_token" and encoder_labels == "objects"
+        self.encoder_layers = encoder_layers
+        self.foreground_weight = weights.foreground
+        self.mask_prediction_weight = weights.mask_prediction
+        self.reduce_count = reduce_count
+        self._list_parts(weights, denoising_losses is not None)
+
+    def _take_selector_loss(
+        self, foreground_loss: nn.Cell | None, mask_prediction_loss: MaskPredictionLoss | None
+    ) -> None:
         self.learns_boxes = foreground_loss is not None
         if foreground_loss is not None:
             self.foreground_loss = foreground_loss
-        self.decoder_layers = decoder_layers
-        self.chosen_predict = encoder == "chosen"
-        self.every_token_predicts = encoder == "every_token"
-        self.tells_objects = encoder_labels == "objects"
-        self.encoder_layers = encoder_layers
-        self.weights = weights.of(weights.class_)
-        self.encoder_weights = weights.of(weights.encoder_class)
-        self.denoising_weights = weights.of(weights.denoising_class)
-        self.foreground_weight = weights.foreground
         self.learns_attention = mask_prediction_loss is not None
         if mask_prediction_loss is not None:
             self.mask_prediction_loss = mask_prediction_loss
-        self.mask_prediction_weight = weights.mask_prediction
-        self.reduce_count = reduce_count
-        self.set_losses = SetLosses(giou_epsilon=giou_epsilon)
-        selector = "loss_mask_prediction" if self.learns_attention else None
+
+    def _list_parts(self, weights: LossWeights, has_slots: bool) -> None:
+        """Set the names of the parts and the weights of the streams, in order."""
+        layers, decoder = self.decoder_layers, weights.of(weights.class_)
+        denoising = weights.of(weights.denoising_class)
+        heads, stream_weights = layer_heads(layers), [decoder]
+        if has_slots:
+            heads += layer_heads(layers, "_dn")
+            stream_weights.append(denoising)
+        if self.gathers:
+            first = 0 if self.gathering_losses.first_layer else 1
+            heads += layer_heads(layers, "_many", first)
+            stream_weights.append(weights.of(weights.class_, self.gathering_losses.share))
+        if self.gathers_slots:
+            heads += layer_heads(layers, "_dn_many")
+            stream_weights.append(denoising)
+        proposals = self.proposals_apart or self.proposals_join
+        of_encoder = encoder_heads(proposals, self.encoder_layers)
+        if of_encoder:
+            stream_weights.append(weights.of(weights.encoder_class))
+        selector = ("loss_mask_prediction",) if self.learns_attention else ()
         if self.learns_boxes:
-            selector = "select_loss"
-        self.loss_names = _loss_names(
-            decoder_layers, encoder != "none", encoder_layers, denoising, selector
-        )
+            selector = ("select_loss",)
+        self.stream_weights = tuple(stream_weights)
+        self.loss_names = (*part_names((*heads, *of_encoder)), *selector)
 
     def _box_count(self, box_valid: Tensor, given: Tensor | None) -> Tensor:
         count = box_valid.sum() if given is None else given
@@ -212,63 +142,46 @@ class Criterion(nn.Cell):
             return self.reduce_count(count)
         return ops.clamp(count, min=1.0) if given is None else count
 
-    def _matched_losses(
-        self, logits: Tensor, boxes: Tensor, labels: Tensor, targets: Targets
-    ) -> tuple[Losses, Tensor]:
-        """Sums of heads whose queries [H, B, S, n] are matched, and the matches [H, B, T]."""
-        fixed = ops.stop_gradient(logits), ops.stop_gradient(boxes)
-        matches = self.matcher(*fixed, labels, targets["boxes"], targets["valid"])
-        matches = ops.stop_gradient(matches)
-        live = ops.ones((logits.shape[2],), ms.float32)
-        rest = (labels, targets["boxes"], targets["valid"], live)
-        return self.set_losses(logits, boxes, matches, *rest), matches
+    def _proposals(self, outputs: Outputs) -> tuple[Tensor, Tensor]:
+        """What the encoder predicts at the proposals or at every token: [1, B, N, n] each."""
+        queries = outputs["queries"]
+        return _as_float((queries["logits"],)), _as_float((queries["boxes"],))
 
-    def _denoising_losses(
-        self, logits: Tensor, boxes: Tensor, targets: Targets, layout: SlotLayout
-    ) -> Losses:
-        """Losses of the slots: positives against their box, the other live ones as background."""
-        target, positive, groups = layout["target"], layout["positive"], layout["groups"]
-        heads, batch, slots, _ = logits.shape
-        index = ops.broadcast_to(ops.arange(slots).astype(ms.int32), (heads, batch, slots))
-        slot_labels = ops.gather(targets["labels"], target, 1)  # [B, D]
-        slot_boxes = ops.gather(targets["boxes"], target, 1)  # [B, D, 4]
-        use = ops.gather(targets["valid"], target, 1) * positive  # [B, D]
-        live = (layout["group"] >= 0).astype(ms.float32)  # [D]
-        sums = self.set_losses(logits, boxes, index, slot_labels, slot_boxes, use, live)
-        return sums[0] / groups, sums[1] / groups, sums[2] / groups
-
-    def _in_named_order(self, matched: Losses, denoised: Losses | None, count: Tensor) -> Tensor:
-        """Weight, normalise and order the losses: last layer, earlier layers, ..., encoder."""
-        parts: tuple[Tensor, ...] = ()
-        layers = self.decoder_layers
-        for kind in range(3):
-            parts += _last_first(matched[kind][:layers] * self.weights[kind], layers)
-            if denoised is not None:
-                parts += _last_first(denoised[kind] * self.denoising_weights[kind], layers)
-            if self.chosen_predict or self.every_token_predicts or self.encoder_layers > 0:
-                parts += (matched[kind][layers:] * self.encoder_weights[kind],)
-        return ops.concat(parts) / count
-
-    def _matched(
+    def _decoder(
         self, logits: Tensor, boxes: Tensor, outputs: Outputs, targets: Targets
     ) -> tuple[Losses, Tensor]:
-        """Losses and matches of the decoder's layers [layers, B, Q, n] and of the encoder."""
-        labels, queries = targets["labels"], outputs["queries"]
-        if self.chosen_predict:
-            logits = ops.concat((logits, _as_float((queries["logits"],))))
-            boxes = ops.concat((boxes, _as_float((queries["boxes"],))))
-        losses, matches = self._matched_losses(logits, boxes, labels, targets)
-        if self.every_token_predicts:
+        """Losses and matches of the layers [layers, B, Q, n], and of proposals that join them."""
+        if self.proposals_join:
+            proposals = self._proposals(outputs)
+            logits = ops.concat((logits, proposals[0]))
+            boxes = ops.concat((boxes, proposals[1]))
+        return self.decoder_losses(logits, boxes, targets["labels"], targets)
+
+    def _encoder(self, outputs: Outputs, targets: Targets) -> tuple[tuple[Losses, Tensor], ...]:
+        """Losses and matches of those of the encoder's heads that do not join the decoder's."""
+        labels, found = targets["labels"], ()
+        if self.proposals_apart:
             told = ops.zeros_like(labels) if self.tells_objects else labels
-            every = _as_float((queries["logits"],)), _as_float((queries["boxes"],))  # [1, B, N, n]
-            encoder, found = self._matched_losses(*every, told, targets)
-            losses, matches = _joined(losses, encoder), ops.concat((matches, found))
+            found += (self.encoder_losses(*self._proposals(outputs), told, targets),)
         if self.encoder_layers > 0:
             encoded = outputs["encoded"]
             refined = encoded["logits"].astype(ms.float32), encoded["boxes"].astype(ms.float32)
-            encoder, found = self._matched_losses(*refined, labels, targets)
-            losses, matches = _joined(losses, encoder), ops.concat((matches, found))
-        return losses, matches
+            found += (self.encoder_losses(*refined, labels, targets),)
+        return found
+
+    def _gathered(
+        self, outputs: Outputs, boxes: Tensor, targets: Targets, layout: SlotLayout | None
+    ) -> tuple[Losses, ...]:
+        """Losses of the gathering decoder, whose queries are matched by boxes [layers, B, Q, 4]."""
+        gathered = outputs["decoded"]["gathered"]
+        logits, own = _as_float(gathered["logits"]), _as_float(gathered["boxes"])
+        slots = logits.shape[2] - boxes.shape[2]
+        of_queries = logits[:, :, slots:], own[:, :, slots:]
+        streams = (self.gathering_losses.matched(*of_queries, boxes, targets)[0],)
+        if self.gathers_slots and layout is not None:
+            of_slots = logits[:, :, :slots], own[:, :, :slots]
+            streams += (self.gathering_losses.denoised(*of_slots, targets, layout),)
+        return streams
 
     def _selector_loss(self, outputs: Outputs, targets: Targets, height: int, width: int) -> Tensor:
         """Weighted loss of the selector's scores: [1]."""
@@ -303,21 +216,27 @@ class Criterion(nn.Cell):
             box_count: [], what divides the set losses; None: the boxes of the batch, at least 1.
 
         Returns:
-            Total loss [], weighted parts [len(loss_names)], matches [heads, B, T] int32.
+            Total loss [], weighted parts [len(loss_names)], and the matches [heads, B, T*k] int32
+            of the decoder's layers and the encoder's heads, k queries of a target one after the
+            other.
         """
-        decoded, queries = outputs["decoded"], outputs["queries"]
+        decoded, queries, layers = outputs["decoded"], outputs["queries"], self.decoder_layers
         logits, boxes = _as_float(decoded["logits"]), _as_float(decoded["boxes"])
         slots = logits.shape[2] - queries["real"].shape[1]
-        matched, matches = self._matched(
-            logits[:, :, slots:], boxes[:, :, slots:], outputs, targets
-        )
-        denoised = None
+        own = logits[:, :, slots:], boxes[:, :, slots:]
+        matched, matches = self._decoder(*own, outputs, targets)
+        streams = (_part(matched, 0, layers),)
         if layout is not None:
-            denoised = self._denoising_losses(
-                logits[:, :, :slots], boxes[:, :, :slots], targets, layout
-            )
+            of_slots = logits[:, :, :slots], boxes[:, :, :slots]
+            streams += (self.denoising_losses(*of_slots, targets, layout),)
+        if self.gathers:
+            streams += self._gathered(outputs, own[1], targets, layout)
+        encoder = (_part(matched, layers, layers + 1),) if self.proposals_join else ()
+        for losses, found in self._encoder(outputs, targets):
+            encoder += (losses,)
+            matches = ops.concat(widened(matches, found, targets["labels"].shape[1]))
         count = self._box_count(targets["valid"], box_count)
-        parts = self._in_named_order(matched, denoised, count)
+        parts = in_named_order(streams, encoder, self.stream_weights, count)
         if self.learns_boxes or self.learns_attention:
             parts = ops.concat((parts, self._selector_loss(outputs, targets, height, width)))
         return parts.sum(), parts, matches

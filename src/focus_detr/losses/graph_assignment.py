@@ -40,12 +40,12 @@ def _first_true(mask: Tensor) -> Tensor:
     return ops.argmax(mask.astype(ms.float32), 1, True).astype(ms.int32)
 
 
-def _initial_assignment(cost: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _initial_assignment(cost: Tensor, used: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Give each row its cheapest column unless an earlier row has it.
 
     Args:
         cost: [N, T, Q].
-        rows: [N, 1] int32, rows in use.
+        used: [N, T] bool, rows in use.
 
     Returns:
         ``column_of`` [N, T], ``row_of`` [N, Q], ``row_price`` [N, T].
@@ -54,21 +54,19 @@ def _initial_assignment(cost: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Ten
     order = ops.arange(count).astype(ms.int32).expand_dims(0)  # [1, T]
     best = ops.argmax(-cost, 2, False).astype(ms.int32)  # [N, T]
     every_column = ops.arange(columns).astype(ms.int32)
-    wants = ops.logical_and(
-        best.expand_dims(2) == every_column, (order < rows).expand_dims(2)
-    )  # [N, T, Q]
+    wants = ops.logical_and(best.expand_dims(2) == every_column, used.expand_dims(2))  # [N, T, Q]
     claims = ops.select(wants, order.expand_dims(2), ops.full_like(best, count).expand_dims(2))
     winner = claims.min(axis=1)  # [N, Q]
     row_of = ops.select(winner < count, winner, ops.full_like(winner, -1))
     holder = ops.gather_d(row_of, 1, best)  # [N, T]
-    got = ops.logical_and(holder == order, order < rows)
+    got = ops.logical_and(holder == order, used)
     return ops.select(got, best, ops.full_like(best, -1)), row_of, cost.min(axis=2)
 
 
-def _start(column_of: Tensor, row_of: Tensor, prices: tuple[Tensor, Tensor], rows: Tensor) -> State:
+def _start(column_of: Tensor, row_of: Tensor, prices: tuple[Tensor, Tensor], used: Tensor) -> State:
     """Begin the search for each problem's first row without a column."""
     far = ops.full_like(prices[1], _FAR)
-    row = _first_true(_pending(column_of, rows))
+    row = _first_true(_pending(column_of, used))
     return (
         column_of,
         row_of,
@@ -84,10 +82,9 @@ def _start(column_of: Tensor, row_of: Tensor, prices: tuple[Tensor, Tensor], row
     )
 
 
-def _pending(column_of: Tensor, rows: Tensor) -> Tensor:
+def _pending(column_of: Tensor, used: Tensor) -> Tensor:
     """Rows in use without a column: [N, T] bool."""
-    order = ops.arange(column_of.shape[1]).astype(ms.int32)
-    return ops.logical_and(column_of < 0, order < rows)
+    return ops.logical_and(column_of < 0, used)
 
 
 def _nearest(distance: Tensor, settled: Tensor, row_of: Tensor) -> tuple[Tensor, Tensor]:
@@ -150,18 +147,18 @@ def _walk_back(state: State, walking: Tensor, current: Tensor) -> tuple[State, T
     return (column_of, row_of, *state[2:10], back), done
 
 
-def _restart(state: State, done: Tensor, rows: Tensor) -> State:
+def _restart(state: State, done: Tensor, used: Tensor) -> State:
     """Begin the next search in the problems that are done with one."""
-    fresh = _start(state[0], state[1], (state[2], state[3]), rows)
+    fresh = _start(state[0], state[1], (state[2], state[3]), used)
     restarted = state[:4]
     for part in range(4, 11):
         restarted += (ops.select(done, fresh[part], state[part]),)
     return restarted
 
 
-def _step(state: State, cost: Tensor, rows: Tensor) -> State:
+def _step(state: State, cost: Tensor, used: Tensor) -> State:
     """Advance every problem that still has a row without a column."""
-    pending = _pending(state[0], rows)
+    pending = _pending(state[0], used)
     current = _first_true(pending)
     active = pending.any(axis=1, keep_dims=True)  # [N, 1]
     searching = ops.logical_and(active, state[10] < 0)
@@ -169,26 +166,25 @@ def _step(state: State, cost: Tensor, rows: Tensor) -> State:
     state, found = _search(state, cost, searching)
     state = _reprice(state, found, current)
     state, done = _walk_back(state, walking, current)
-    return _restart(state, done, rows)
+    return _restart(state, done, used)
 
 
-def assign_rows(cost: Tensor, rows: Tensor) -> Tensor:
+def assign_rows(cost: Tensor, used: Tensor) -> Tensor:
     """Column of each row at the lowest total cost.
 
     Args:
-        cost: [N, T, Q] float32, finite and well below 1e18, T at most Q.
-        rows: [N] int32, how many leading rows of each problem are in use.
+        cost: [N, T, Q] float32, finite and well below 1e18.
+        used: [N, T] bool, rows in use, at most Q of each problem.
 
     Returns:
         [N, T] int32; -1 for rows out of use.
     """
     count = cost.shape[1]
-    rows = rows.expand_dims(1)  # [N, 1]
-    column_of, row_of, row_price = _initial_assignment(cost, rows)
-    state = _start(column_of, row_of, (row_price, ops.zeros_like(cost[:, 0])), rows)
+    column_of, row_of, row_price = _initial_assignment(cost, used)
+    state = _start(column_of, row_of, (row_price, ops.zeros_like(cost[:, 0])), used)
     step = Tensor(0, ms.int32)
     limit = count * (2 * count + 3)  # each row: at most T + 1 searches, then as many steps back
-    while ops.logical_and(_pending(state[0], rows).any(), step < limit):
-        state = _step(state, cost, rows)
+    while ops.logical_and(_pending(state[0], used).any(), step < limit):
+        state = _step(state, cost, used)
         step = step + 1
     return state[0]

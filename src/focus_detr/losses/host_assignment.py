@@ -92,3 +92,22 @@ def assign(cost: np.ndarray) -> np.ndarray:
     queries, targets = linear_sum_assignment(cost)
     matched[targets] = queries
     return matched
+
+
+def assign_repeatedly(cost: np.ndarray, repeats: int, width: int) -> np.ndarray:
+    """``assign`` with every target there several times (mixed matching of Align-DETR).
+
+    Args:
+        cost: [Q, n].
+        repeats: queries wanted for each target; Q // n if that is less, but at least 1.
+        width: columns of the result, at least ``repeats``.
+
+    Returns:
+        [n, width] int32 different queries; -1 for none.
+    """
+    queries, targets = cost.shape
+    fits = max(1, min(repeats, queries // max(targets, 1)))
+    matched = np.full((targets, width), -1, np.int32)
+    # column c of the tiled cost is target c modulo n
+    matched[:, :fits] = assign(np.tile(cost, (1, fits))).reshape(fits, targets).T
+    return matched

@@ -26,10 +26,33 @@ class Predicted(TypedDict):
     starts: tuple[Tensor, ...]  # [B, Q, 4 or 2] that the boxes start from
 
 
-class Decoded(Predicted, total=False):
-    """Result of a decoder, with the map of where its queries looked if it draws one."""
+class Gathered(TypedDict):
+    """What a gathering pass predicts; a tuple has an item per layer."""
 
-    attention_map: Tensor  # [B, N], of all layers
+    logits: tuple[Tensor, ...]  # [B, D+Q or Q, classes]
+    boxes: tuple[Tensor, ...]  # [B, D+Q or Q, 4] cx cy w h
+
+
+class Decoded(Predicted, total=False):
+    """Result of a decoder, with what few decoders have."""
+
+    attention_map: Tensor  # [B, N], of where the queries of all layers looked
+    gathered: Gathered  # in training, of a decoder that gathers
+
+
+class Passed(Predicted):
+    """What some layers made of the queries, and where these looked."""
+
+    locations: tuple[Tensor, ...]  # [B, Q, M, L, P, 2], if the layers tell them
+    weights: tuple[Tensor, ...]  # [B, Q, M, L, P]
+
+
+class Walked(Passed):
+    """The same, and how the queries go on to the next layer."""
+
+    query: Tensor  # [B, Q, C]
+    references: Tensor  # [B, Q, 4 or 2]
+    start: Tensor  # [B, Q, 4 or 2] that the next layer's boxes start from
 
 
 class Refined(TypedDict):
@@ -96,6 +119,18 @@ class DecoderLayer(nn.Cell):
             references: [B, Q, L, 4] boxes or [B, Q, L, 2] points over each level's padded map.
         """
         query = self.norm1(self.self_attention(query, position, bias))
+        return self.look(query, position, memory, valid, shapes, references)
+
+    def look(
+        self,
+        query: Tensor,
+        position: Tensor,
+        memory: Tensor,
+        valid: Tensor,
+        shapes: Shapes,
+        references: Tensor,
+    ) -> Updated:
+        """What follows the self-attention, in which no query knows of another."""
         value = self.cross_attention.project_value(memory, valid)
         if self.traces:
             query, locations, weights = self.cross_attention.traced(
@@ -178,17 +213,58 @@ class Decoder(nn.Cell):
             isolated: whether boxes are embedded in units of the image, so that padding makes no
                 difference; the reference has units of the padded map.
         """
+        walked = self.walk(
+            0,
+            len(self.layers),
+            queries,
+            queries["references"],
+            bias,
+            memory,
+            grid,
+            shapes,
+            isolated,
+        )
+        slots = queries["content"].shape[1] - queries["real"].shape[1]
+        return self.decoded(walked, slots, shapes)
+
+    def walk(
+        self,
+        first: int,
+        end: int,
+        queries: Queries,
+        start: Tensor,
+        bias: Tensor,
+        memory: Tensor,
+        grid: Grid,
+        shapes: Shapes,
+        isolated: bool,
+    ) -> Walked:
+        """Pass the queries through some of the layers.
+
+        Args:
+            first: number of the first of these layers.
+            end: number of the layer after the last one.
+            queries: as the first of these layers finds them.
+            start: [B, Q, 4 or 2] that the first of these layers' boxes start from.
+            bias: as given to the decoder, as are the arguments that follow.
+            memory: likewise.
+            grid: likewise.
+            shapes: likewise.
+            isolated: likewise.
+        """
         of_points = ops.expand_dims(grid["ratios"], 1)  # [B, 1, L, 2]
         of_boxes = ops.concat((of_points, of_points), axis=-1)  # [B, 1, L, 4]
         query, references = queries["content"], queries["references"]
-        logits, boxes, states, starts, start = (), (), (), (), references
+        logits, boxes, states, starts = (), (), (), ()
         locations, weights = (), ()
-        for index, layer in enumerate(self.layers):
+        for index in range(first, end):
             scale = of_points if references.shape[-1] == 2 else of_boxes
             scaled = ops.expand_dims(references, 2) * scale  # [B, Q, L, 2 or 4]
             place = references if isolated else scaled[:, :, 0]
             position = self.position(index, query, place, queries)
-            updated = layer(query, position, bias, memory, grid["valid"], shapes, scaled)
+            updated = self.layers[index](
+                query, position, bias, memory, grid["valid"], shapes, scaled
+            )
             query = updated["query"]
             if self.has_map:
                 locations += (updated["locations"],)
@@ -203,16 +279,36 @@ class Decoder(nn.Cell):
                 refined = self.heads.boxes(index, query, references) if self.predicts_apart else box
                 references = ops.stop_gradient(refined)
                 start = refined if self.looks_twice else references
-        if not self.has_map:
-            return {"logits": logits, "boxes": boxes, "states": states, "starts": starts}
-        slots = query.shape[1] - queries["real"].shape[1]
         return {
             "logits": logits,
             "boxes": boxes,
             "states": states,
             "starts": starts,
-            "attention_map": self.attention_map(locations, weights, slots, shapes),
+            "locations": locations,
+            "weights": weights,
+            "query": query,
+            "references": references,
+            "start": start,
         }
+
+    def decoded(self, passed: Passed, slots: int, shapes: Shapes) -> Decoded:
+        """The result, of what all layers made of the queries.
+
+        Args:
+            passed: through all layers.
+            slots: D, denoising queries before the others.
+            shapes: (rows, columns) of each level.
+        """
+        decoded: Decoded = {
+            "logits": passed["logits"],
+            "boxes": passed["boxes"],
+            "states": passed["states"],
+            "starts": passed["starts"],
+        }
+        if self.has_map:
+            places = passed["locations"], passed["weights"]
+            decoded["attention_map"] = self.attention_map(*places, slots, shapes)
+        return decoded
 
     def position(self, layer: int, query: Tensor, references: Tensor, queries: Queries) -> Tensor:
         """Positions of the queries in a layer: [B, Q, C].

@@ -16,7 +16,7 @@ from focus_detr.models.grid import Grid, GridBuilder
 from focus_detr.models.layers import BLOCKED
 from focus_detr.models.maps import LevelMasks, MapToTokens
 from focus_detr.models.neck import Neck
-from focus_detr.models.queries.queries import Queries, QuerySource
+from focus_detr.models.queries.queries import PlacingSource, Queries, QuerySource
 from focus_detr.models.selection.selection import Selection, TokenSelection
 from focus_detr.models.tokens import Choice
 
@@ -175,12 +175,21 @@ class DETR(nn.Cell):
             visible = ops.zeros((real.shape[0], 1, 1, slots), ms.float32)
             bias = ops.concat((visible, bias), axis=-1)  # [B, 1, 1, D+Q]
             bias = bias + denoising["blocked"].astype(ms.float32) * BLOCKED  # [B, 1, D+Q, D+Q]
-            queries = {
-                "content": ops.concat((denoising["content"], queries["content"]), axis=1),
-                "references": ops.concat((denoising["references"], queries["references"]), axis=1),
-                "real": real,
-            }  # [B, D+Q, C] and [B, D+Q, 4]
+            queries = self.joined(denoising, queries)
         return self.decoder(queries, bias, memory, grid, shapes, self.isolated())
+
+    def joined(self, denoising: DenoisingInput, queries: Queries) -> Queries:
+        """Denoising queries and the others behind them: [B, D+Q, C] and [B, D+Q, 4]."""
+        both: Queries = {
+            "content": ops.concat((denoising["content"], queries["content"]), axis=1),
+            "references": ops.concat((denoising["references"], queries["references"]), axis=1),
+            "real": queries["real"],
+        }
+        if not self.decoder.follows_boxes:
+            source: PlacingSource = self.queries
+            noised = source.position(denoising["references"])  # [B, D, C]
+            both["position"] = ops.concat((noised, queries["position"]), axis=1)  # [B, D+Q, C]
+        return both
 
     def construct(
         self,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from mindspore import Parameter, nn
 from mindspore.common.initializer import Normal, initializer
 
-from focus_detr.config.schema import BackboneConfig, ModelConfig
+from focus_detr.config.schema import PROPOSING, BackboneConfig, ModelConfig
 from focus_detr.config.swin_sizes import SWINS, swin_depths, swin_drop_path, swin_width
 from focus_detr.models.backbones.efficientnet_lite import EfficientNetLite0
 from focus_detr.models.backbones.resnet import ResNet
@@ -19,6 +21,7 @@ from focus_detr.models.encoder.focus import FocusEncoder
 from focus_detr.models.encoder.heads import EncoderHeads
 from focus_detr.models.encoder.layer import EncoderLayer
 from focus_detr.models.encoder.sparse import SparseEncoder
+from focus_detr.models.gathering import GatheringDecoder, GatheringLayer
 from focus_detr.models.geometry import FIRST_STRIDE, first_stride
 from focus_detr.models.grid import GridBuilder
 from focus_detr.models.heads import Heads
@@ -33,7 +36,9 @@ from focus_detr.models.queries.learned_anchors import LearnedAnchors
 from focus_detr.models.queries.learned_points import LearnedPoints
 from focus_detr.models.queries.mixed import MixedQueries
 from focus_detr.models.queries.proposals import Proposals
+from focus_detr.models.queries.queries import QuerySource
 from focus_detr.models.queries.two_stage import TwoStageQueries
+from focus_detr.models.queries.two_stage_mixed import TwoStageMixedQueries
 from focus_detr.models.selection.all_tokens import AllTokens
 from focus_detr.models.selection.focus import FocusSelection
 from focus_detr.models.selection.foreground_selector import ForegroundSelector, ScoreMLP
@@ -43,6 +48,8 @@ from focus_detr.models.selection.token_ranking import TokenRanking
 from focus_detr.ops.decoder_attention_map import DecoderAttentionMap
 from focus_detr.ops.msda import MSDeformableAttention
 from focus_detr.ops.msda_choice import build_sampling
+
+Gathers = Literal["none", "matching", "all"]
 
 LEARNED_SIZE = -2.0  # logit of width and height where a network of learned queries begins
 
@@ -176,11 +183,18 @@ def build_attention_map(config: ModelConfig) -> DecoderAttentionMap:
     return DecoderAttentionMap(half_pixel=selector.half_pixel, all_queries=every)
 
 
-def build_decoder(config: ModelConfig, heads: Heads, maps_attention: bool) -> Decoder:
-    """The decoder; on demand it maps where its queries look."""
+def build_decoder(
+    config: ModelConfig, heads: Heads, maps_attention: bool, gathers: Gathers
+) -> Decoder:
+    """The decoder; on demand it maps where its queries look, and passes them through twice."""
     decoder, width = config.decoder, config.width
+    kind, layer, pass_twice = Decoder, DecoderLayer, {}
+    if gathers != "none" and decoder.gathering != "none":
+        kind, layer = GatheringDecoder, GatheringLayer
+        shares_first = decoder.gathering == "released"
+        pass_twice = {"shares_first": shares_first, "gathers_slots": gathers == "all"}
     layers = [
-        DecoderLayer(
+        layer(
             MultiHeadAttention(width, config.heads, dropout=decoder.dropout),
             build_deformable_attention(config, decoder.points, decoder.dropout),
             FeedForward(width, decoder.ffn_width, dropout=decoder.dropout),
@@ -190,7 +204,7 @@ def build_decoder(config: ModelConfig, heads: Heads, maps_attention: bool) -> De
         for _ in range(decoder.layers)
     ]
     follows_boxes = decoder.position == "boxes"
-    return Decoder(
+    return kind(
         layers,
         heads,
         width,
@@ -200,12 +214,13 @@ def build_decoder(config: ModelConfig, heads: Heads, maps_attention: bool) -> De
         refines=decoder.refine,
         looks_twice=decoder.look_forward_twice,
         attention_map=build_attention_map(config) if maps_attention else None,
+        **pass_twice,
     )
 
 
 def proposes(config: ModelConfig) -> bool:
     """Whether the queries are tokens of the memory."""
-    return config.queries.source in ("mixed", "two_stage", "efficient")
+    return config.queries.source in PROPOSING
 
 
 def marks_denoising(config: ModelConfig) -> bool:
@@ -226,19 +241,19 @@ def build_heads(config: ModelConfig, num_classes: int) -> Heads:
     )
 
 
-def build_queries(
-    config: ModelConfig, heads: Heads, projection: MemoryProjection
-) -> MixedQueries | TwoStageQueries | EfficientQueries | LearnedPoints | LearnedAnchors:
+def build_queries(config: ModelConfig, heads: Heads, projection: MemoryProjection) -> QuerySource:
     """Where the decoder's queries come from."""
     source, count, width = config.queries.source, config.decoder.queries, config.width
     if source == "learned_points":
         return LearnedPoints(count, width)
     if source == "learned_anchors":
         return LearnedAnchors(count, width, marked=marks_denoising(config))
-    is_two_stage = source == "two_stage"
+    is_two_stage = source in ("two_stage", "two_stage_mixed")
     proposals = Proposals(projection, heads, count, by_first_class=is_two_stage)
-    if is_two_stage:
+    if source == "two_stage":
         return TwoStageQueries(proposals, width)
+    if source == "two_stage_mixed":
+        return TwoStageMixedQueries(proposals, width)
     if source == "efficient":
         return EfficientQueries(proposals, width)
     return MixedQueries(proposals, width, learned=config.queries.content == "learned")
@@ -269,7 +284,12 @@ def _embedding(rows: int, width: int) -> Parameter:
 
 
 def build_model(
-    config: ModelConfig, num_classes: int, *, seed: int = 0, maps_attention: bool = False
+    config: ModelConfig,
+    num_classes: int,
+    *,
+    seed: int = 0,
+    maps_attention: bool = False,
+    gathers: Gathers = "none",
 ) -> DETR:
     """A network with freshly drawn weights.
 
@@ -278,6 +298,8 @@ def build_model(
         num_classes: number of object classes.
         seed: of the initial weights; ``train.seed`` in a training, which ``config`` does not hold.
         maps_attention: map where the decoder looks.
+        gathers: whose queries a gathering decoder passes through twice in training: those that
+            match, or all, denoising queries included; a detector has no use for it.
     """
     width, position = config.width, config.position
     backbone = build_backbone(config.backbone, finest_stride=first_stride(config.levels))
@@ -293,7 +315,7 @@ def build_model(
         selection=build_selection(config, shared.get("foreground_selector"), projection),
         encoder=build_encoder(config, heads, shared.get("encoder_heads")),
         queries=build_queries(config, heads, projection),
-        decoder=build_decoder(config, heads, maps_attention),
+        decoder=build_decoder(config, heads, maps_attention, gathers),
         num_classes=num_classes,
         levels=config.levels,
         padding_training=config.padding.training,

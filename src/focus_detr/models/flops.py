@@ -12,14 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 
-from focus_detr.config.schema import ModelConfig
+from focus_detr.config.schema import PROPOSING, ModelConfig
 from focus_detr.models.backbones.convolutions import Convolution
 from focus_detr.models.backbones.costs import backbone_channels, backbone_multiply_adds
 from focus_detr.models.geometry import first_stride, level_shapes
 from focus_detr.models.selection.token_ranking import kept_count, layer_counts
 
 SAMPLING_PER_CHANNEL = 5  # per point: four bilinear products and the attention weight
-PROPOSING = ("mixed", "two_stage", "efficient")  # sources of queries that are tokens
 PROJECTIONS = 4  # of multi-head attention: query, key, value, output
 
 
@@ -167,5 +166,6 @@ def _query_position(config: ModelConfig) -> int:
     if config.decoder.position == "boxes":
         scale = (layers - 1) * _mlp((width, width, width)) if config.decoder.scale_position else 0
         return layers * _mlp((2 * width, width, width)) + scale
-    outputs = {"two_stage": 2 * width, "efficient": width}  # of the projected sine code
+    # of the projected sine code
+    outputs = {"two_stage": 2 * width, "two_stage_mixed": 2 * width, "efficient": width}
     return 2 * width * outputs.get(config.queries.source, 0)

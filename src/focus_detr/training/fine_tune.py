@@ -16,6 +16,7 @@ from focus_detr.weights.bias_tables import fit_bias_tables
 from focus_detr.weights.checkpoint import CLASS_TENSORS, Checkpoint, load_checkpoint, load_into
 from focus_detr.weights.stored_settings import (
     DETECTION_ONLY,
+    TRAINING_ONLY,
     SettingDifference,
     differences,
     stored_model,
@@ -31,11 +32,15 @@ _SHOWN_NAMES = 3
 _PIXEL_SETTINGS = ("model.backbone.pixel_mean", "model.backbone.pixel_std")
 _DECISIVE = (*_PIXEL_SETTINGS, "model.position.temperature", "model.position.offset")
 # a new task may have others
-_FREE = DETECTION_ONLY | {
-    "model.num_classes",
-    "model.backbone.freeze_at",
-    "model.backbone.drop_path",
-}
+_FREE = (
+    DETECTION_ONLY
+    | TRAINING_ONLY
+    | {
+        "model.num_classes",
+        "model.backbone.freeze_at",
+        "model.backbone.drop_path",
+    }
+)
 
 
 def initialise_from(

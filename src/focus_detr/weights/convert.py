@@ -42,11 +42,18 @@ from focus_detr.weights.naming import (
     to_torch,
 )
 from focus_detr.weights.originals import (
+<<<<<<< HEAD
     is_original_deformable,
     is_original_dino,
     is_sparse_release,
     to_detrex,
     to_sparse_release,
+=======
+    is_original_dac,
+    is_original_deformable,
+    is_original_dino,
+    to_detrex,
+>>>>>>> helper/loss
 )
 from focus_detr.weights.stored_settings import stored_test_size
 from focus_detr.weights.swin_naming import position_indices
@@ -280,6 +287,8 @@ def _as_original(model: ModelConfig, state: Tensors, choices: Choices) -> ModelC
         return model
     if is_original_dino(state) and choices.position == PositionConfig():
         return replace(model, position=PositionConfig(20.0, 0.0))
+    if is_original_dac(state):
+        return replace(model, logit_epsilon=1e-5, overlap_limit=0.8)
     return replace(model, logit_epsilon=1e-5) if is_original_deformable(state) else model
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from focus_detr.config.schema import (
+    PROPOSING,
     BackboneConfig,
     BackboneName,
     DecoderConfig,
@@ -107,7 +108,7 @@ def _is_sparse(tensors: Tensors) -> bool:
 def _infer_encoder(
     tensors: Tensors, usual: EncoderConfig, points: int, selects: bool
 ) -> EncoderConfig:
-    has_head = _source(tensors) in ("mixed", "two_stage", "efficient")
+    has_head = _source(tensors) in PROPOSING
     layers, is_sparse = _count(tensors, "encoder.layers.") or usual.layers, _is_sparse(tensors)
     if is_sparse:
         usual = replace(usual, keep_ratio=_SPARSE_RATIO, cascade=(1.0,) * layers)
@@ -131,6 +132,8 @@ def _source(tensors: Tensors) -> QuerySource:
     projection = tensors.get("queries.box_projection.weight")
     if projection is None:
         return "mixed"
+    if "queries.query_embed" in tensors:
+        return "two_stage_mixed"
     return "two_stage" if len(projection) == projection.shape[1] else "efficient"
 
 
@@ -149,11 +152,10 @@ def _infer_label_rows(tensors: Tensors, classes: int) -> LabelRows:
 
 def _infer_decoder(tensors: Tensors, usual: DecoderConfig, points: int) -> DecoderConfig:
     layers = _count(tensors, "decoder.layers.") or usual.layers
-    # those with a norm of their own look forward twice
-    has_norm = _any_below("decoder.norm.", tensors)
+    has_norm, source = _any_below("decoder.norm.", tensors), _source(tensors)
     shares_heads = layers > 1 and "class_heads.1.weight" not in tensors
     queries = next((len(tensors[name]) for name in _QUERY_TENSORS if name in tensors), None)
-    is_deformable = _source(tensors) in ("two_stage", "efficient", "learned_points")
+    is_deformable = source in ("two_stage", "efficient", "learned_points")
     return replace(
         usual,
         layers=layers,
@@ -164,7 +166,7 @@ def _infer_decoder(tensors: Tensors, usual: DecoderConfig, points: int) -> Decod
         scale_position=_any_below("decoder.query_scale.", tensors),
         output_norm=has_norm,
         refine=not shares_heads,
-        look_forward_twice=has_norm,
+        look_forward_twice=has_norm or source == "two_stage_mixed",
         shared_heads=shares_heads,
     )
 

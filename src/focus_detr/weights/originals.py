@@ -1,4 +1,4 @@
-"""Checkpoints of the authors' own Deformable DETR, DN-Deformable-DETR, DINO and Sparse DETR.
+"""Checkpoints of the authors' own Deformable DETR, DN-Deformable-DETR, DINO, Sparse and DAC-DETR.
 
 Their tensors have other names than in detrex, whose names ``naming.py`` knows, and rows for the 91
 category ids of COCO instead of its 80 classes. Sparse DETR, which detrex does not have, goes back
@@ -20,6 +20,8 @@ Tensors = Mapping[str, np.ndarray]
 CATEGORY_ROWS = 91  # ids 0 to 90, of which COCO uses 80
 _BODY = "backbone.0.body."
 _BLOCK = f"{_BODY}layer{{}}.#."
+_QUERIES, _POSITION = "query_embed.weight", "transformer.pos_trans.weight"
+_LABELS = "label_enc.weight"
 _ENCODER = "transformer.encoder.layers.#."
 _DECODER = "transformer.decoder.layers.#."
 _ENCODER_CLASSES, _ENCODER_BOXES = (
@@ -61,7 +63,7 @@ _TO_DETREX, _TO_ORIGINAL = both_ways(
         (f"{_DECODER}norm1.", f"{_DECODER}norms.1."),
         (f"{_DECODER}norm3.", f"{_DECODER}norms.2."),
         ("transformer.level_embed", "transformer.level_embeds"),
-        ("query_embed.weight", "query_embedding.weight"),
+        (_QUERIES, "query_embedding.weight"),
     )
 )
 _UNUSED_ROW = -20.0  # logit of a category id that no class has: never among the best
@@ -82,9 +84,12 @@ def is_original(state: Tensors) -> bool:
 
 def is_original_deformable(state: Tensors) -> bool:
     """Whether it is Deformable DETR's, whose boxes' logits reach further than the others'."""
-    return is_original(state) and (
-        "query_embed.weight" in state or "transformer.pos_trans.weight" in state
-    )
+    return is_original(state) and (_QUERIES in state or _POSITION in state)
+
+
+def is_original_dac(state: Tensors) -> bool:
+    """Whether it is DAC-DETR's: Deformable-DETR++ with denoising, and suppression of overlaps."""
+    return is_original(state) and {_QUERIES, _POSITION, _LABELS} <= state.keys()
 
 
 def is_original_dino(state: Tensors) -> bool:
@@ -103,8 +108,10 @@ def to_detrex(state: Tensors) -> dict[str, np.ndarray]:
         if _COUNTERS.search(name):
             continue
         new = _neck_name(name, state) or _head_name(name, layers) or _TO_DETREX(name) or name
-        if name == "label_enc.weight" and has_anchors:
+        if name == _LABELS and has_anchors:
             new = "denoising_generator.label_encoder.weight"
+        if name == _QUERIES and _POSITION in state:  # contents by place, as DINO's
+            new = "transformer.tgt_embed.weight"
         renamed[new] = tensor
     return _with_class_rows(renamed)
 
@@ -199,16 +206,23 @@ def _head_name(name: str, layers: int) -> str | None:
 def _with_class_rows(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Keep the rows of COCO's classes where a head has one for each category id."""
     ids = list(COCO_CLASSES.category_ids)
+<<<<<<< HEAD
     layers = _decoder_layers(state)
     # proposals of efficient queries tell classes
     is_two_stage = "transformer.pos_trans.weight" in state and not _has_efficient_queries(state)
+=======
+    layers = 1 + max((int(m[1]) for m in map(_LAYER.match, state) if m), default=-1)
+    projection = state.get(_POSITION)
+    # that of efficient queries makes positions only, and their proposals tell classes
+    is_two_stage = projection is not None and len(projection) == projection.shape[1]
+>>>>>>> helper/loss
     for name, tensor in state.items():
         head = _CLASS_HEAD.match(name)
         if head and len(tensor) == CATEGORY_ROWS:
             # two-stage Deformable DETR's own head tells objects by row 0, which is no category
             only_objects = is_two_stage and int(head[1]) == layers
             state[name] = tensor[: len(ids)] if only_objects else tensor[ids]
-        elif name == "label_enc.weight" and len(tensor) == CATEGORY_ROWS + 1:
+        elif name == _LABELS and len(tensor) == CATEGORY_ROWS + 1:
             state[name] = tensor[ids]
         elif name.endswith("label_encoder.weight") and len(tensor) == CATEGORY_ROWS + 1:
             state[name] = tensor[[*ids, CATEGORY_ROWS]]

@@ -14,6 +14,8 @@ NO_EFFECT = frozenset({"model.backbone.weights", "model.msda"})
 DETECTION_ONLY = frozenset(
     {"model.max_detections", "model.overlap_limit", "model.padding.evaluation"}
 )
+# detection computes the same with any of them
+TRAINING_ONLY = frozenset({"model.decoder.gathering"})
 
 
 class SettingDifference(NamedTuple):

@@ -43,3 +43,10 @@ class QuerySource(Protocol):
             grid: of the batch.
             isolated: whether an image's result must not depend on padding.
         """
+
+
+class PlacingSource(QuerySource, Protocol):
+    """A source whose constant positions follow from boxes, so that it has some for any boxes."""
+
+    def position(self, references: Tensor) -> Tensor:
+        """Positions of boxes, such as denoising queries': [B, D, 4] -> [B, D, C]."""

@@ -35,7 +35,7 @@ class TwoStageQueries(ProposedQueries):
         proposed = self.proposals(memory, grid, isolated)
         boxes = self.sigmoid(proposed["box_logits"])  # [B, N, 4]
         references = ops.stop_gradient(gather_tokens(boxes, proposed["chosen"]))  # [B, Q, 4]
-        both = self.norm(self.box_projection(self.box_embedding(references)))  # [B, Q, 2C]
+        both = self.place(references)  # [B, Q, 2C]
         return {
             "content": both[..., self.width :],
             "references": references,
@@ -44,3 +44,7 @@ class TwoStageQueries(ProposedQueries):
             "logits": proposed["logits"],
             "boxes": boxes,
         }
+
+    def place(self, references: Tensor) -> Tensor:
+        """Positions, then contents, of boxes: [B, Q, 4] -> [B, Q, 2C]."""
+        return self.norm(self.box_projection(self.box_embedding(references)))

@@ -1,0 +1,114 @@
+"""A training step of DAC-DETR against the authors' code: matches, losses, gradients."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from dac_cases import QUERIES, SLOTS, TARGETS, dac_config, dac_model, names_of_ours, our_loss
+from golden_data import check, load, packed_mask
+from golden_draws import golden_targets, shift_draws
+from golden_steps import check_losses, check_matches, check_slices, check_total_norm, names_of, norm
+from mindspore import Tensor, nn, ops
+from model_cases import golden_images, normalised_batch
+
+from focus_detr.losses.factory import build_criterion, build_denoising
+from focus_detr.losses.training_loss import TrainingLoss, as_draws, as_targets
+from focus_detr.models.denoising.slots import attention_mask
+
+pytestmark = pytest.mark.large
+
+HEADS = (*(f"aux{i}" for i in range(5)), "last")
+MOST = 6  # queries of a box
+SLICES = 58
+
+
+class TrainTrace(nn.Cell):
+    """The loss first, then predictions of both decoders and how they are matched."""
+
+    def __init__(self, loss: TrainingLoss) -> None:
+        super().__init__(auto_prefix=False)
+        self.loss = loss
+
+    def construct(self, images: Tensor, sizes: Tensor, *targets: Tensor) -> tuple:
+        boxes, labels, valid = targets[:3]
+        wanted = as_targets(sizes, boxes, labels, valid)
+        outputs, layout = self.loss.predictions(images, wanted, as_draws(*targets[3:]))
+        criterion, decoded = self.loss.criterion, outputs["decoded"]
+        height, width = images.shape[2:]
+        total, parts, matches = criterion(outputs, wanted, height, width, layout)
+        own = ops.stack(decoded["logits"]), ops.stack(decoded["boxes"])
+        gathered = decoded["gathered"]
+        many = ops.stack(gathered["logits"]), ops.stack(gathered["boxes"])
+        taken = (many[0][:, :, SLOTS:], many[1][:, :, SLOTS:], own[1][:, :, SLOTS:])
+        of_boxes = criterion.gathering_losses.matched(*taken, wanted)[1]
+        blocked = attention_mask(layout["group"], QUERIES)
+        return total, parts, matches, of_boxes, blocked, own, many
+
+
+def _inputs(golden: dict) -> tuple[Tensor, ...]:
+    targets = golden_targets(golden, TARGETS)
+    images, sizes = normalised_batch(golden_images(golden["meta"]))
+    arrays = (targets.boxes, targets.labels, targets.box_valid, *shift_draws(golden, SLOTS))
+    return (images, sizes, *(Tensor(array) for array in arrays))
+
+
+def _check_many(golden: dict, matches: np.ndarray) -> None:
+    """The queries of each box, best first: [layers, B, T*k]."""
+    for layer, name in enumerate(HEADS):
+        for image in range(len(golden["meta"]["sizes"])):
+            of_boxes = matches[layer, image].reshape(TARGETS, MOST)
+            box, place = np.nonzero(of_boxes >= 0)
+            np.testing.assert_array_equal(box, golden[f"match_many/{name}/tgt{image}"])
+            expected = golden[f"match_many/{name}/src{image}"]
+            np.testing.assert_array_equal(of_boxes[box, place], expected)
+
+
+def _check_predictions(golden: dict, suffix: str, predictions: tuple[Tensor, Tensor]) -> None:
+    live = int(golden["dn_num"]) * int(golden["dn_single_padding"])
+    for layer, name in enumerate((*HEADS[:-1], "pred")):
+        for what, values in zip(("logits", "boxes"), predictions, strict=True):
+            of_layer = values[layer].asnumpy()
+            check(golden, f"{name}_{what}{suffix}", of_layer[:, SLOTS:])
+            check(golden, f"dn_{name}_{what}{suffix}", of_layer[:, :live])
+
+
+def _check_gradients(golden: dict, gradients: dict[str, np.ndarray]) -> None:
+    names = names_of(golden, "grad_names")
+    assert set(names) == set(gradients)
+    for name, exact, error in zip(
+        names, golden["grad_norm_f64"], golden["grad_relerr_vs_f64"], strict=True
+    ):
+        tolerance = max(30 * float(error), 2e-4) * float(exact) + 1e-7
+        assert abs(norm(gradients[name]) - exact) <= tolerance, (name, exact, tolerance)
+    check_total_norm(golden, gradients, names)
+    check_slices(golden, gradients, SLICES)
+
+
+@pytest.mark.parametrize("msda", ["custom"], indirect=True)
+@pytest.mark.parametrize("case", ["dac_train_r50_q120", "dac_train_r50_empty1_q120"])
+def test_matches_losses_and_gradients(case: str, msda: str) -> None:
+    golden = load(case)
+    config = dac_config()
+    model = dac_model(golden["meta"], config)
+    denoising = build_denoising(config, model.label_embed)
+    loss = TrainingLoss(model, build_criterion(config), denoising).set_train(True)
+    weights = model.trainable_params()
+    step = ops.value_and_grad(TrainTrace(loss), None, weights, has_aux=True)
+    (total, parts, matches, many, blocked, *predictions), gradients = step(*_inputs(golden))
+    live = int(golden["dn_num"]) * int(golden["dn_single_padding"])
+    keep = np.r_[np.arange(live), np.arange(SLOTS, SLOTS + QUERIES)]
+    mask = packed_mask(golden, "dn_attn_mask")
+    np.testing.assert_array_equal(blocked.asnumpy()[np.ix_(keep, keep)], mask)
+    for suffix, predicted in zip(("", "_c"), predictions, strict=True):
+        _check_predictions(golden, suffix, predicted)
+    check_matches(golden, matches.asnumpy(), (*HEADS, "enc"))
+    _check_many(golden, many.asnumpy())
+    theirs = names_of(golden, "loss_names")
+    assert {our_loss(name) for name in theirs} == set(loss.loss_names)
+    named = dict(zip(loss.loss_names, parts.asnumpy(), strict=True))
+    values = np.array([named[our_loss(name)] for name in theirs])
+    check_losses(golden, theirs, values, float(total.asnumpy()))
+    names = names_of_ours(golden["meta"])
+    found = {names[w.name]: g.asnumpy() for w, g in zip(weights, gradients, strict=True)}
+    found["label_enc.weight"] = np.pad(found["label_enc.weight"], ((0, 1), (0, 0)))  # an unused row
+    _check_gradients(golden, found)
