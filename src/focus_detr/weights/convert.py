@@ -42,18 +42,12 @@ from focus_detr.weights.naming import (
     to_torch,
 )
 from focus_detr.weights.originals import (
-<<<<<<< HEAD
+    is_original_dac,
     is_original_deformable,
     is_original_dino,
     is_sparse_release,
     to_detrex,
     to_sparse_release,
-=======
-    is_original_dac,
-    is_original_deformable,
-    is_original_dino,
-    to_detrex,
->>>>>>> helper/loss
 )
 from focus_detr.weights.stored_settings import stored_test_size
 from focus_detr.weights.swin_naming import position_indices

@@ -177,7 +177,7 @@ def _decoder_layers(state: Tensors) -> int:
 
 def _has_efficient_queries(state: Tensors) -> bool:
     """Their projection makes positions only, that of two-stage queries contents too."""
-    projection = state.get("transformer.pos_trans.weight")
+    projection = state.get(_POSITION)
     return projection is not None and len(projection) != projection.shape[1]
 
 
@@ -206,16 +206,9 @@ def _head_name(name: str, layers: int) -> str | None:
 def _with_class_rows(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Keep the rows of COCO's classes where a head has one for each category id."""
     ids = list(COCO_CLASSES.category_ids)
-<<<<<<< HEAD
     layers = _decoder_layers(state)
     # proposals of efficient queries tell classes
-    is_two_stage = "transformer.pos_trans.weight" in state and not _has_efficient_queries(state)
-=======
-    layers = 1 + max((int(m[1]) for m in map(_LAYER.match, state) if m), default=-1)
-    projection = state.get(_POSITION)
-    # that of efficient queries makes positions only, and their proposals tell classes
-    is_two_stage = projection is not None and len(projection) == projection.shape[1]
->>>>>>> helper/loss
+    is_two_stage = _POSITION in state and not _has_efficient_queries(state)
     for name, tensor in state.items():
         head = _CLASS_HEAD.match(name)
         if head and len(tensor) == CATEGORY_ROWS:
