@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -26,7 +26,7 @@ _NUMBERS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "times
 class _AsWritten(yaml.SafeLoader):
     """Leaves numbers the text that they are: to YAML, 007 is 7 and 12:30 is 750."""
 
-    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as the base has it
         first: [(tag, form) for tag, form in forms if tag not in _NUMBERS]
         for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }

@@ -223,14 +223,15 @@ class Criterion(nn.Cell):
         decoded, queries, layers = outputs["decoded"], outputs["queries"], self.decoder_layers
         logits, boxes = _as_float(decoded["logits"]), _as_float(decoded["boxes"])
         slots = logits.shape[2] - queries["real"].shape[1]
-        own = logits[:, :, slots:], boxes[:, :, slots:]
-        matched, matches = self._decoder(*own, outputs, targets)
+        own_logits, own_boxes = logits[:, :, slots:], boxes[:, :, slots:]
+        # one by one, as the gradient of an unpacked tuple fails in some networks (2.10)
+        matched, matches = self._decoder(own_logits, own_boxes, outputs, targets)
         streams = (_part(matched, 0, layers),)
         if layout is not None:
             of_slots = logits[:, :, :slots], boxes[:, :, :slots]
             streams += (self.denoising_losses(*of_slots, targets, layout),)
         if self.gathers:
-            streams += self._gathered(outputs, own[1], targets, layout)
+            streams += self._gathered(outputs, own_boxes, targets, layout)
         encoder = (_part(matched, layers, layers + 1),) if self.proposals_join else ()
         for losses, found in self._encoder(outputs, targets):
             encoder += (losses,)
