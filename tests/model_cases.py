@@ -20,12 +20,15 @@ from focus_detr.config.schema import (
     PaddingConfig,
     PositionConfig,
 )
+from focus_detr.data.noise import draw_noise
+from focus_detr.models.denoising.slots import slot_count
 from focus_detr.models.detr import DETR
 from focus_detr.models.factory import build_model
 from focus_detr.models.maps import channels_last
 from focus_detr.weights.naming import is_ignored, to_ours
 
 SMALL_CLASSES = 5
+_TARGETS = 6  # padded boxes of an image in a training batch
 GOLDEN_BACKBONES = {
     "r50": BackboneConfig(),
     "r101": BackboneConfig("resnet101"),
@@ -152,3 +155,40 @@ def golden_images(meta: Mapping[str, Any]) -> list[np.ndarray]:
     """The images of a golden case, [3, h, w] uint8."""
     first, seed = meta["first_image_index"], meta["seed"]
     return [image_for(first + i, h, w, seed) for i, (h, w) in enumerate(meta["sizes"])]
+
+
+def training_batch(
+    counts: tuple[int, ...],
+    number: int,
+    *,
+    classes: int = SMALL_CLASSES,
+    shapes: Sequence[tuple[int, int]] = ((96, 128), (128, 128)),
+) -> tuple[Tensor, ...]:
+    """What a training step takes: images of these heights and widths with that many boxes.
+
+    Args:
+        counts: boxes of each image.
+        number: of contrastive denoising queries.
+        classes: of the labels.
+        shapes: height and width of each image.
+    """
+    rng = np.random.default_rng(0)
+    images, sizes = normalised_batch([image_for(i, *shape, 0) for i, shape in enumerate(shapes)])
+    batch = len(shapes)
+    boxes = np.concatenate(
+        (rng.uniform(0.3, 0.7, (batch, _TARGETS, 2)), rng.uniform(0.1, 0.4, (batch, _TARGETS, 2))),
+        -1,
+    )
+    labels = rng.integers(0, classes, (batch, _TARGETS))
+    valid = np.arange(_TARGETS)[None] < np.array(counts)[:, None]
+    draws = draw_noise(rng.spawn(batch), slot_count("contrastive", number, _TARGETS), classes)
+    arrays = (
+        boxes.astype(np.float32),
+        labels.astype(np.int32),
+        valid.astype(np.float32),
+        draws.uniform,
+        draws.new_label,
+        draws.sign,
+        draws.part,
+    )
+    return (images, sizes, *(Tensor(array) for array in arrays))

@@ -59,12 +59,19 @@ def test_it_is_one_sentence_that_says_what_goes_together(
     assert "\n" not in str(caught.value)
 
 
-def test_a_gathering_decoder_of_one_layer_needs_that_layer_s_loss() -> None:
-    overrides = ["model.decoder.layers=1", "loss.one_to_many.first_layer=false"]
-    with pytest.raises(
-        FocusDetrError, match=r"first_layer false goes with model\.decoder\.layers above 1"
-    ):
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("model.decoder.layers=1", "loss.one_to_many.first_layer=false"), "layers above 1"),
+        (("loss.one_to_many={cap: 75, rule: paper}",), "cap goes with .*rule released, not paper"),
+    ],
+)
+def test_what_a_gathering_decoder_s_matching_needs(
+    overrides: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(FocusDetrError, match=message):
         load_config("family/dino_dac_r50_12ep", overrides)
+    load_config("family/dino_r50_12ep", overrides)  # where nothing is matched so
 
 
 def test_each_file_of_the_family_is_a_network_of_its_own() -> None:

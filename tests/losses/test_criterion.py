@@ -8,7 +8,7 @@ import mindspore as ms
 import numpy as np
 import pytest
 from criterion_cell import ByPlace
-from golden_data import check, load
+from golden_data import load
 from golden_draws import golden_targets
 from loss_cases import Case, random_case, set_losses
 from mindspore import Parameter, Tensor, nn
@@ -156,31 +156,6 @@ def test_names_are_the_reference_s_in_its_order() -> None:
     assert without == tuple(
         f"loss_{kind}{head}" for kind in ("bbox", "class", "giou") for head in ("", "_enc")
     )
-
-
-def test_set_losses_and_gradients_equal_golden() -> None:
-    golden = load("match_loss")
-    index = np.full((1, 2, 5), -1, np.int32)
-    labels, targets = np.zeros((2, 5), np.int32), np.full((2, 5, 4), 0.5, np.float32)
-    for image in range(2):
-        index[0, image, golden[f"tgt{image}"]] = golden[f"src{image}"]
-        count = len(golden[f"tgt_labels{image}"])
-        labels[image, :count] = golden[f"tgt_labels{image}"]
-        targets[image, :count] = golden[f"tgt_boxes{image}"]
-    cell, rest = SetLosses(), [Tensor(part) for part in (index, labels, targets)]
-    use, live = Tensor(np.ones((2, 5), np.float32)), Tensor(np.ones(60, np.float32))
-
-    def losses(logits: Tensor, boxes: Tensor) -> tuple:
-        distance, classes, missing = cell(logits, boxes, *rest, use, live)
-        return (classes + 5.0 * distance + 2.0 * missing).sum() / 8.0, distance, classes, missing
-
-    inputs = Tensor(golden["logits"][None]), Tensor(golden["boxes"][None])
-    (_, *parts), gradients = ms.value_and_grad(losses, (0, 1), has_aux=True)(*inputs)
-    for ours, key in zip(parts, ("bbox", "class", "giou"), strict=True):
-        assert float(ours[0]) / 8.0 == pytest.approx(float(golden[f"loss_{key}"]), rel=2e-6)
-    for ours, key in zip(gradients, ("logits", "boxes"), strict=True):
-        # at the usual floor of 2e-6 there is little margin: the CPU's sigmoid is approximate
-        check(golden, f"grad_{key}", ours.asnumpy()[0], floor=4e-6)
 
 
 @pytest.mark.parametrize("counts", [(3, 1), (5, 0), (1, 2)])

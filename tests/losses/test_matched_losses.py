@@ -15,7 +15,7 @@ from mindspore import Tensor, nn
 from focus_detr.losses.align import IouAwareCrossEntropy, PairQuality
 from focus_detr.losses.matched_losses import MatchedLosses, widened
 from focus_detr.losses.one_to_many import OneToManyMatcher
-from focus_detr.losses.set_losses import SetLosses, last_of_equals
+from focus_detr.losses.set_losses import SetLosses
 
 NO_EPSILON = 1e-12
 MOST = 6
@@ -73,20 +73,6 @@ def test_losses_and_gradients_equal_golden(name: str) -> None:
         check(golden, "grad_logits", by_logits, floor=4e-6)
     else:
         check(golden, "grad_logits", by_logits)
-
-
-class _Last(nn.Cell):
-    def construct(self, index: Tensor, labels: Tensor, use: Tensor) -> Tensor:
-        return last_of_equals(index, labels, use, 5, 2)
-
-
-def test_of_a_query_s_boxes_of_one_class_the_last_counts() -> None:
-    """Boxes of classes 0, 1, 0 with two pairs each; query 3 is in a pair of every box."""
-    index = np.array([[[3, 1, 3, 1, 3, 0]]], np.int32)
-    labels = np.array([[0, 0, 1, 1, 0, 0]], np.int32)
-    use = np.array([[[1, 1, 1, 0, 1, 0]]], np.float32)
-    last = _Last()(Tensor(index), Tensor(labels), Tensor(use)).asnumpy()
-    np.testing.assert_array_equal(last[0, 0], [0, 1, 1, 0, 1, 0])
 
 
 def _focal_case() -> tuple[Case, np.ndarray, dict]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from golden_data import image_for
 from mindspore import Tensor, ops
-from model_cases import SMALL_CLASSES, normalised_batch, small_config
+from model_cases import SMALL_CLASSES, small_config, training_batch
 
 from focus_detr.config.schema import (
     BackboneConfig,
@@ -21,16 +19,14 @@ from focus_detr.config.schema import (
     ModelConfig,
     OptimizerConfig,
 )
-from focus_detr.data.noise import draw_noise
 from focus_detr.losses.factory import build_training_loss
 from focus_detr.losses.training_loss import TrainingLoss
-from focus_detr.models.denoising.slots import slot_count
 from focus_detr.training.adamw import AdamW
 from focus_detr.training.parameter_groups import trained_parameters
 from focus_detr.training.train_step import TrainStep
 from focus_detr.training.update import Update
 
-TARGETS, NUMBER = 6, 8
+NUMBER = 8
 FIVE_LEVELS = ForegroundSelectorConfig(
     label_intervals=((-1, 32), (32, 64), (64, 128), (128, 256), (256, 9999))
 )
@@ -43,44 +39,17 @@ def _config(**changes: object) -> Config:
     return replace(config, **changes)
 
 
-def _batch(
-    counts: tuple[int, ...],
-    number: int = NUMBER,
-    *,
-    classes: int = SMALL_CLASSES,
-    shapes: Sequence[tuple[int, int]] = ((96, 128), (128, 128)),
-) -> tuple[Tensor, ...]:
-    """Images of these heights and widths with that many boxes."""
-    rng = np.random.default_rng(0)
-    images, sizes = normalised_batch([image_for(i, *shape, 0) for i, shape in enumerate(shapes)])
-    batch = len(shapes)
-    boxes = np.concatenate(
-        (rng.uniform(0.3, 0.7, (batch, TARGETS, 2)), rng.uniform(0.1, 0.4, (batch, TARGETS, 2))), -1
-    )
-    labels = rng.integers(0, classes, (batch, TARGETS))
-    valid = np.arange(TARGETS)[None] < np.array(counts)[:, None]
-    draws = draw_noise(rng.spawn(batch), slot_count("contrastive", number, TARGETS), classes)
-    arrays = (
-        boxes.astype(np.float32),
-        labels.astype(np.int32),
-        valid.astype(np.float32),
-        draws.uniform,
-        draws.new_label,
-        draws.sign,
-        draws.part,
-    )
-    return (images, sizes, *(Tensor(array) for array in arrays))
-
-
 def test_the_loss_falls_and_batches_without_boxes_are_harmless() -> None:
     loss = build_training_loss(_config(), SMALL_CLASSES)
     optimizer = AdamW(trained_parameters(loss.model, OptimizerConfig(backbone_lr_factor=1.0)))
     step = TrainStep(loss, Update(optimizer, 0.1))
     rate = Tensor(np.float32(2e-3))
-    totals = [float(step(rate, *_batch((4, 2)))[0].asnumpy()) for _ in range(12)]
+    totals = [float(step(rate, *training_batch((4, 2), NUMBER))[0].asnumpy()) for _ in range(12)]
     assert np.mean(totals[-3:]) < 0.8 * totals[0]
     for counts in ((0, 3), (0, 0)):
-        total, parts, norm, finite = (x.asnumpy() for x in step(rate, *_batch(counts)))
+        total, parts, norm, finite = (
+            x.asnumpy() for x in step(rate, *training_batch(counts, NUMBER))
+        )
         assert finite and np.isfinite(total) and np.isfinite(norm) and norm > 0
     assert len(step.compile_cache) == 1  # no count of boxes compiles again
     named = dict(zip(loss.loss_names, parts.tolist(), strict=True))
@@ -131,7 +100,7 @@ def _one_layer(*, queries: int = 30, keep_ratio: float = 0.5, **changes: Any) ->
 def test_one_layer_and_one_image_of_few_tokens_train(
     model: ModelConfig, shape: tuple[int, int], classes: int
 ) -> None:
-    inputs = _batch((4,), classes=classes, shapes=(shape,))
+    inputs = training_batch((4,), NUMBER, classes=classes, shapes=(shape,))
     losses = _train_one_step(_config(model=model), inputs, classes)
     assert all(losses[f"loss_{part}"] > 0 for part in ("class", "class_dn", "class_enc", "giou"))
     assert losses["select_loss"] > 0
@@ -152,7 +121,7 @@ def test_without_selector_and_denoising_every_other_weight_still_learns() -> Non
         loss=LossConfig(matcher="graph"),
     )
     loss = build_training_loss(config, SMALL_CLASSES)
-    gradients = _gradients(loss, _batch((4, 2), number=0))
+    gradients = _gradients(loss, training_batch((4, 2), 0))
     assert not any("foreground_selector" in name for name in gradients)
     still = {name for name, gradient in gradients.items() if not gradient.any()}
     # box heads start at zero, so nothing before their last layer can learn in the first step

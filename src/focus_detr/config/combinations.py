@@ -89,8 +89,10 @@ def _mixed_matching(config: Config) -> Iterator[str]:
 
 
 def _gathering(config: Config) -> Iterator[str]:
-    """The gathering decoder learns in some of its layers."""
-    decoder = config.model.decoder
+    """The gathering decoder learns in some of its layers, by one rule."""
+    decoder, many = config.model.decoder, config.loss.one_to_many
     gathers = decoder.gathering != "none"
-    if gathers and decoder.layers == 1 and not config.loss.one_to_many.first_layer:
+    if gathers and decoder.layers == 1 and not many.first_layer:
         yield "loss.one_to_many.first_layer false goes with model.decoder.layers above 1"
+    if gathers and many.rule == "paper" and many.cap is not None:
+        yield "loss.one_to_many.cap goes with loss.one_to_many.rule released, not paper"

@@ -90,12 +90,7 @@ class Criterion(nn.Cell):
         if gathering_losses is not None:
             self.gathering_losses = gathering_losses
             self.gathers_slots = gathering_losses.has_slots
-        self.learns_boxes = foreground_loss is not None
-        if foreground_loss is not None:
-            self.foreground_loss = foreground_loss
-        self.learns_attention = mask_prediction_loss is not None
-        if mask_prediction_loss is not None:
-            self.mask_prediction_loss = mask_prediction_loss
+        self._take_selector_loss(foreground_loss, mask_prediction_loss)
         self.decoder_layers = decoder_layers
         self.proposals_apart = encoder != "none" and apart  # not matched with the decoder's layers
         self.proposals_join = encoder != "none" and not apart
@@ -105,6 +100,16 @@ class Criterion(nn.Cell):
         self.mask_prediction_weight = weights.mask_prediction
         self.reduce_count = reduce_count
         self._list_parts(weights, denoising_losses is not None)
+
+    def _take_selector_loss(
+        self, foreground_loss: nn.Cell | None, mask_prediction_loss: MaskPredictionLoss | None
+    ) -> None:
+        self.learns_boxes = foreground_loss is not None
+        if foreground_loss is not None:
+            self.foreground_loss = foreground_loss
+        self.learns_attention = mask_prediction_loss is not None
+        if mask_prediction_loss is not None:
+            self.mask_prediction_loss = mask_prediction_loss
 
     def _list_parts(self, weights: LossWeights, has_slots: bool) -> None:
         """Set the names of the parts and the weights of the streams, in order."""
