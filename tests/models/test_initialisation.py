@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from family_cases import small_family_config
 from model_cases import SMALL_CLASSES, small_config
 
 from focus_detr.models.detr import DETR
@@ -54,6 +55,14 @@ def test_attention_starts_even_and_linear_layers_within_xavier(model: DETR) -> N
     bias = layer.ffn.linear1.bias.asnumpy()
     assert 0 < np.abs(bias).max() <= 1 / math.sqrt(weight.shape[1])
     np.testing.assert_array_equal(bias, model.encoder.layers[1].ffn.linear1.bias.asnumpy())
+
+
+def test_contents_of_queries_start_as_a_matrix_or_as_a_table(model: DETR) -> None:
+    matrix = model.queries.query_embed.asnumpy()
+    assert np.abs(matrix).max() <= math.sqrt(6 / sum(matrix.shape))
+    config = small_family_config("dac_detr_r50_12ep").model
+    table = build_model(config, SMALL_CLASSES).queries.query_embed.asnumpy()
+    assert table.std() == pytest.approx(1.0, abs=0.1)
 
 
 def test_frozen_norms_and_stem_do_not_train(model: DETR) -> None:

@@ -14,6 +14,7 @@ from focus_detr.models.encoder.heads import EncoderHeads
 from focus_detr.models.heads import Heads
 from focus_detr.models.neck import BiasedConvolution
 from focus_detr.models.queries.learned_points import LearnedPoints
+from focus_detr.models.queries.two_stage_mixed import TwoStageMixedQueries
 from focus_detr.models.selection.foreground_selector import ALPHA_RANGE
 from focus_detr.ops.products import Dense
 
@@ -184,6 +185,8 @@ def initialise(model: DETR, seed: int) -> None:
             _initialise_attention(cell, rng)
         if isinstance(cell, LearnedPoints):
             _initialise_points(cell, rng)
+        if isinstance(cell, TwoStageMixedQueries):  # as a table, not as a matrix
+            _set(cell.query_embed, _normal(rng, cell.query_embed.shape))
     _initialise_heads(model.decoder.heads, rng)
     _draw_tables(model, OTHER_TABLES, rng)
     for _, cell in model.cells_and_names():
