@@ -72,9 +72,8 @@ def _hooked(model: DETR, counts: dict[str, int]) -> Iterator[None]:
     for name in ("backbone", "neck", "selection", "encoder", "queries", "decoder"):
         handles.append(getattr(model, name).register_forward_pre_hook(enter(name)))
     for _, cell in model.cells_and_names():
-        for kind, count in _COUNTS.items():
-            if isinstance(cell, kind):
-                handles.append(cell.register_forward_hook(add(count)))
+        counted = [count for kind, count in _COUNTS.items() if isinstance(cell, kind)]
+        handles += [cell.register_forward_hook(add(count)) for count in counted]
     try:
         yield
     finally:

@@ -76,8 +76,8 @@ def panel_grid(rows: int, columns: int, aspect: float, label: float = 0.15) -> t
         The figure and its axes, [rows, columns].
     """
     panel = (WIDTH - 0.1) / columns
-    figure = new_figure(rows * (panel * aspect + label) + 0.16)
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+    figure = new_figure(rows * (panel * aspect + label) + 0.24)
+    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.03, wspace=0.01, hspace=0.01)
     axes = figure.subplots(rows, columns, squeeze=False)
     for panel_axes in axes.flat:
         panel_axes.set(xticks=[], yticks=[])
@@ -92,7 +92,17 @@ def show_picture(axes: Any, picture: np.ndarray, caption: str = "") -> None:
     # from 0 to its size, so that points are in its pixels
     axes.imshow(picture, extent=(0, width, height, 0), interpolation="antialiased")
     axes.set(xlim=(0, width), ylim=(height, 0))
+    tell_below(axes, caption)
+
+
+def tell_below(axes: Any, caption: str) -> None:
+    """Write a line under a panel."""
     axes.set_xlabel(caption, fontsize=5.5, labelpad=1.5, color="#444444")
+
+
+def legend_above(axes: Any, columns: int) -> None:
+    """Put the legend over the axes, where it hides nothing."""
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, frameon=False)
 
 
 def show_points(axes: Any, points: np.ndarray, colour: str, size: float = 1.2) -> None:
@@ -108,8 +118,8 @@ def show_boxes(axes: Any, boxes: np.ndarray, colours: Sequence[Colour]) -> None:
 
     for (x1, y1, x2, y2), colour in zip(boxes.tolist(), colours, strict=True):
         edge = tuple(channel / 255 for channel in colour)
-        look = {"fill": False, "edgecolor": edge, "linewidth": 0.7}
-        axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, **look))
+        outline = Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=edge, linewidth=0.7)
+        axes.add_patch(outline)
 
 
 def say_instead(axes: Any, why: str) -> None:

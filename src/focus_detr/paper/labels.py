@@ -72,7 +72,8 @@ def label(photograph: Photograph, rule: Rule, short_side: int, max_side: int) ->
         short_side: pixels that the short side gets,
         max_side: unless the long one would exceed this.
     """
-    size = resized_size(*photograph.pixels.shape[:2], short_side, max_side)
+    height, width = photograph.pixels.shape[:2]
+    size = resized_size(height, width, short_side, max_side)
     return label_boxes(photograph.boxes_at(*size), rule, size)
 
 

@@ -13,12 +13,14 @@ from focus_detr.paper.drawing import (
     GREY,
     LEVEL_COLOURS,
     RED,
+    legend_above,
     lettering,
     new_figure,
     panel_grid,
     save_figure,
     show_picture,
     show_points,
+    tell_below,
     washed,
 )
 from focus_detr.paper.objects import ObjectLayer, score_map
@@ -47,7 +49,7 @@ def _fill_row(panels: Sequence[Any], seen: Seen) -> None:
     if seen.looks.scores is not None:
         scores = score_map(seen.tokens, seen.looks.scores, (height, width))
         panels[0].imshow(scores, cmap="viridis", vmin=0, vmax=1, extent=(0, width, height, 0))
-        panels[0].set_xlabel(f"0 (dark) to 1, highest {scores.max():.2f}", fontsize=5.5)
+        tell_below(panels[0], f"0 (dark) to 1, highest {scores.max():.2f}")
     for layer, objects in enumerate(seen.looks.objects):
         told = f"{len(objects)} of {seen.tokens.counts[layer]}"
         show_picture(panels[1 + layer], washed(pixels), told)
@@ -57,22 +59,27 @@ def _fill_row(panels: Sequence[Any], seen: Seen) -> None:
 
 
 def draw_object_statistics(
-    layers: Sequence[ObjectLayer], covered: float | None, pictures: int, folder: Path
+    layers: Sequence[ObjectLayer],
+    strides: Sequence[int],
+    covered: float | None,
+    pictures: int,
+    folder: Path,
 ) -> list[Path]:
     """Curves over the layers: shares inside boxes and kept from the layer before, and levels.
 
     Args:
         layers: means over the pictures.
+        strides: of the levels, pixels.
         covered: share of all tokens in boxes; None: no boxes are known.
         pictures: how many.
         folder: to write to.
     """
     with lettering():
-        figure = new_figure(2.4)
+        figure = new_figure(2.5)
         left, right = figure.subplots(1, 2)
         _shares(left, layers, covered)
-        _levels(right, layers)
-        figure.suptitle(f"object tokens, mean of {pictures} pictures", fontsize=7)
+        _levels(right, layers, strides)
+        left.set_ylabel(f"share, mean of {pictures} pictures")
         return save_figure(figure, folder, "object_statistics")
 
 
@@ -86,16 +93,15 @@ def _shares(axes: Any, layers: Sequence[ObjectLayer], covered: float | None) -> 
     axes.plot(numbers[1:], overlap, "s--", color=BLUE, markersize=3, label="also in layer before")
     pools = [layer.objects / layer.pool for layer in layers]
     axes.plot(numbers, pools, "^-.", color=GREEN, markersize=3, label="of the tokens kept")
-    axes.set(xlabel="encoder layer", ylabel="share", ylim=(0, 1.02), xticks=numbers)
-    axes.legend()
+    axes.set(xlabel="encoder layer", ylim=(0, 1.02), xticks=numbers)
+    legend_above(axes, 2)
 
 
-def _levels(axes: Any, layers: Sequence[ObjectLayer]) -> None:
+def _levels(axes: Any, layers: Sequence[ObjectLayer], strides: Sequence[int]) -> None:
     numbers, below = list(range(1, len(layers) + 1)), [0.0] * len(layers)
-    for level, colour in enumerate(LEVEL_COLOURS[: len(layers[0].by_level)]):
+    for level, (stride, colour) in enumerate(zip(strides, LEVEL_COLOURS, strict=False)):
         shares = [layer.by_level[level] for layer in layers]
-        axes.bar(numbers, shares, 0.7, below, color=colour, label=f"level {level + 1}")
+        axes.bar(numbers, shares, 0.7, below, color=colour, label=f"stride {stride}")
         below = [under + share for under, share in zip(below, shares, strict=True)]
     axes.set(xlabel="encoder layer", ylabel="share by level", xticks=numbers)
-    axes.set_xlim(0.4, len(layers) + 2.0)
-    axes.legend(loc="center right")
+    legend_above(axes, 4)

@@ -162,7 +162,8 @@ def draw_object_figures(
     known = [each.covered for each in counts if each.covered is not None]
     covered = fmean(known) if known else None
     files = draw_objects(drawn, out)
-    files += draw_object_statistics(means, covered, len(counts), out)
+    strides = [drawn[0].tokens.stride(level) for level in range(drawn[0].tokens.levels)]
+    files += draw_object_statistics(means, strides, covered, len(counts), out)
     numbers = {"detector": file.name, "covered": covered, "mean": [asdict(each) for each in means]}
     pictured = [asdict(each) for each in counts]
     return [*files, _numbers(out, "objects", numbers | {"pictures": pictured})]

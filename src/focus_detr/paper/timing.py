@@ -122,8 +122,8 @@ def _time(
     height, width = picture.shape[:2]
 
     def finish() -> Any:
-        rows = [output.asnumpy()[0] for output in found]
-        return to_detections(*rows, (height, width), overlap_limit)
+        scores, labels, boxes = (output.asnumpy()[0] for output in found)
+        return to_detections(scores, labels, boxes, (height, width), overlap_limit)
 
     return [first, second, third, _timed(finish)[1]]
 
