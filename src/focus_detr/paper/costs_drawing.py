@@ -24,11 +24,7 @@ from focus_detr.paper.drawing import (
 _ROW = 0.155  # inches of a bar
 _PARTS = (("encoder", BLUE), ("decoder", ORANGE))
 _TIMED = (("features", GREY), *_PARTS, ("rest", VIOLET))
-_COMPARED = (  # of figure 2, where they are among the rows
-    "family/deformable_detr_refine_r50_50ep",
-    "family/dino_r50_36ep",
-    "focus_detr_r50_36ep@30",
-)
+_TICKS = (25, 50, 75, 100, 125, 150, 200, 250, 300, 400, 500, 600, 700)
 
 
 @dataclass(frozen=True)
@@ -53,10 +49,12 @@ _SERIES = (  # the first prefix that fits decides
 
 
 def draw_costs(costs: Sequence[Cost], folder: Path) -> list[Path]:
-    """Draw bars of all rows and the scatter of AP over cost; returns the files."""
+    """Draw bars of all rows and, if any AP was published, its scatter; returns the files."""
     with lettering():
-        bars, scatter = _bars(costs), _scatter(costs)
-        return [*save_figure(bars, folder, "costs"), *save_figure(scatter, folder, "ap_by_cost")]
+        files = save_figure(_bars(costs), folder, "costs")
+        if any(cost.published.ap for cost in costs):
+            files += save_figure(_scatter(costs), folder, "ap_by_cost")
+        return files
 
 
 def _bars(costs: Sequence[Cost]) -> Any:
@@ -72,7 +70,7 @@ def _bars(costs: Sequence[Cost]) -> Any:
     _outline_paper(panels[0], costs)
     panels[0].set_yticks(places, [cost.published.name.removeprefix("family/") for cost in costs])
     panels[0].set(xlabel="billion multiply-adds of encoder and decoder, one image")
-    panels[0].invert_yaxis()
+    panels[0].set_ylim(len(costs) - 0.4, -0.6)
     panels[0].legend(loc="upper right")
     if timed:
         _time_bars(panels[1], costs)
@@ -109,6 +107,8 @@ def _time_bars(axes: Any, costs: Sequence[Cost]) -> None:
 
 def _scatter(costs: Sequence[Cost]) -> Any:
     """Figure 7: published AP by our count (filled) and by the paper's (hollow)."""
+    from matplotlib.ticker import FixedLocator, NullLocator
+
     figure = new_figure(3.4)
     axes = figure.subplots()
     for series in _SERIES:
@@ -120,7 +120,10 @@ def _scatter(costs: Sequence[Cost]) -> Any:
         axes.scatter(x, y, label=series.label, **look)
         _join_keep_ratios(axes, rows, series.colour)
     _hollow_marks(axes, costs)
-    axes.set(xlabel=_per_image(costs), ylabel="published AP on COCO val2017")
+    axes.set(xlabel=_per_image(costs), ylabel="published AP on COCO val2017", xscale="log")
+    axes.xaxis.set_major_locator(FixedLocator(_TICKS))
+    axes.xaxis.set_major_formatter("{x:.0f}")
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.grid(alpha=0.25, linewidth=0.5)
     axes.legend(loc="lower right", ncols=2)
     return figure

@@ -63,7 +63,9 @@ def new_figure(height: float) -> Any:
     return Figure(figsize=(WIDTH, height), layout="constrained")
 
 
-def panel_grid(rows: int, columns: int, aspect: float, label: float = 0.15) -> tuple[Any, Any]:
+def panel_grid(
+    rows: int, columns: int, aspect: float, *, label: float = 0.15, legend: float = 0.0
+) -> tuple[Any, Any]:
     """A figure of equal panels without axes.
 
     Args:
@@ -71,12 +73,13 @@ def panel_grid(rows: int, columns: int, aspect: float, label: float = 0.15) -> t
         columns: likewise.
         aspect: height by width of the pictures in them.
         label: inches under each for a caption.
+        legend: inches under all of them.
 
     Returns:
         The figure and its axes, [rows, columns].
     """
     panel = (WIDTH - 0.1) / columns
-    figure = new_figure(rows * (panel * aspect + label) + 0.24)
+    figure = new_figure(rows * (panel * aspect + label) + 0.24 + legend)
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.03, wspace=0.01, hspace=0.01)
     axes = figure.subplots(rows, columns, squeeze=False)
     for panel_axes in axes.flat:
@@ -103,6 +106,16 @@ def tell_below(axes: Any, caption: str) -> None:
 def legend_above(axes: Any, columns: int) -> None:
     """Put the legend over the axes, where it hides nothing."""
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, frameon=False)
+
+
+def name_levels(figure: Any, strides: Sequence[int]) -> None:
+    """Say under all panels which colour is which level."""
+    from matplotlib.patches import Patch
+
+    pairs = zip(strides, LEVEL_COLOURS, strict=False)
+    handles = [Patch(color=colour, label=f"stride {stride}") for stride, colour in pairs]
+    look = {"ncols": len(handles), "frameon": False}
+    figure.legend(handles=handles, loc="outside lower center", **look)
 
 
 def show_points(axes: Any, points: np.ndarray, colour: str, size: float = 1.2) -> None:

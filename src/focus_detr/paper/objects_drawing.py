@@ -15,6 +15,7 @@ from focus_detr.paper.drawing import (
     RED,
     legend_above,
     lettering,
+    name_levels,
     new_figure,
     panel_grid,
     save_figure,
@@ -25,6 +26,7 @@ from focus_detr.paper.drawing import (
 )
 from focus_detr.paper.objects import ObjectLayer, score_map
 from focus_detr.paper.token_places import TokenPlaces
+from focus_detr.paper.tokens import strides_of
 
 
 def draw_objects(seen: Sequence[Seen], folder: Path) -> list[Path]:
@@ -33,12 +35,13 @@ def draw_objects(seen: Sequence[Seen], folder: Path) -> list[Path]:
     shapes = [each.photograph.pixels.shape for each in seen]
     aspect = max(height / width for height, width, _ in shapes)
     with lettering():
-        figure, axes = panel_grid(len(seen), 1 + layers, aspect)
+        figure, axes = panel_grid(len(seen), 1 + layers, aspect, legend=0.18)
         for panels, each in zip(axes, seen, strict=True):
             _fill_row(panels, each)
         axes[0][0].set_title("foreground score", pad=3)
         for layer in range(layers):
             axes[0][1 + layer].set_title(f"layer {layer + 1}", pad=3)
+        name_levels(figure, strides_of(seen[0]))
         return save_figure(figure, folder, "objects")
 
 

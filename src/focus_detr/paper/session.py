@@ -27,7 +27,8 @@ from focus_detr.paper.photographs import Photograph, opened, read_data_set, read
 from focus_detr.paper.quality import Quality, QualityMeter, quality_table
 from focus_detr.paper.quality_drawing import draw_quality
 from focus_detr.paper.token_drawing import Row, draw_layers, draw_levels, draw_patches
-from focus_detr.paper.tokens import count_tokens
+from focus_detr.paper.tokens import count_tokens, strides_of
+from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)
 
@@ -100,9 +101,8 @@ def draw_token_figures(
     rows = _looked(detectors, photographs, size)
     for name, seen in rows:
         if not 1 <= layer <= seen.tokens.layers:
-            raise FocusDetrError(
-                f"{name} has {seen.tokens.layers} encoder layers, no layer {layer}"
-            )
+            layers = counted(seen.tokens.layers, "encoder layer")
+            raise FocusDetrError(f"{name} has {layers}, no layer {layer}")
         if seen.looks.scores is None and seen.photograph is photographs[0]:
             _log.warning("%s selects no tokens: its encoder keeps all of them", name)
     with lettering():
@@ -162,8 +162,7 @@ def draw_object_figures(
     known = [each.covered for each in counts if each.covered is not None]
     covered = fmean(known) if known else None
     files = draw_objects(drawn, out)
-    strides = [drawn[0].tokens.stride(level) for level in range(drawn[0].tokens.levels)]
-    files += draw_object_statistics(means, strides, covered, len(counts), out)
+    files += draw_object_statistics(means, strides_of(drawn[0]), covered, len(counts), out)
     numbers = {"detector": file.name, "covered": covered, "mean": [asdict(each) for each in means]}
     pictured = [asdict(each) for each in counts]
     return [*files, _numbers(out, "objects", numbers | {"pictures": pictured})]

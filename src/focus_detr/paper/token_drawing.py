@@ -13,6 +13,7 @@ from focus_detr.inference.palette import class_colour
 from focus_detr.paper.detectors import Seen
 from focus_detr.paper.drawing import (
     LEVEL_COLOURS,
+    name_levels,
     name_row,
     panel_grid,
     percent,
@@ -24,7 +25,7 @@ from focus_detr.paper.drawing import (
     washed,
 )
 from focus_detr.paper.token_places import TokenPlaces
-from focus_detr.paper.tokens import kept_tokens
+from focus_detr.paper.tokens import kept_tokens, strides_of
 from focus_detr.wording import counted
 
 DOT = "#c1121f"
@@ -58,14 +59,13 @@ def draw_patches(rows: Sequence[Row], layer: int, folder: Path) -> list[Path]:
     columns: list[Column] = [("photograph", _photograph), (f"kept, layer {layer + 1}", kept)]
     if any(seen.looks.objects for _, seen in rows):
         columns.append((f"object tokens, layer {layer + 1}", objects))
-    return _draw(rows, columns, folder, "token_patches")
+    return _draw(rows, columns, folder, "token_patches", names_levels=True)
 
 
 def draw_levels(rows: Sequence[Row], layer: int, folder: Path) -> list[Path]:
     """Figures 4, 6a and 9: kept tokens of a layer, of all levels and of each."""
-    levels = rows[0][1].tokens.levels
     columns: list[Column] = [("all levels", _dots(layer, None))]
-    strides = [rows[0][1].tokens.stride(level) for level in range(levels)]
+    strides = strides_of(rows[0][1])
     columns += [(f"stride {stride}", _dots(layer, n)) for n, stride in enumerate(strides)]
     return _draw(rows, columns, folder, "token_levels")
 
@@ -124,10 +124,18 @@ def _dots(layer: int, level: int | None) -> Callable[[Any, Seen], None]:
     return fill
 
 
-def _draw(rows: Sequence[Row], columns: Sequence[Column], folder: Path, name: str) -> list[Path]:
+def _draw(
+    rows: Sequence[Row],
+    columns: Sequence[Column],
+    folder: Path,
+    name: str,
+    *,
+    names_levels: bool = False,
+) -> list[Path]:
     shapes = [seen.photograph.pixels.shape for _, seen in rows]
     aspect = max(height / width for height, width, _ in shapes)
-    figure, axes = panel_grid(len(rows), len(columns), aspect)
+    legend = 0.18 if names_levels else 0.0
+    figure, axes = panel_grid(len(rows), len(columns), aspect, legend=legend)
     several = len({detector for detector, _ in rows}) > 1
     for panels, (detector, seen) in zip(axes, rows, strict=True):
         for panel, (_, fill) in zip(panels, columns, strict=True):
@@ -136,4 +144,6 @@ def _draw(rows: Sequence[Row], columns: Sequence[Column], folder: Path, name: st
             name_row(panels[0], detector)
     for panel, (title, _) in zip(axes[0], columns, strict=True):
         panel.set_title(title, pad=3)
+    if names_levels:
+        name_levels(figure, strides_of(rows[0][1]))
     return save_figure(figure, folder, name)

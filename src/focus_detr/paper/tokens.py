@@ -74,6 +74,11 @@ def kept_tokens(seen: Seen, layer: int, level: int | None = None) -> np.ndarray:
     return kept[chosen]
 
 
+def strides_of(seen: Seen) -> list[int]:
+    """Pixels per cell of each level."""
+    return [seen.tokens.stride(level) for level in range(seen.tokens.levels)]
+
+
 def _layer(seen: Seen, places: TokenPlaces, layer: int) -> LayerCount:
     levels = tuple(_level(seen, places, layer, level) for level in range(places.count))
     objects: tuple[int, ...] = ()
