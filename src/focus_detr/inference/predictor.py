@@ -53,7 +53,7 @@ class Predictor:
         """
         self.class_names = tuple(class_names)
         self._detector = detector
-        self._model = model or ModelConfig()
+        self.model = model or ModelConfig()
         self._prepare = preparation(data or DataConfig())
         self._recorder = recorder
 
@@ -104,7 +104,7 @@ class Predictor:
             FocusDetrError: the picture is too small or no such array.
         """
         prepared = self._prepare(image)
-        backbone = self._model.backbone
+        backbone = self.model.backbone
         batch = prepared.normalised(backbone.pixel_mean, backbone.pixel_std)[None]
         sizes = np.array([prepared.size], np.int32)
         outputs = self._detector(ms.Tensor(batch), ms.Tensor(sizes))
@@ -112,7 +112,7 @@ class Predictor:
         height, width = image.shape[:2]
         prediction = to_prediction(
             rows[:_TOLD],
-            self._model,
+            self.model,
             self.class_names,
             file_size=(height, width),
             seen_size=prepared.size,

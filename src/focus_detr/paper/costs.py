@@ -6,7 +6,7 @@ Figures 2 and 7, tables 1, 6 and 9 of the paper.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from statistics import fmean, pstdev
 from typing import Any
 
@@ -136,10 +136,3 @@ def build_and_check(config: ModelConfig, *, check: bool) -> tuple[ParameterCount
     height, width = checked_size(config)
     formula = count_multiply_adds(config, classes, height, width).total
     return weights, Check(height, width, formula, sum(count_built(model, height, width).values()))
-
-
-def with_all_tokens(config: ModelConfig) -> ModelConfig:
-    """The same network, refining every token in every layer."""
-    layers = config.encoder.layers
-    encoder = replace(config.encoder, keep_ratio=1.0, cascade=(1.0,) * layers)
-    return replace(config, encoder=encoder)

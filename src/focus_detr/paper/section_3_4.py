@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from focus_detr.config.loading import load_config
 from focus_detr.config.schema import ModelConfig
-from focus_detr.models.flops import MultiplyAdds, count_multiply_adds
-from focus_detr.paper.costs import COCO_CLASSES, with_all_tokens
+from focus_detr.models.flops import MultiplyAdds, count_multiply_adds, with_all_tokens
+from focus_detr.paper.costs import COCO_CLASSES
 from focus_detr.paper.published import USUAL_KEEP, keeping
 
 TOKENS, QUERIES, OBJECTS = 10_000, 900, 300  # the paper's numbers
