@@ -16,6 +16,7 @@ from focus_detr.paper.drawing import (
     RED,
     SKY,
     VIOLET,
+    legend_above,
     lettering,
     new_figure,
     save_figure,
@@ -71,7 +72,7 @@ def _bars(costs: Sequence[Cost]) -> Any:
     panels[0].set_yticks(places, [cost.published.name.removeprefix("family/") for cost in costs])
     panels[0].set(xlabel="billion multiply-adds of encoder and decoder, one image")
     panels[0].set_ylim(len(costs) - 0.4, -0.6)
-    panels[0].legend(loc="upper right")
+    legend_above(panels[0], 3)
     if timed:
         _time_bars(panels[1], costs)
     return figure
@@ -90,19 +91,17 @@ def _outline_paper(axes: Any, costs: Sequence[Cost]) -> None:
 
 
 def _time_bars(axes: Any, costs: Sequence[Cost]) -> None:
+    names = {part: part for part, _ in _TIMED}  # in the legend, once each
     for place, cost in enumerate(costs):
         left = 0.0
         for part, colour in _TIMED:
             if cost.times is not None:
                 size = getattr(cost.times, part)
-                axes.barh(place, size, 0.7, left, color=colour, label=part if place == 0 else "_")
+                axes.barh(place, size, 0.7, left, color=colour, label=names.pop(part, "_"))
                 left += size
     first = next(cost.times for cost in costs if cost.times is not None)
     axes.set(xlabel=f"ms of one picture on {first.device}, {first.precision}")
-    parts = [(part, colour) for part, colour in _TIMED]
-    from matplotlib.patches import Patch
-
-    axes.legend(handles=[Patch(color=colour, label=part) for part, colour in parts])
+    legend_above(axes, len(_TIMED))
 
 
 def _scatter(costs: Sequence[Cost]) -> Any:
@@ -144,11 +143,11 @@ def _join_keep_ratios(axes: Any, rows: Sequence[Cost], colour: str) -> None:
         y = [cost.published.ap for cost in same]
         if len(same) > 1:
             axes.plot(x, y, color=colour, linewidth=0.8, zorder=2)
-            ends = (0, len(same) - 1)
-            for end in ends:
-                text = f"{same[end].published.keep} %"
-                axes.annotate(text, (x[end], y[end]), (0, -9), textcoords="offset points",
-                              ha="center", fontsize=5.5, color=colour)  # fmt: skip
+            for end, side in ((0, "right"), (-1, "left")):  # away from the line
+                text, shift = f"{same[end].published.keep} %", 5 if side == "left" else -5
+                look = {"ha": side, "va": "center", "fontsize": 5.5, "color": colour}
+                place = {"xytext": (shift, 0), "textcoords": "offset points"}
+                axes.annotate(text, (x[end], y[end]), **place, **look)
 
 
 def _hollow_marks(axes: Any, costs: Sequence[Cost]) -> None:

@@ -108,12 +108,12 @@ def legend_above(axes: Any, columns: int) -> None:
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, frameon=False)
 
 
-def name_levels(figure: Any, strides: Sequence[int]) -> None:
-    """Say under all panels which colour is which level."""
+def name_levels(figure: Any, strides: Sequence[int], first: int = 0) -> None:
+    """Say under all panels which colour is which level, from the level ``first`` on."""
     from matplotlib.patches import Patch
 
     pairs = zip(strides, LEVEL_COLOURS, strict=False)
-    handles = [Patch(color=colour, label=f"stride {stride}") for stride, colour in pairs]
+    handles = [Patch(color=colour, label=f"stride {stride}") for stride, colour in pairs][first:]
     look = {"ncols": len(handles), "frameon": False}
     figure.legend(handles=handles, loc="outside lower center", **look)
 

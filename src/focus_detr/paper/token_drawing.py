@@ -145,5 +145,5 @@ def _draw(
     for panel, (title, _) in zip(axes[0], columns, strict=True):
         panel.set_title(title, pad=3)
     if names_levels:
-        name_levels(figure, strides_of(rows[0][1]))
+        name_levels(figure, strides_of(rows[0][1]), first=1)  # the finest is the photograph
     return save_figure(figure, folder, name)
