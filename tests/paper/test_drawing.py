@@ -153,7 +153,7 @@ def test_label_figure(figures: dict[str, Any], tmp_path: Path) -> None:
     photograph = golden_seen(load("infer_r50_alpha_q100"), BOXES).photograph
     size = photograph.pixels.shape[:2]
     labelled = [label_boxes(BOXES, rule, size) for rule in RULES]
-    labels_drawing.draw_labels([photograph], [labelled], RULES, tmp_path)
+    labels_drawing.draw_labels([(photograph, labelled)], RULES, tmp_path)
     with lettering():
         check_figure(figures["labels"], 7)
     from matplotlib.colors import to_rgba

@@ -25,7 +25,7 @@ def test_labels_are_golden(case: int, rule: object, key: str) -> None:
         real = boxes[boxes[:, 2] >= 0]
         labelled = label_boxes(real, rule, size)
         np.testing.assert_array_equal(labelled.foreground, expected > 0.5)
-        counts = count_labels(rule, [labelled])
+        counts = count_labels(rule, labelled)
         assert sum(level.foreground for level in counts.levels) == int(expected.sum())
 
 
@@ -35,9 +35,11 @@ def test_foreground_lies_in_boxes_and_boxes_without_any_are_counted() -> None:
         labelled = label_boxes(boxes, rule, (160, 160))
         assert labelled.foreground.any()
         assert not (labelled.foreground & ~labelled.covered.any(axis=0)).any()
-        counts = count_labels(rule, [labelled, labelled])
+        counts = count_labels(rule, labelled) + count_labels(rule, labelled)
         assert (counts.boxes, counts.without) == (4, 2)
         assert all(level.foreground <= level.inside <= level.cells for level in counts.levels)
+        assert sum(level.foreground for level in counts.levels) == 2 * labelled.foreground.sum()
+        assert sum(level.cells for level in counts.levels) == 2 * len(labelled.foreground)
 
 
 def test_the_paper_s_distance_is_to_the_centre() -> None:

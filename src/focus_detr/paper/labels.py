@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mindspore as ms
 import numpy as np
 
 from focus_detr.data.transforms import resized_size
 from focus_detr.losses.foreground import Intervals, foreground_targets
-from focus_detr.models.geometry import level_shapes
+from focus_detr.models.geometry import FIRST_STRIDE, level_shapes
 from focus_detr.paper.photographs import Photograph
 from focus_detr.paper.token_places import TokenPlaces
 
@@ -44,7 +43,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class LevelLabels:
-    """Tokens of one level, of all pictures."""
+    """Tokens of one level, of one picture or several."""
 
     stride: int
     interval: tuple[float, float]
@@ -52,15 +51,30 @@ class LevelLabels:
     inside: int  # some box
     foreground: int
 
+    def __add__(self, other: LevelLabels) -> LevelLabels:
+        """Those of further pictures."""
+        return replace(
+            self,
+            cells=self.cells + other.cells,
+            inside=self.inside + other.inside,
+            foreground=self.foreground + other.foreground,
+        )
+
 
 @dataclass(frozen=True)
 class RuleCounts:
-    """One rule over a data set."""
+    """One rule, on one picture or several."""
 
     rule: str
     levels: tuple[LevelLabels, ...]
     boxes: int
     without: int  # boxes that have no foreground token on any level
+
+    def __add__(self, other: RuleCounts) -> RuleCounts:
+        """Those of further pictures by the same rule."""
+        levels = tuple(a + b for a, b in zip(self.levels, other.levels, strict=True))
+        without = self.without + other.without
+        return RuleCounts(self.rule, levels, self.boxes + other.boxes, without)
 
 
 def label(photograph: Photograph, rule: Rule, short_side: int, max_side: int) -> Labelled:
@@ -80,9 +94,12 @@ def label(photograph: Photograph, rule: Rule, short_side: int, max_side: int) ->
 def label_boxes(boxes: np.ndarray, rule: Rule, size: tuple[int, int]) -> Labelled:
     """Label the tokens of an image of (height, width) pixels with these boxes [T, 4]."""
     places = TokenPlaces.of_shapes(level_shapes(*size, len(rule.intervals)), size)
-    valid = np.ones((1, len(boxes)), np.float32)
+    # one box at least, that does not count: a product over none has no defined result (CPU, 2.10)
+    given = np.zeros((1, max(len(boxes), 1), 4), np.float32)
+    given[0, : len(boxes)] = boxes
+    valid = (np.arange(given.shape[1]) < len(boxes))[None].astype(np.float32)  # [1, T]
     targets = foreground_targets(
-        ms.Tensor(boxes[None].astype(np.float32)),
+        ms.Tensor(given),
         ms.Tensor(valid),
         *size,
         rule.intervals,
@@ -91,19 +108,19 @@ def label_boxes(boxes: np.ndarray, rule: Rule, size: tuple[int, int]) -> Labelle
     return Labelled(places, targets.asnumpy()[0] > 0.5, places.covered(boxes))
 
 
-def count_labels(rule: Rule, pictures: Sequence[Labelled]) -> RuleCounts:
-    """Add up a rule's labels over pictures."""
-    levels = tuple(_level(rule, number, pictures) for number in range(len(rule.intervals)))
-    hit = [(each.covered & each.foreground).any(axis=1) for each in pictures]
-    boxes = sum(len(each) for each in hit)
-    return RuleCounts(rule.name, levels, boxes, boxes - sum(int(each.sum()) for each in hit))
+def count_labels(rule: Rule, labelled: Labelled) -> RuleCounts:
+    """Count a picture's labels."""
+    levels = tuple(_level(rule, number, labelled) for number in range(len(rule.intervals)))
+    hit = (labelled.covered & labelled.foreground).any(axis=1)  # [T]
+    return RuleCounts(rule.name, levels, len(hit), int((~hit).sum()))
 
 
-def _level(rule: Rule, number: int, pictures: Sequence[Labelled]) -> LevelLabels:
-    cells = inside = foreground = 0
-    for each in pictures:
-        on_level = each.places.levels == number
-        cells += int(on_level.sum())
-        inside += int((each.covered.any(axis=0) & on_level).sum())
-        foreground += int((each.foreground & on_level).sum())
-    return LevelLabels(8 * 2**number, rule.intervals[number], cells, inside, foreground)
+def _level(rule: Rule, number: int, labelled: Labelled) -> LevelLabels:
+    on_level = labelled.places.levels == number
+    return LevelLabels(
+        stride=FIRST_STRIDE * 2**number,
+        interval=rule.intervals[number],
+        cells=int(on_level.sum()),
+        inside=int((labelled.covered.any(axis=0) & on_level).sum()),
+        foreground=int((labelled.foreground & on_level).sum()),
+    )

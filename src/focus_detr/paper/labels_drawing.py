@@ -26,26 +26,22 @@ _ENDLESS = 999_999
 
 
 def draw_labels(
-    photographs: Sequence[Photograph],
-    labelled: Sequence[Sequence[Labelled]],
-    rules: Sequence[Rule],
-    folder: Path,
+    labelled: Sequence[tuple[Photograph, Sequence[Labelled]]], rules: Sequence[Rule], folder: Path
 ) -> list[Path]:
     """A row for each picture and rule, a column for each level.
 
     Args:
-        photographs: with boxes.
-        labelled: of each photograph, by each rule.
+        labelled: photographs with their tokens, by each rule.
         rules: in their order.
         folder: to write to.
     """
     levels = len(rules[0].intervals)
-    shapes = [photograph.pixels.shape for photograph in photographs]
+    shapes = [photograph.pixels.shape for photograph, _ in labelled]
     aspect = max(height / width for height, width, _ in shapes)
     with lettering():
-        figure, axes = panel_grid(len(photographs) * len(rules), levels, aspect)
+        figure, axes = panel_grid(len(labelled) * len(rules), levels, aspect)
         rows = iter(axes)
-        for photograph, by_rule in zip(photographs, labelled, strict=True):
+        for photograph, by_rule in labelled:
             for rule, each in zip(rules, by_rule, strict=True):
                 panels = next(rows)
                 name_row(panels[0], rule.name)

@@ -40,18 +40,24 @@ class Photograph:
         return self.boxes * np.array([width / columns, height / rows] * 2, np.float32)
 
 
-def read_photographs(paths: Sequence[Path], out: Path, limit: int) -> list[Photograph]:
-    """Read the first pictures of files and folders; broken ones in folders are left out.
+def photographs(paths: Sequence[Path], out: Path) -> Iterator[Photograph]:
+    """Read the pictures of files and folders in turn; broken ones in folders are left out.
 
     Raises:
         FocusDetrError: a path does not exist, a picture given by name is broken or too small, or
             none can be read.
     """
-    inputs = collect_images(paths, out)
-    read = list(islice(filter(None, map(_read, inputs)), limit))
-    if not read:
+    none = True
+    for photograph in filter(None, map(_read, collect_images(paths, out))):
+        none = False
+        yield photograph
+    if none:
         raise FocusDetrError(f"no picture can be read in {', '.join(map(str, paths))}")
-    return read
+
+
+def read_photographs(paths: Sequence[Path], out: Path, limit: int) -> list[Photograph]:
+    """The first ones of ``photographs``, at once."""
+    return list(islice(photographs(paths, out), limit))
 
 
 def _read(item: ImageInput) -> Photograph | None:

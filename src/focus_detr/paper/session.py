@@ -6,8 +6,9 @@ Each draws, writes the numbers behind it as JSON, and returns the files that it 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -19,11 +20,11 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.io.files import write_json, write_whole
 from focus_detr.paper.detectors import NamedFile, Seen, WatchedDetector
 from focus_detr.paper.drawing import lettering
-from focus_detr.paper.labels import RULES, count_labels, label
+from focus_detr.paper.labels import RULES, Labelled, RuleCounts, count_labels, label
 from focus_detr.paper.labels_drawing import draw_labels
 from focus_detr.paper.objects import count_objects, mean_objects
 from focus_detr.paper.objects_drawing import draw_object_statistics, draw_objects
-from focus_detr.paper.photographs import Photograph, opened, read_data_set, read_photographs
+from focus_detr.paper.photographs import Photograph, opened, photographs, read_data_set
 from focus_detr.paper.quality import Quality, QualityMeter, quality_table
 from focus_detr.paper.quality_drawing import draw_quality
 from focus_detr.paper.token_drawing import Row, draw_layers, draw_levels, draw_patches
@@ -52,15 +53,15 @@ class Pictures:
     annotations: Path | None = None
     images: Path | None = None
 
-    def read(self, out: Path, count: int) -> list[Photograph]:
-        """The first so many; with their boxes where there are annotations.
+    def read(self, out: Path, limit: int | None) -> Iterator[Photograph]:
+        """The first so many, one after the other; with their boxes where there are annotations.
 
         Raises:
             FocusDetrError: neither is given or both are, or what is given is bad.
         """
         if self.paths and self.annotations is None:
-            return read_photographs(self.paths, out, count)
-        return list(opened(self.records(count)))
+            return islice(photographs(self.paths, out), limit)
+        return opened(self.records(limit))
 
     def records(self, count: int | None) -> list[ImageRecord]:
         """The first so many images of the data set.
@@ -97,13 +98,13 @@ def draw_token_figures(
     Raises:
         FocusDetrError: a checkpoint or picture is bad, or a detector has no such layer.
     """
-    photographs = pictures.read(out, count)
-    rows = _looked(detectors, photographs, size)
+    drawn = list(pictures.read(out, count))
+    rows = _looked(detectors, drawn, size)
     for name, seen in rows:
         if not 1 <= layer <= seen.tokens.layers:
             layers = counted(seen.tokens.layers, "encoder layer")
             raise FocusDetrError(f"{name} has {layers}, no layer {layer}")
-        if seen.looks.scores is None and seen.photograph is photographs[0]:
+        if seen.looks.scores is None and seen.photograph is drawn[0]:
             _log.warning("%s selects no tokens: its encoder keeps all of them", name)
     with lettering():
         files = draw_patches(rows, layer - 1, out)
@@ -146,7 +147,7 @@ def draw_object_figures(
     Raises:
         FocusDetrError: a checkpoint or picture is bad, or the detector has no object tokens.
     """
-    measured = pictures.read(out, limit or 10**9)
+    measured = pictures.read(out, limit)
     detector = WatchedDetector.open(file, short_side=size.short_side, max_side=size.max_side)
     drawn: list[Seen] = []
     counts = []
@@ -191,16 +192,19 @@ def draw_label_figures(
         FocusDetrError: the data is bad or has no box.
     """
     records = pictures.records(limit)
-    drawn: list[Photograph] = []
-    by_picture = []
-    for photograph in opened(records):
-        by_picture.append([label(photograph, rule, short_side, max_side) for rule in RULES])
-        drawn += [photograph] if len(drawn) < count else []
-    by_rule = zip(RULES, zip(*by_picture, strict=True), strict=True)
-    counts = [asdict(count_labels(rule, labelled)) for rule, labelled in by_rule]
-    files = draw_labels(drawn, by_picture[: len(drawn)], RULES, out)
-    numbers = {"short_side": short_side, "max_side": max_side, "pictures": len(by_picture)}
-    return [*files, _numbers(out, "labels", numbers | {"rules": counts})]
+    drawn: list[tuple[Photograph, list[Labelled]]] = []
+    counts: list[RuleCounts] = []
+    measured = 0
+    for photograph in tqdm(opened(records), "labels", len(records), unit="picture", disable=None):
+        labelled = [label(photograph, rule, short_side, max_side) for rule in RULES]
+        found = [count_labels(*pair) for pair in zip(RULES, labelled, strict=True)]
+        counts = [a + b for a, b in zip(counts, found, strict=True)] if counts else found
+        drawn += [(photograph, labelled)] if len(drawn) < count else []
+        measured += 1
+    files = draw_labels(drawn, RULES, out)
+    numbers = {"short_side": short_side, "max_side": max_side, "pictures": measured}
+    rules = [asdict(each) for each in counts]
+    return [*files, _numbers(out, "labels", numbers | {"rules": rules})]
 
 
 def draw_quality_figures(
