@@ -10,6 +10,7 @@ from script_module import load_script
 from small_checkpoint import write_small_checkpoint
 
 from focus_detr.commands import paper
+from focus_detr.paper import drawing
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "paper.py"
 
@@ -36,6 +37,10 @@ def test_tokens_over_photographs(tmp_path: Path, capsys: pytest.CaptureFixture[s
         (["tokens", "missing.png", "--checkpoint=x"], "there is no file or folder missing.png"),
         (["tokens", __file__, "--checkpoint=x"], "test_paper_command.py"),
         (["labels"], "give --annotations"),
+        (
+            ["labels", "--annotations=b", "--short-side=9", "--max-side=8"],
+            "--short-side 9 must be at most --max-side 8",
+        ),
         (["labels", "--annotations=missing.json"], "missing.json"),
         (["quality", "--checkpoint=x", "--checkpoint=y", "--annotations=z"], "are called"),
         (["costs", "dino"], "there is no row dino, only family/deformable_detr_r50_50ep"),
@@ -61,7 +66,15 @@ def test_a_checkpoint_that_is_not_there_is_one_sentence(
     assert "no checkpoint missing.safetensors" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("word", ["--count=0", "--layer=1.5", "--threshold=2"])
+def test_without_matplotlib_nothing_is_begun(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(drawing, "missing_modules", list)
+    assert paper.main(["tokens", "missing.png", "--checkpoint=x"]) == 2
+    assert "figures need matplotlib: pip install" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["--count=0", "--layer=1.5", "--threshold=2", "--max-side=-1"])
 def test_numbers_that_make_no_sense_are_refused(word: str) -> None:
     with pytest.raises(SystemExit) as caught:
         paper.main(["tokens", "a.png", "--checkpoint=x", word])

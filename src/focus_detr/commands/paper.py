@@ -20,7 +20,8 @@ from pathlib import Path
 
 from focus_detr.deploy.source_options import score
 from focus_detr.errors import FocusDetrError
-from focus_detr.io.user_paths import user_path
+from focus_detr.io.user_paths import path_text, user_path
+from focus_detr.paper.drawing import require_matplotlib
 from focus_detr.process.command_line import build_parser
 from focus_detr.process.runtime import command, prepare_runtime
 
@@ -49,19 +50,31 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         what = "[NAME=]FILE" if name == "objects" else "[NAME=]FILE, may be repeated"
         needed = name != "costs"
         parsers[name].add_argument("--checkpoint", required=needed, help=what, **several)
+        if needed:
+            graphs = "keep compiled graphs here: later starts take seconds"
+            parsers[name].add_argument("--graphs", type=path_text, metavar="FOLDER", help=graphs)
     _add_own(parsers)
     return parser.parse_args(argv)
 
 
 def _add_pictures(parser: argparse.ArgumentParser, *, photographs: bool) -> None:
+    """What to draw on, and its size; ``photographs``: these may be instead of a data set."""
     add = parser.add_argument
     if photographs:
         add("photographs", nargs="*", type=user_path, help="files, folders and patterns")
     needed = "" if photographs else " (needed)"
     add("--annotations", type=user_path, help=f"of a data set in any format{needed}")
     add("--images", type=user_path, help="its pictures; default: where the format has them")
-    add("--short-side", type=int, help="resize the short side to this; default: as trained")
-    add("--max-side", type=int, help="but keep the other side within; default: as trained")
+    add(
+        "--short-side",
+        type=_positive,
+        help="resize the short side to this (as trained; labels: 800)",
+    )
+    add(
+        "--max-side",
+        type=_positive,
+        help="but keep the other side within (as trained; labels: 1333)",
+    )
 
 
 def _add_own(parsers: dict[str, argparse.ArgumentParser]) -> None:
@@ -95,6 +108,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     given = parse_arguments(argv)
     _refuse(given)
+    require_matplotlib()
     prepare_runtime(given.device)
     files = _draw_costs(given) if given.kind == "costs" else _draw(given)
     for file in files:
@@ -111,31 +125,34 @@ def _refuse(given: argparse.Namespace) -> None:
     if bool(photographs) == bool(given.annotations):
         either = "either photographs or --annotations" if photographs != () else "--annotations"
         raise FocusDetrError(f"give {either}")
+    if given.short_side and given.max_side and given.short_side > given.max_side:
+        sides = f"--short-side {given.short_side} must be at most --max-side {given.max_side}"
+        raise FocusDetrError(sides)
 
 
 def _draw(given: argparse.Namespace) -> list[Path]:
     from focus_detr.paper import session
-    from focus_detr.paper.detectors import named_files
+    from focus_detr.paper.detectors import Viewing, named_files
 
     pictures = session.Pictures(
         tuple(getattr(given, "photographs", ())), given.annotations, given.images
     )
-    size = session.TestSize(given.short_side, given.max_side)
-    if given.kind == "tokens":
-        shown = {"count": given.count, "layer": given.layer, "threshold": given.threshold}
-        files = named_files(given.checkpoint)
-        return session.draw_token_figures(files, pictures, given.out, size=size, **shown)
-    if given.kind == "objects":
-        (file,) = named_files([given.checkpoint])
-        shown = {"count": given.count, "limit": given.limit}
-        return session.draw_object_figures(file, pictures, given.out, size=size, **shown)
     if given.kind == "labels":
         sides = {"short_side": given.short_side or 800, "max_side": given.max_side or 1333}
         shown = {"count": given.count, "limit": given.limit}
         return session.draw_label_figures(pictures, given.out, **shown, **sides)
+    viewing = Viewing(given.short_side, given.max_side, given.graphs)
+    if given.kind == "tokens":
+        shown = {"count": given.count, "layer": given.layer, "threshold": given.threshold}
+        files = named_files(given.checkpoint)
+        return session.draw_token_figures(files, pictures, given.out, viewing=viewing, **shown)
+    if given.kind == "objects":
+        (file,) = named_files([given.checkpoint])
+        shown = {"count": given.count, "limit": given.limit}
+        return session.draw_object_figures(file, pictures, given.out, viewing=viewing, **shown)
     files = named_files(given.checkpoint)
     drawn, table = session.draw_quality_figures(
-        files, pictures, given.out, limit=given.limit, size=size
+        files, pictures, given.out, limit=given.limit, viewing=viewing
     )
     print(table)
     return drawn

@@ -54,6 +54,18 @@ class Seen:
     looks: Looks
 
 
+@dataclass(frozen=True)
+class Viewing:
+    """How detectors see pictures; None: as they were trained, and graphs are not kept."""
+
+    short_side: int | None = None  # pixels that it is resized to,
+    max_side: int | None = None  # unless the long side would exceed this
+    graphs: str | None = None  # folder of compiled graphs
+
+
+AS_TRAINED = Viewing()
+
+
 class WatchedDetector:
     """Detects, and tells kept tokens, scores and object tokens."""
 
@@ -69,16 +81,22 @@ class WatchedDetector:
 
     @classmethod
     def open(
-        cls,
-        file: NamedFile,
-        *,
-        short_side: int | None = None,
-        max_side: int | None = None,
-        attention: bool = False,
+        cls, file: NamedFile, viewing: Viewing = AS_TRAINED, *, attention: bool = False
     ) -> WatchedDetector:
-        """Load a checkpoint; arguments and errors as for ``Predictor.from_checkpoint``."""
+        """Load a checkpoint; errors as for ``Predictor.from_checkpoint``.
+
+        Args:
+            file: the checkpoint.
+            viewing: how it sees pictures.
+            attention: also tell where its decoder looks.
+        """
         predictor = Predictor.from_checkpoint(
-            file.path, short_side=short_side, max_side=max_side, looks=True, attention=attention
+            file.path,
+            short_side=viewing.short_side,
+            max_side=viewing.max_side,
+            graphs=viewing.graphs,
+            looks=True,
+            attention=attention,
         )
         return cls(file.name, predictor)
 

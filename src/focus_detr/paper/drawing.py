@@ -14,6 +14,7 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.inference.lettering import Colour
 from focus_detr.io.files import write_whole
 from focus_detr.process.program import install_command
+from focus_detr.process.requirements import missing_modules
 
 WIDTH = 7.0  # inches: both columns of a page
 DPI = 150
@@ -41,17 +42,21 @@ _LETTERS = {
 }
 
 
-@contextmanager
-def lettering() -> Iterator[None]:
-    """Draw with the letters of all figures.
+def require_matplotlib() -> None:
+    """Look whether it is installed.
 
     Raises:
-        FocusDetrError: matplotlib is not installed.
+        FocusDetrError: it is not; says what installs it.
     """
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise FocusDetrError(f"figures need matplotlib: {install_command('plots')}") from error
+    if missing_modules(("matplotlib",)):
+        raise FocusDetrError(f"figures need matplotlib: {install_command('plots')}")
+
+
+@contextmanager
+def lettering() -> Iterator[None]:
+    """Draw with the letters of all figures."""
+    import matplotlib  # only figures need it
+
     with matplotlib.rc_context(_LETTERS):
         yield
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from focus_detr.data.dataset import ImageRecord
 from focus_detr.errors import FocusDetrError
 from focus_detr.io.files import write_json, write_whole
-from focus_detr.paper.detectors import NamedFile, Seen, WatchedDetector
+from focus_detr.paper.detectors import AS_TRAINED, NamedFile, Seen, Viewing, WatchedDetector
 from focus_detr.paper.drawing import lettering
 from focus_detr.paper.labels import RULES, Labelled, RuleCounts, count_labels, label
 from focus_detr.paper.labels_drawing import draw_labels
@@ -32,17 +32,6 @@ from focus_detr.paper.tokens import count_tokens, strides_of
 from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TestSize:
-    """The size that pictures are resized to, in pixels; None: as the detector was trained."""
-
-    short_side: int | None = None
-    max_side: int | None = None
-
-
-AS_TRAINED = TestSize()
 
 
 @dataclass(frozen=True)
@@ -82,7 +71,7 @@ def draw_token_figures(
     count: int = 4,
     layer: int = 1,
     threshold: float = 0.3,
-    size: TestSize = AS_TRAINED,
+    viewing: Viewing = AS_TRAINED,
 ) -> list[Path]:
     """Figures 1, 4, 6a, 9 and 10 of one or several detectors.
 
@@ -93,13 +82,13 @@ def draw_token_figures(
         count: of pictures.
         layer: of the encoder, from 1 on, whose tokens are shown as patches and by level.
         threshold: smallest score of the detections that are drawn.
-        size: of what the networks see.
+        viewing: how the networks see them.
 
     Raises:
         FocusDetrError: a checkpoint or picture is bad, or a detector has no such layer.
     """
     drawn = list(pictures.read(out, count))
-    rows = _looked(detectors, drawn, size)
+    rows = _looked(detectors, drawn, viewing)
     for name, seen in rows:
         if not 1 <= layer <= seen.tokens.layers:
             layers = counted(seen.tokens.layers, "encoder layer")
@@ -115,12 +104,12 @@ def draw_token_figures(
 
 
 def _looked(
-    detectors: Sequence[NamedFile], photographs: Sequence[Photograph], size: TestSize
+    detectors: Sequence[NamedFile], photographs: Sequence[Photograph], viewing: Viewing
 ) -> list[Row]:
     """What each detector does with each picture; rows of one picture come together."""
     columns = []
     for file in detectors:
-        detector = WatchedDetector.open(file, short_side=size.short_side, max_side=size.max_side)
+        detector = WatchedDetector.open(file, viewing)
         columns.append([(file.name, detector.look(photograph)) for photograph in photographs])
     return [row for rows in zip(*columns, strict=True) for row in rows]
 
@@ -132,7 +121,7 @@ def draw_object_figures(
     *,
     count: int = 4,
     limit: int | None = None,
-    size: TestSize = AS_TRAINED,
+    viewing: Viewing = AS_TRAINED,
 ) -> list[Path]:
     """Figure 6b, and statistics of the object tokens.
 
@@ -142,13 +131,13 @@ def draw_object_figures(
         out: folder to write to.
         count: of pictures that are drawn.
         limit: of pictures that the statistics are of; None: all.
-        size: of what the network sees.
+        viewing: how the network sees them.
 
     Raises:
         FocusDetrError: a checkpoint or picture is bad, or the detector has no object tokens.
     """
     measured = pictures.read(out, limit)
-    detector = WatchedDetector.open(file, short_side=size.short_side, max_side=size.max_side)
+    detector = WatchedDetector.open(file, viewing)
     drawn: list[Seen] = []
     counts = []
     for photograph in tqdm(measured, "objects", unit="picture", disable=None):
@@ -213,7 +202,7 @@ def draw_quality_figures(
     out: Path,
     *,
     limit: int | None = None,
-    size: TestSize = AS_TRAINED,
+    viewing: Viewing = AS_TRAINED,
 ) -> tuple[list[Path], str]:
     """Recall, precision and Corr of detectors beside each other, over a data set.
 
@@ -222,7 +211,7 @@ def draw_quality_figures(
         pictures: the data set.
         out: folder to write to.
         limit: of pictures; None: all.
-        size: of what the networks see.
+        viewing: how the networks see them.
 
     Returns:
         The files, and the table in Markdown.
@@ -231,17 +220,15 @@ def draw_quality_figures(
         FocusDetrError: a checkpoint or the data is bad.
     """
     records = pictures.records(limit)
-    measured = [_measured(file, records, size) for file in detectors]
+    measured = [_measured(file, records, viewing) for file in detectors]
     files, table = draw_quality(measured, out), quality_table(measured)
     write_whole(out / "quality.md", table.encode())
     numbers = {"detectors": [asdict(quality) for quality in measured]}
     return [*files, out / "quality.md", _numbers(out, "quality", numbers)], table
 
 
-def _measured(file: NamedFile, records: Sequence[ImageRecord], size: TestSize) -> Quality:
-    detector = WatchedDetector.open(
-        file, short_side=size.short_side, max_side=size.max_side, attention=True
-    )
+def _measured(file: NamedFile, records: Sequence[ImageRecord], viewing: Viewing) -> Quality:
+    detector = WatchedDetector.open(file, viewing, attention=True)
     meter: QualityMeter | None = None
     bar = tqdm(opened(records), file.name, len(records), unit="picture", disable=None)
     for photograph in bar:
