@@ -194,7 +194,7 @@ def test_cost_figures(figures: dict[str, Any], tmp_path: Path, timed: bool) -> N
     assert len(figures["costs"].axes) == 1 + timed
     table = costs_drawing.costs_table(costs).splitlines()
     assert len({line.count("|") for line in table}) == 1
-    assert ("0.5 |" in table[2]) == timed
+    assert ("| 0.48 |" in table[2]) == timed
 
 
 def test_files_are_for_screen_and_print(tmp_path: Path) -> None:

@@ -195,8 +195,8 @@ def _cells(cost: Cost, timed: bool) -> tuple[str, ...]:
     times = cost.times
     if times is None:
         return (*cells, "-", "-", "-", "-")
-    measured = (times.encoder, times.decoder, times.features + times.rest, times.per_second)
-    return (*cells, *(f"{value:.1f}" for value in measured))
+    measured = (times.encoder, times.decoder, times.features + times.rest)
+    return (*cells, *(f"{value:.1f}" for value in measured), f"{times.per_second:.3g}")
 
 
 def _known(value: float | None, form: str) -> str:
