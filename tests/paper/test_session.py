@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from coco_files import annotation, write_coco
+from family_cases import small_family_config
 from model_cases import pynative, small_config
 from small_checkpoint import CLASSES, TEST_SIZE, write_small_checkpoint
 
@@ -18,6 +20,7 @@ from focus_detr.config.schema import (
 )
 from focus_detr.errors import FocusDetrError
 from focus_detr.models.factory import build_model
+from focus_detr.paper import costs_session, timing
 from focus_detr.paper.costs_session import CostRequest, draw_cost_figures
 from focus_detr.paper.detectors import NamedFile, named_files
 from focus_detr.paper.photographs import read_photographs
@@ -154,6 +157,22 @@ def test_costs_of_a_checkpoint_are_timed_in_parts(focus: NamedFile, tmp_path: Pa
     assert row["times"]["per_second"] == pytest.approx(1000 / row["times"]["latency"], rel=0.5)
     assert row["check"]["built"] == pytest.approx(row["check"]["formula"], rel=0.02)
     assert "per second" in table and "| `focus` |" in table
+
+
+def test_rows_of_the_family_are_timed_with_random_weights(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    small = replace(small_family_config("dino_r50_36ep"), data=TEST_SIZE)
+    monkeypatch.setattr(costs_session, "load_config", lambda name: small)
+    monkeypatch.setattr(timing, "WARM_UP", 1)
+    write_coco(tmp_path, [(64, 96)])
+    photographs = read_photographs([tmp_path], tmp_path / "out", 9)
+    rows = find_rows(["family/dino_r50_36ep"])
+    request = CostRequest(rows=rows, photographs=photographs, timed=2, short_side=64)
+    (row,) = _json(draw_cost_figures(request, tmp_path / "out")[0])["rows"]
+    assert row["times"]["pictures"] == 2 and row["times"]["encoder"] > 0
+    assert row["check"]["built"] < row["check"]["formula"]  # the box head of the last layer, once
+    assert row["sizes"] == [[64, 96]]
 
 
 def test_names_tell_files_apart(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ class TokenPlaces:
     levels: np.ndarray  # [N] int
     centres: np.ndarray  # [N, 2] (x, y) in pixels of the image as the network sees it
     inside: np.ndarray  # [N] bool, the cell touches the image; others are padding
-    # [N] bool: inside, but so near to the image's border that the network puts a constant in the
-    # token's place before it is scored: the outer ring of levels with more than 50 cells to a side
+    # [N] bool: inside, but so near to the image's border that the projection that is scored has a
+    # constant in the token's place: the outer ring of levels with more than 50 cells to a side
     border: np.ndarray
     image_size: tuple[int, int]  # (height, width) in pixels, without padding
 
