@@ -20,6 +20,7 @@ from focus_detr.demo.samples import Sample
 from focus_detr.demo.serving import listen, make_server
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.kept_tokens import KeptTokens
+from focus_detr.inference.looks import Looks
 from focus_detr.inference.postprocess import Detections
 from focus_detr.inference.prediction import Prediction
 
@@ -31,6 +32,7 @@ class MarkPredictor:
     """Finds a dog that is as likely as the picture's first pixel is red, and a fainter cat."""
 
     tokens: bool = True
+    looks: bool = False  # tell two object tokens in the first layer, one in the second
     class_names: tuple[str, ...] = ("cat", "dog")
     hold: threading.Event = field(default_factory=threading.Event)  # waits until it is set
     begun: int = 0  # pictures that it was given
@@ -52,7 +54,9 @@ class MarkPredictor:
         self.seen.append(red)
         boxes = np.float32([[0, 0, width / 2, height / 2], [5, 5, width, height]])
         detections = Detections(boxes, np.float32([red / 255, 0.1]), np.array([1, 0]))
-        return Prediction(detections, ("dog", "cat"), self._tokens() if self.tokens else None)
+        looks = Looks(None, (np.array([0, 7]), np.array([1]))) if self.looks else None
+        tokens = self._tokens() if self.tokens else None
+        return Prediction(detections, ("dog", "cat"), tokens, looks)
 
     def _tokens(self) -> KeptTokens:
         """Two layers on grids of 2x3 and 1x2 cells: all cells, then those of the first row."""

@@ -20,7 +20,7 @@ FLOORS = (  # from the ground up; rooms of one floor know nothing of each other
     {"inference"},
     {"comparing", "deploy"},
     {"demo", "evaluation", "exporting"},
-    {"training"},
+    {"paper", "training"},
     {"api", "commands", "device_check", "launch"},
     {"__init__", "__main__"},
 )

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from demo_server import MarkPredictor, picture
 
+from focus_detr.config.schema import ModelConfig
 from focus_detr.demo.answers import Wanted, detect, token_record
+from focus_detr.demo.costs import PictureCosts
 from focus_detr.demo.model_queue import DemoModel
 from focus_detr.demo.refusals import RefusalError
 from focus_detr.inference.kept_tokens import KeptTokens
+from focus_detr.models.flops import count_multiply_adds
 
 MODEL = DemoModel(MarkPredictor(), 0.3, tokens=True)
 
@@ -46,6 +49,36 @@ def test_tokens_come_only_when_asked_for() -> None:
     assert "tokens" not in detect(picture(), Wanted(0.0, tokens=False), MODEL)
     answer = detect(picture(), Wanted(0.0, tokens=True), MODEL)
     assert [layer["kept"] for layer in answer["tokens"]["layers"]] == [8, 3]
+
+
+def test_object_tokens_are_told_like_kept_ones() -> None:
+    watched = DemoModel(MarkPredictor(looks=True), 0.3, tokens=True)
+    layers = detect(picture(), Wanted(0.0, tokens=True), watched)["tokens"]["layers"]
+    assert [layer["objects"] for layer in layers] == [2, 1]
+    bits = [
+        [np.unpackbits(np.frombuffer(base64.b64decode(level["objects"]), np.uint8)).tolist()
+         for level in layer["levels"]]
+        for layer in layers
+    ]  # fmt: skip
+    # of 2 x 3 and 1 x 2 cells: the first and the last one, then the second one
+    assert [levels[0][:6] for levels in bits] == [[1, 0, 0, 0, 0, 0], [0, 1, 0, 0, 0, 0]]
+    assert [levels[1][:2] for levels in bits] == [[0, 1], [0, 0]]
+    plain = detect(picture(), Wanted(0.0, tokens=True), MODEL)["tokens"]["layers"]
+    assert "objects" not in plain[0] and "objects" not in plain[0]["levels"][0]
+
+
+def test_the_cost_is_that_of_the_picture_as_the_network_sees_it() -> None:
+    costs = PictureCosts(ModelConfig(), 80)
+    model = DemoModel(MarkPredictor(), 0.3, tokens=True, costs=costs)
+    answer = detect(picture(), Wanted(0.0, tokens=True), model)
+    assert answer["cost"]["multiply_adds"] == count_multiply_adds(ModelConfig(), 80, 16, 24).total
+    assert answer["cost"]["multiply_adds"] < answer["cost"]["dense"]
+    found = costs.of((800, 1066))
+    assert {name: round(cost / 1e9, 2) for name, cost in found.items()} == {
+        "multiply_adds": 149.2,
+        "dense": 243.01,
+    }
+    assert "cost" not in detect(picture(), Wanted(0.0, tokens=False), model)
 
 
 def test_the_model_has_the_usual_threshold() -> None:

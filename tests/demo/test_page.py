@@ -10,6 +10,8 @@ import pytest
 from demo_server import DETECTIONS, Client, MarkPredictor, picture, running
 from headless_browser import DETECTED, headless_browser, upload
 
+from focus_detr.config.schema import ModelConfig
+from focus_detr.demo.costs import PictureCosts
 from focus_detr.demo.limits import Limits
 from focus_detr.demo.model_queue import DemoModel
 from focus_detr.demo.samples import load_samples
@@ -37,7 +39,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 
 def _with_tokens() -> DemoModel:
-    return DemoModel(MarkPredictor(), 0.3, tokens=True)
+    costs = PictureCosts(ModelConfig(), 80)
+    return DemoModel(MarkPredictor(looks=True), 0.3, tokens=True, costs=costs)
 
 
 @pytest.fixture
@@ -109,6 +112,21 @@ def test_layers_show_the_kept_tokens(page: Any) -> None:
     assert len({boxes, everything, _pixels(page)}) == 3
     page.click("#views >> text=Boxes")
     assert _pixels(page) == boxes
+
+
+def test_object_tokens_and_the_cost_are_shown(page: Any) -> None:
+    upload(page, picture(204))
+    page.wait_for_selector(DETECTED)
+    assert "billion multiply-adds; with all tokens" in page.inner_text("#caption")
+    page.click("text=Layer 1")
+    before = _pixels(page)
+    page.click("text=Object tokens: 2")
+    marked = _pixels(page)
+    page.click("text=Layer 2")
+    assert page.locator("text=Object tokens: 1").get_attribute("aria-pressed") == "true"
+    page.click("text=Object tokens: 1")
+    page.click("text=Layer 1")
+    assert before == _pixels(page) != marked
 
 
 def test_a_picture_on_offer_is_one_click(page: Any) -> None:

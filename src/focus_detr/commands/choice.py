@@ -24,6 +24,7 @@ COMMANDS = {  # a module of this package each, and what it does
     "demo": "show a detector on a web page, and serve it over HTTP",
     CONVERT: "convert PyTorch checkpoints to ours and back",
     "browse": "draw what a training is fed",
+    "paper": "draw the paper's figures and tables from checkpoints and photographs",
     DOCTOR: "tell what is installed here, what works, and what is missing for what",
 }
 

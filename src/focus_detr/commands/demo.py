@@ -6,7 +6,8 @@
 
 Expect the page's address after some seconds; Ctrl-C stops. Drop a photograph on the page: a slider
 chooses the score from which boxes are shown, and tabs show the tokens that each encoder layer kept
-(of an exported model, if it was written with --tokens). docs/demo.md describes the endpoint:
+(of an exported model, if it was written with --tokens), its object tokens, and what the picture
+cost. docs/demo.md describes the endpoint:
 `curl --data-binary @photo.jpg http://127.0.0.1:8000/api/detections`.
 """
 
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         at_once=arguments.at_once,
         waiting=arguments.waiting,
     )
-    source = chosen_source(arguments)
+    source = chosen_source(arguments, looks=True)
     require_extra()
     # here, since these need the extra
     from focus_detr.demo.app import build_app

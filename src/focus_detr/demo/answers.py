@@ -16,6 +16,7 @@ from focus_detr.demo.pictures import decode_picture
 from focus_detr.demo.refusals import RefusalError
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.kept_tokens import KeptTokens
+from focus_detr.inference.looks import Looks
 from focus_detr.inference.prediction import Prediction
 from focus_detr.inference.preparation import check_image
 from focus_detr.inference.records import detection_records
@@ -53,7 +54,8 @@ def detect(data: bytes, wanted: Wanted, model: DemoModel) -> dict[str, Any]:
     """Decode a picture file and say what is in it.
 
     Returns:
-        width, height, milliseconds (of the detector) and detections; tokens if wanted.
+        width, height, milliseconds (of the detector) and detections; if wanted, tokens and the
+        picture's cost, where they are known.
 
     Raises:
         RefusalError: the picture is broken or too small, or the detector cannot be used.
@@ -70,17 +72,22 @@ def detect(data: bytes, wanted: Wanted, model: DemoModel) -> dict[str, Any]:
         "detections": detection_records(prediction.above(wanted.threshold)),
     }
     if wanted.tokens and prediction.tokens is not None:
-        answer["tokens"] = token_record(prediction.tokens)
+        answer["tokens"] = token_record(prediction.tokens, prediction.looks)
+        if model.costs is not None:
+            answer["cost"] = model.costs.of(prediction.tokens.image_size)
     return answer
 
 
-def token_record(tokens: KeptTokens) -> dict[str, Any]:
-    """Which cells each encoder layer refined, level by level.
+def token_record(tokens: KeptTokens, looks: Looks | None = None) -> dict[str, Any]:
+    """Which cells each encoder layer refined, level by level, and which are object tokens.
 
-    ``cells`` holds one bit per cell, row by row, the first in the highest bit, as base64.
+    ``cells`` and, where it is known, ``objects`` of a level hold one bit per cell, row by row, the
+    first in the highest bit, as base64.
     """
     height, width = tokens.image_size
     layers = [_layer_record(tokens, layer) for layer in range(tokens.layers)]
+    for record, objects in zip(layers, looks.objects if looks else (), strict=False):
+        _add_objects(record, tokens, objects)
     return {"network_width": width, "network_height": height, "layers": layers}
 
 
@@ -91,6 +98,13 @@ def _layer_record(tokens: KeptTokens, layer: int) -> dict[str, Any]:
     return {"kept": sum(level["kept"] for level in levels), "cells": total, "levels": levels}
 
 
+def _add_objects(record: dict[str, Any], tokens: KeptTokens, objects: np.ndarray) -> None:
+    grids = [tokens.cells_of(objects, level) for level in range(tokens.levels)]
+    record["objects"] = int(sum(grid.sum() for grid in grids))
+    for level, grid in zip(record["levels"], grids, strict=True):
+        level["objects"] = _bits(grid)
+
+
 def _level_record(stride: int, grid: np.ndarray) -> dict[str, Any]:
     """One level of one layer; ``grid`` is [rows, columns] bool."""
     rows, columns = grid.shape
@@ -99,8 +113,12 @@ def _level_record(stride: int, grid: np.ndarray) -> dict[str, Any]:
         "rows": rows,
         "columns": columns,
         "kept": int(grid.sum()),
-        "cells": base64.b64encode(np.packbits(grid).tobytes()).decode(),
+        "cells": _bits(grid),
     }
+
+
+def _bits(grid: np.ndarray) -> str:
+    return base64.b64encode(np.packbits(grid).tobytes()).decode()
 
 
 def _decode(data: bytes) -> np.ndarray:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from focus_detr.demo.refusals import RefusalError
 from focus_detr.deploy.opening import Source
 from focus_detr.inference.session import PicturePredictor
 from focus_detr.wording import counted
+
+if TYPE_CHECKING:
+    from focus_detr.demo.costs import PictureCosts
 
 Result = TypeVar("Result")
 
@@ -29,6 +32,7 @@ class DemoModel:
     predictor: PicturePredictor
     threshold: float  # score that it usually shows from
     tokens: bool  # whether it tells which tokens it kept
+    costs: PictureCosts | None = None  # of a checkpoint; exported files do not say what they are
 
 
 def open_model(source: Source) -> DemoModel:
@@ -39,7 +43,17 @@ def open_model(source: Source) -> DemoModel:
     """
     predictor, threshold = source.open()
     first = predictor.predict(np.full(_FIRST_PICTURE, 127, np.uint8))
-    return DemoModel(predictor, threshold, first.tokens is not None)
+    costs = None if source.checkpoint is None else _costs_of(predictor)
+    return DemoModel(predictor, threshold, first.tokens is not None, costs)
+
+
+def _costs_of(predictor: PicturePredictor) -> PictureCosts:
+    # here, since exported models need no MindSpore
+    from focus_detr.demo.costs import PictureCosts
+    from focus_detr.inference.predictor import Predictor
+
+    assert isinstance(predictor, Predictor)
+    return PictureCosts(predictor.model, len(predictor.class_names))
 
 
 class ModelQueue:

@@ -23,6 +23,7 @@ class Source:
     short_side: int | None = None  # pixels; None: as trained
     max_side: int | None = None
     tokens: bool = False  # whether the kept tokens are wanted
+    looks: bool = False  # and what else the network looked at, which only a checkpoint tells
     device: str | None = None  # None: the best that is here
     options: EngineOptions = USUAL  # what else is asked of what runs it
 
@@ -81,6 +82,7 @@ class Source:
             max_side=self.max_side,
             graphs=self.options.graphs,
             precision=self.options.precision,
+            looks=self.looks,
         )
         return predictor, USUAL_THRESHOLD
 

@@ -48,12 +48,15 @@ def engine_options(given: argparse.Namespace) -> EngineOptions:
     return EngineOptions(given.engine, given.precision, given.graphs)
 
 
-def chosen_source(given: argparse.Namespace, *, tokens: bool = False) -> Source:
+def chosen_source(
+    given: argparse.Namespace, *, tokens: bool = False, looks: bool = False
+) -> Source:
     """What the options of ``add_source_options`` say.
 
     Args:
         given: the parsed command line.
         tokens: whether the kept tokens are wanted.
+        looks: and of a checkpoint, what else it looked at.
 
     Raises:
         FocusDetrError: they do not go together.
@@ -64,6 +67,7 @@ def chosen_source(given: argparse.Namespace, *, tokens: bool = False) -> Source:
         given.short_side,
         given.max_side,
         tokens=tokens,
+        looks=looks,
         device=given.device,
         options=engine_options(given),
     )

@@ -51,6 +51,7 @@ def judge(core: Sequence[Package], devices: Devices) -> list[Task]:
         _extra("the same with OpenVINO", light, ("openvino",), "openvino"),
         _extra("web page (demo)", light, ("starlette", "uvicorn"), "demo"),
         _extra("curves of a run", (), ("matplotlib",), "plots"),
+        _extra("the paper's figures", network, ("matplotlib",), "plots"),
         _documented("MindSpore Lite files", light, "mindspore_lite", "docs/deploy.md"),
         _documented("to_supervision", light, "supervision", "docs/python.md"),
     ]

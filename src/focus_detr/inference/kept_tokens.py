@@ -39,10 +39,14 @@ class KeptTokens:
 
     def kept_cells(self, layer: int, level: int) -> np.ndarray:
         """[rows, columns] bool: cells of the unpadded image that the layer refined."""
+        return self.cells_of(self.ranked[: self.counts[layer]], level)
+
+    def cells_of(self, tokens: np.ndarray, level: int) -> np.ndarray:
+        """[rows, columns] bool: cells of the unpadded image with one of these tokens, [K] int."""
         start = sum(rows * columns for rows, columns in self.level_shapes[:level])
         rows, columns = self.level_shapes[level]
-        kept = np.zeros(rows * columns, bool)
-        tokens = self.ranked[: self.counts[layer]] - start
-        kept[tokens[(tokens >= 0) & (tokens < kept.size)]] = True
+        cells = np.zeros(rows * columns, bool)
+        places = tokens - start
+        cells[places[(places >= 0) & (places < cells.size)]] = True
         image_rows, image_columns = self.image_grid(level)
-        return kept.reshape(rows, columns)[:image_rows, :image_columns]
+        return cells.reshape(rows, columns)[:image_rows, :image_columns]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from focus_detr.inference.kept_tokens import KeptTokens
+from focus_detr.inference.looks import Looks
 from focus_detr.inference.postprocess import Detections
 
 
@@ -15,6 +16,7 @@ class Prediction:
     detections: Detections  # in pixels of the picture, best first
     names: tuple[str, ...]  # class name of each detection
     tokens: KeptTokens | None  # None: the model does not tell
+    looks: Looks | None = None  # None: nobody asked
 
     def above(self, threshold: float) -> Prediction:
         """Only the detections whose score is at least ``threshold``."""

@@ -17,9 +17,14 @@ from focus_detr.inference.loading import load_detector
 from focus_detr.inference.postprocess import to_detections
 from focus_detr.inference.prediction import Prediction, class_name
 from focus_detr.inference.preparation import Preparation
+from focus_detr.inference.recorded_looks import looks_of
+from focus_detr.models.choice_recorder import ChoiceRecorder
 from focus_detr.models.geometry import first_stride, level_shapes
 
 DetectorCell = Callable[[ms.Tensor, ms.Tensor], Sequence[Any]]
+
+_RANKED = 3  # place of the ranked tokens among a detector's outputs
+_TOLD = 5  # outputs of every detector
 
 
 class Predictor:
@@ -33,20 +38,24 @@ class Predictor:
         class_names: Sequence[str],
         model: ModelConfig | None = None,
         data: DataConfig | None = None,
+        recorder: ChoiceRecorder | None = None,
     ) -> None:
         """Keep what a prediction needs.
 
         Args:
             detector: (images [1, 3, H, W], image_sizes [1, 2]) -> scores [1, R], labels [1, R],
-                boxes [1, R, 4], ranked tokens [1, K], refined counts [1, layers].
+                boxes [1, R, 4], ranked tokens [1, K], refined counts [1, layers]; if it tells the
+                decoder's attention, that follows, [1, N].
             class_names: name of each label.
             model: gives the pixel statistics, the number of levels and the overlap limit.
             data: gives the test size and the shape buckets; each bucket is compiled once.
+            recorder: of the detector's choices; None: predictions come without ``looks``.
         """
         self.class_names = tuple(class_names)
         self._detector = detector
-        self._model = model or ModelConfig()
+        self.model = model or ModelConfig()
         self._prepare = preparation(data or DataConfig())
+        self._recorder = recorder
 
     @classmethod
     def from_checkpoint(
@@ -57,6 +66,8 @@ class Predictor:
         max_side: int | None = None,
         graphs: str | None = None,
         precision: str | None = None,
+        looks: bool = False,
+        attention: bool = False,
     ) -> Predictor:
         """Load a checkpoint.
 
@@ -67,14 +78,17 @@ class Predictor:
             max_side: None: as the checkpoint remembers, but at least ``short_side``.
             graphs: folder of compiled graphs to start with and to leave new ones in.
             precision: as for ``load_detector``.
+            looks: whether predictions tell what the network looked at.
+            attention: and what the decoder did.
 
         Raises:
             FocusDetrError: as ``load_detector``.
         """
-        loaded = load_detector(path, precision=precision)
+        loaded = load_detector(path, precision=precision, tells_attention=attention)
         loaded.keep_graphs(graphs)
         data = with_test_size(loaded.data, short_side, max_side)
-        return cls(loaded.cell, loaded.classes.names, loaded.model, data)
+        recorder = ChoiceRecorder(loaded.cell.model, image_shapes(data)) if looks else None
+        return cls(loaded.cell, loaded.classes.names, loaded.model, data, recorder)
 
     def predict_batch(self, images: Sequence[np.ndarray]) -> list[Prediction]:
         """Detect on pictures, each [H, W, 3] uint8 RGB, one after the other; see ``predict``."""
@@ -90,19 +104,25 @@ class Predictor:
             FocusDetrError: the picture is too small or no such array.
         """
         prepared = self._prepare(image)
-        backbone = self._model.backbone
+        backbone = self.model.backbone
         batch = prepared.normalised(backbone.pixel_mean, backbone.pixel_std)[None]
         sizes = np.array([prepared.size], np.int32)
         outputs = self._detector(ms.Tensor(batch), ms.Tensor(sizes))
+        rows = [np.asarray(output)[0] for output in outputs]
         height, width = image.shape[:2]
-        return to_prediction(
-            [np.asarray(output)[0] for output in outputs],
-            self._model,
+        prediction = to_prediction(
+            rows[:_TOLD],
+            self.model,
             self.class_names,
             file_size=(height, width),
             seen_size=prepared.size,
             bucket=prepared.bucket,
         )
+        if self._recorder is None:
+            return prediction
+        attention = rows[_TOLD] if len(rows) > _TOLD else None
+        choices = self._recorder.last(*prepared.bucket)
+        return replace(prediction, looks=looks_of(choices, rows[_RANKED], attention))
 
 
 def to_prediction(

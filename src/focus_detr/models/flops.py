@@ -9,7 +9,7 @@ four for the bilinear weights and one for the attention weight.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 
 from focus_detr.config.schema import PROPOSING, ModelConfig
@@ -55,6 +55,12 @@ def refined_counts(config: ModelConfig, tokens: int) -> tuple[int, ...]:
     if not config.foreground_selector.enabled:
         return (tokens,) * config.encoder.layers
     return layer_counts(kept_count(tokens, config.encoder.keep_ratio), config.encoder.cascade)
+
+
+def with_all_tokens(config: ModelConfig) -> ModelConfig:
+    """The same network, refining every token in every layer."""
+    encoder = replace(config.encoder, keep_ratio=1.0, cascade=(1.0,) * config.encoder.layers)
+    return replace(config, encoder=encoder)
 
 
 def count_multiply_adds(

@@ -16,6 +16,7 @@ SCRIPTS = {  # of a clone, for each command
     "demo": "demo.py",
     "convert": "scripts/convert_weights.py",
     "browse": "scripts/browse_data.py",
+    "paper": "scripts/paper.py",
 }
 
 

@@ -1,6 +1,6 @@
 // What the page shows, and what happens when somebody uses it.
 
-import { colourOf, paintBoxes, paintPhoto, paintTokens } from "./painting.js";
+import { colourOf, paintBoxes, paintObjects, paintPhoto, paintTokens } from "./painting.js";
 import { detect, fetchModel, fetchPicture } from "./server.js";
 
 const LOWEST_SCORE = 0.05; // what the slider can show is asked for at once
@@ -14,6 +14,7 @@ const state = {
   answer: null,
   layer: null, // null: boxes; else the encoder layer whose tokens are shown
   level: null, // null: all levels
+  objects: false, // whether the layer's object tokens are marked
   highlighted: null,
   request: null, // AbortController of the picture under way
 };
@@ -60,6 +61,14 @@ function showLevels() {
     const share = Math.round((100 * kept) / (rows * columns));
     return button(`Stride ${stride}: ${share} %`, state.level === level, choose(level));
   });
+  const { objects } = state.answer?.tokens?.layers[state.layer] ?? {};
+  if (objects) {
+    const turn = () => {
+      state.objects = !state.objects;
+      show();
+    };
+    chips.push(button(`Object tokens: ${objects}`, state.objects, turn));
+  }
   element("levels").replaceChildren(button("All levels", state.level === null, choose(null)), ...chips);
   element("levels").hidden = !levels.length;
 }
@@ -67,11 +76,22 @@ function showLevels() {
 function captionText() {
   if (!state.answer) return "";
   const { width, height, milliseconds, tokens } = state.answer;
-  if (state.layer === null) return `${width} x ${height} pixels, detected in ${milliseconds} ms`;
+  if (state.layer === null) {
+    return `${width} x ${height} pixels, detected in ${milliseconds} ms.${costText()}`;
+  }
   const { kept, cells } = tokens.layers[state.layer];
   const share = Math.round((100 * kept) / cells);
   const brightness = state.level === null ? " The brighter, the more levels keep a place." : "";
   return `Layer ${state.layer + 1} refines ${kept} of ${cells} tokens (${share} %).${brightness}`;
+}
+
+/** What the picture cost beside the network that refines all tokens. */
+function costText() {
+  if (!state.answer.cost) return "";
+  const { multiply_adds: ours, dense } = state.answer.cost;
+  const [cost, other] = [ours, dense].map((count) => (count / 1e9).toFixed(1));
+  const share = Math.round((100 * ours) / dense);
+  return ` ${cost} billion multiply-adds; with all tokens ${other} (${share} %).`;
 }
 
 function showFound(found) {
@@ -120,7 +140,9 @@ function paint() {
   context.imageSmoothingQuality = "high";
   if (state.layer !== null) {
     const { layer, level } = state;
-    paintTokens(context, state.photo, size, { tokens: state.answer.tokens, layer, level });
+    const { tokens } = state.answer;
+    paintTokens(context, state.photo, size, { tokens, layer, level });
+    if (state.objects) paintObjects(context, size, { tokens, layer, level, ratio });
     if (!state.highlighted) return;
   } else {
     paintPhoto(context, state.photo, size);

@@ -75,6 +75,27 @@ export function paintTokens(context, photo, size, { tokens, layer, level }) {
   context.drawImage(lit.canvas, 0, 0);
 }
 
+/** A dot in each object token of `layer` on `level`, in the level's colour; null: on all levels. */
+export function paintObjects(context, size, { tokens, layer, level, ratio }) {
+  const { levels } = tokens.layers[layer];
+  const scale = size[0] / tokens.network_width;
+  levels.forEach(({ stride, rows, columns, objects }, number) => {
+    if (!objects || (level !== null && level !== number)) return;
+    context.fillStyle = LEVEL_COLOURS[number % LEVEL_COLOURS.length];
+    context.strokeStyle = "#ffffff";
+    context.lineWidth = ratio;
+    bitsOf({ cells: objects, rows, columns }).forEach((bit, cell) => {
+      if (!bit) return;
+      const [row, column] = [Math.floor(cell / columns), cell % columns];
+      const [x, y] = [column, row].map((place) => (place * stride + stride / 2) * scale);
+      context.beginPath();
+      context.arc(x, y, (2.5 + number) * ratio, 0, 2 * Math.PI);
+      context.fill();
+      context.stroke();
+    });
+  });
+}
+
 /** One 0 or 1 for each cell, row by row. */
 function bitsOf({ cells, rows, columns }) {
   const bytes = Uint8Array.from(atob(cells), (character) => character.charCodeAt(0));

@@ -1,0 +1,203 @@
+"""The figures of costs, and their table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from focus_detr.paper.costs import BILLION, Cost
+from focus_detr.paper.drawing import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    SKY,
+    VIOLET,
+    legend_above,
+    lettering,
+    new_figure,
+    save_figure,
+)
+
+_ROW = 0.155  # inches of a bar
+_PARTS = (("encoder", BLUE), ("decoder", ORANGE))
+_TIMED = (("features", GREY), *_PARTS, ("rest", VIOLET))
+_TICKS = (25, 50, 75, 100, 125, 150, 200, 250, 300, 400, 500, 600, 700)
+
+
+@dataclass(frozen=True)
+class _Series:
+    """Rows that stand for one method in the scatter."""
+
+    label: str
+    prefix: str  # of their names
+    colour: str
+    mark: str
+
+
+_SERIES = (  # the first prefix that fits decides
+    _Series("Focus-DETR", "focus_detr_", RED, "o"),
+    _Series("DINO, Sparse", "family/dino_sparse", GREEN, "D"),
+    _Series("DINO", "family/dino", BLUE, "s"),
+    _Series("Sparse DETR", "family/sparse_detr", VIOLET, "v"),
+    _Series("Efficient DETR", "family/efficient", GREY, "p"),
+    _Series("DN-Deformable-DETR", "family/dn_", SKY, "^"),
+    _Series("Deformable DETR", "family/deformable", ORANGE, "P"),
+)
+
+
+def draw_costs(costs: Sequence[Cost], folder: Path) -> list[Path]:
+    """Draw bars of all rows and, if any AP was published, its scatter; returns the files."""
+    with lettering():
+        files = save_figure(_bars(costs), folder, "costs")
+        if any(cost.published.ap for cost in costs):
+            files += save_figure(_scatter(costs), folder, "ap_by_cost")
+        return files
+
+
+def _bars(costs: Sequence[Cost]) -> Any:
+    """Figure 2 for every row: the transformer's parts; time beside it, where it was measured."""
+    timed = [cost for cost in costs if cost.times is not None]
+    figure = new_figure(0.9 + _ROW * max(len(costs), 4))
+    panels = figure.subplots(1, 2 if timed else 1, squeeze=False, sharey=True)[0]
+    places = range(len(costs))
+    for part, colour in _PARTS:
+        left = [0.0 if part == "encoder" else cost.parts.encoder / BILLION for cost in costs]
+        sizes = [getattr(cost.parts, part) / BILLION for cost in costs]
+        panels[0].barh(places, sizes, 0.7, left, color=colour, label=part)
+    _outline_paper(panels[0], costs)
+    panels[0].set_yticks(places, [cost.published.name.removeprefix("family/") for cost in costs])
+    panels[0].set(xlabel="billion multiply-adds of encoder and decoder, one image")
+    panels[0].set_ylim(len(costs) - 0.4, -0.6)
+    legend_above(panels[0], 3)
+    if timed:
+        _time_bars(panels[1], costs)
+    return figure
+
+
+def _outline_paper(axes: Any, costs: Sequence[Cost]) -> None:
+    """What figure 2 of the paper says, as far as its digits are known, as empty bars."""
+    label = "figure 2 of the paper"
+    for place, cost in enumerate(costs):
+        left = 0.0
+        for size in (cost.published.encoder, cost.published.decoder):
+            if size is not None:
+                look = {"fill": False, "edgecolor": "black", "linewidth": 0.7, "label": label}
+                axes.barh(place, size, 0.94, left, **look)
+                left, label = left + size, "_"
+
+
+def _time_bars(axes: Any, costs: Sequence[Cost]) -> None:
+    names = {part: part for part, _ in _TIMED}  # in the legend, once each
+    for place, cost in enumerate(costs):
+        left = 0.0
+        for part, colour in _TIMED:
+            if cost.times is not None:
+                size = getattr(cost.times, part)
+                axes.barh(place, size, 0.7, left, color=colour, label=names.pop(part, "_"))
+                left += size
+    first = next(cost.times for cost in costs if cost.times is not None)
+    axes.set(xlabel=f"ms of one picture on {first.device}, {first.precision}")
+    legend_above(axes, len(_TIMED))
+
+
+def _scatter(costs: Sequence[Cost]) -> Any:
+    """Figure 7: published AP by our count (filled) and by the paper's (hollow)."""
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    figure = new_figure(3.4)
+    axes = figure.subplots()
+    for series in _SERIES:
+        rows = [cost for cost in costs if _series_of(cost) == series and cost.published.ap]
+        if not rows:
+            continue
+        look = {"c": series.colour, "marker": series.mark, "s": 22, "zorder": 3}
+        x, y = [c.parts.total / BILLION for c in rows], [c.published.ap for c in rows]
+        axes.scatter(x, y, label=series.label, **look)
+        _join_keep_ratios(axes, rows, series.colour)
+    _hollow_marks(axes, costs)
+    axes.set(xlabel=_per_image(costs), ylabel="published AP on COCO val2017", xscale="log")
+    axes.xaxis.set_major_locator(FixedLocator(_TICKS))
+    axes.xaxis.set_major_formatter("{x:.0f}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.grid(alpha=0.25, linewidth=0.5)
+    axes.legend(loc="lower right", ncols=2)
+    return figure
+
+
+def _per_image(costs: Sequence[Cost]) -> str:
+    sizes = {size for cost in costs for size in cost.sizes}
+    if len(sizes) == 1:
+        return "billion multiply-adds, one image of {} x {}".format(*sizes.pop())
+    return f"billion multiply-adds, mean of {len(costs[0].sizes)} images"
+
+
+def _join_keep_ratios(axes: Any, rows: Sequence[Cost], colour: str) -> None:
+    """Lines through the keep ratios of one network, marked with them."""
+    for settings in {cost.published.settings for cost in rows}:
+        same = [cost for cost in rows if cost.published.settings == settings]
+        x = [cost.parts.total / BILLION for cost in same]
+        y = [cost.published.ap for cost in same]
+        if len(same) > 1:
+            axes.plot(x, y, color=colour, linewidth=0.8, zorder=2)
+            for end, side in ((0, "right"), (-1, "left")):  # away from the line
+                text, shift = f"{same[end].published.keep} %", 5 if side == "left" else -5
+                look = {"ha": side, "va": "center", "fontsize": 5.5, "color": colour}
+                place = {"xytext": (shift, 0), "textcoords": "offset points"}
+                axes.annotate(text, (x[end], y[end]), **place, **look)
+
+
+def _hollow_marks(axes: Any, costs: Sequence[Cost]) -> None:
+    label = "cost as the paper says"
+    for cost in costs:
+        series, told = _series_of(cost), cost.published.gflops
+        if series is None or told is None:
+            continue
+        look = {"facecolors": "none", "edgecolors": series.colour, "marker": series.mark}
+        axes.scatter([told], [cost.published.ap], s=30, label=label, zorder=3, **look)
+        ours = (cost.parts.total / BILLION, cost.published.ap)
+        axes.plot([ours[0], told], [ours[1]] * 2, color=series.colour, linewidth=0.6, linestyle=":")
+        label = "_"
+
+
+def _series_of(cost: Cost) -> _Series | None:
+    name = cost.published.name
+    return next((series for series in _SERIES if name.startswith(series.prefix)), None)
+
+
+def costs_table(costs: Sequence[Cost]) -> str:
+    """All rows in Markdown; '-' where nothing was said or measured."""
+    header: tuple[str, ...] = ("detector", "weights, M", "paper", "encoder", "decoder")
+    header += ("all, GMAC", "paper", "AP, published")
+    timed = any(cost.times for cost in costs)
+    header += ("encoder, ms", "decoder, ms", "rest, ms", "per second") if timed else ()
+    lines = [header, ("---",) * len(header), *(_cells(cost, timed) for cost in costs)]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def _cells(cost: Cost, timed: bool) -> tuple[str, ...]:
+    told, parts = cost.published, cost.parts
+    cells = (
+        f"`{told.name}`",
+        f"{cost.weights.total / 1e6:.2f}",
+        _known(told.weights, "{:.0f}"),
+        f"{parts.encoder / BILLION:.1f}",
+        f"{parts.decoder / BILLION:.1f}",
+        f"{parts.total / BILLION:.1f}",
+        _known(told.gflops, "{:.0f}"),
+        _known(told.ap, "{:.1f}"),
+    )
+    if not timed:
+        return cells
+    times = cost.times
+    if times is None:
+        return (*cells, "-", "-", "-", "-")
+    measured = (times.encoder, times.decoder, times.features + times.rest)
+    return (*cells, *(f"{value:.1f}" for value in measured), f"{times.per_second:.3g}")
+
+
+def _known(value: float | None, form: str) -> str:
+    return "-" if value is None else form.format(value)

@@ -1,0 +1,181 @@
+"""What all figures share: size, letters, colours, and files for screen and print."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from focus_detr.errors import FocusDetrError
+from focus_detr.inference.lettering import Colour
+from focus_detr.io.files import write_whole
+from focus_detr.process.program import install_command
+from focus_detr.process.requirements import missing_modules
+
+WIDTH = 7.0  # inches: both columns of a page
+DPI = 150
+SUFFIXES = (".png", ".pdf")
+# palettes that colour-blind readers can tell apart
+LEVEL_COLOURS = ("#ffb000", "#fe6100", "#dc267f", "#785ef0", "#648fff")
+BLUE, ORANGE, GREEN, RED, VIOLET, SKY, GREY = (
+    "#0072b2",
+    "#e69f00",
+    "#009e73",
+    "#d55e00",
+    "#cc79a7",
+    "#56b4e9",
+    "#7f868d",
+)
+_LETTERS = {
+    "font.size": 7,
+    "axes.titlesize": 7,
+    "axes.labelsize": 7,
+    "legend.fontsize": 6.5,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "axes.linewidth": 0.6,
+    "pdf.fonttype": 42,  # letters stay letters
+}
+
+
+def require_matplotlib() -> None:
+    """Look whether it is installed.
+
+    Raises:
+        FocusDetrError: it is not; says what installs it.
+    """
+    if missing_modules(("matplotlib",)):
+        raise FocusDetrError(f"figures need matplotlib: {install_command('plots')}")
+
+
+@contextmanager
+def lettering() -> Iterator[None]:
+    """Draw with the letters of all figures."""
+    import matplotlib  # only figures need it
+
+    with matplotlib.rc_context(_LETTERS):
+        yield
+
+
+def new_figure(height: float) -> Any:
+    """An empty figure as wide as a page and so many inches high."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(WIDTH, height), layout="constrained")
+
+
+def panel_grid(
+    rows: int, columns: int, aspect: float, *, label: float = 0.15, legend: float = 0.0
+) -> tuple[Any, Any]:
+    """A figure of equal panels without axes.
+
+    Args:
+        rows: of panels.
+        columns: likewise.
+        aspect: height by width of the pictures in them.
+        label: inches under each for a caption.
+        legend: inches under all of them.
+
+    Returns:
+        The figure and its axes, [rows, columns].
+    """
+    panel = (WIDTH - 0.1) / columns
+    figure = new_figure(rows * (panel * aspect + label) + 0.24 + legend)
+    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.03, wspace=0.01, hspace=0.01)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for panel_axes in axes.flat:
+        panel_axes.set(xticks=[], yticks=[])
+        for spine in panel_axes.spines.values():
+            spine.set_visible(False)
+    return figure, axes
+
+
+def show_picture(axes: Any, picture: np.ndarray, caption: str = "") -> None:
+    """Put a picture [H, W, 3] uint8 into a panel, with a line under it."""
+    height, width = picture.shape[:2]
+    # from 0 to its size, so that points are in its pixels
+    axes.imshow(picture, extent=(0, width, height, 0), interpolation="antialiased")
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    tell_below(axes, caption)
+
+
+def tell_below(axes: Any, caption: str) -> None:
+    """Write a line under a panel."""
+    axes.set_xlabel(caption, fontsize=5.5, labelpad=1.5, color="#444444")
+
+
+def legend_above(axes: Any, columns: int) -> None:
+    """Put the legend over the axes, where it hides nothing."""
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, frameon=False)
+
+
+def name_levels(figure: Any, strides: Sequence[int], first: int = 0) -> None:
+    """Say under all panels which colour is which level, from the level ``first`` on."""
+    from matplotlib.patches import Patch
+
+    pairs = zip(strides, LEVEL_COLOURS, strict=False)
+    handles = [Patch(color=colour, label=f"stride {stride}") for stride, colour in pairs][first:]
+    look = {"ncols": len(handles), "frameon": False}
+    figure.legend(handles=handles, loc="outside lower center", **look)
+
+
+def show_points(axes: Any, points: np.ndarray, colour: str, size: float = 1.2) -> None:
+    """Put dots at [n, 2] (x, y) of the picture in a panel."""
+    if len(points):
+        look = {"s": size, "c": colour, "linewidths": 0, "rasterized": True}
+        axes.scatter(points[:, 0], points[:, 1], **look)
+
+
+def show_boxes(axes: Any, boxes: np.ndarray, colours: Sequence[Colour]) -> None:
+    """Outline boxes [n, 4] x1 y1 x2 y2 in a panel, each in a colour of its own."""
+    from matplotlib.patches import Rectangle
+
+    for (x1, y1, x2, y2), colour in zip(boxes.tolist(), colours, strict=True):
+        edge = tuple(channel / 255 for channel in colour)
+        outline = Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=edge, linewidth=0.7)
+        axes.add_patch(outline)
+
+
+def say_instead(axes: Any, why: str) -> None:
+    """Write why a panel is empty."""
+    axes.text(0.5, 0.5, why, ha="center", va="center", transform=axes.transAxes, color="#444444")
+
+
+def name_row(axes: Any, text: str) -> None:
+    """Write at the left of a row of panels, upwards."""
+    axes.set_ylabel(text, fontsize=6, labelpad=2)
+
+
+def save_figure(figure: Any, folder: Path, name: str, dpi: int = DPI) -> list[Path]:
+    """Write a figure as PNG and as PDF.
+
+    Raises:
+        FocusDetrError: a file cannot be written.
+    """
+    written = []
+    for suffix in SUFFIXES:
+        buffer = io.BytesIO()
+        # without the date, so that the same numbers give the same file
+        stamp = {"CreationDate": None} if suffix == ".pdf" else {"Software": None}
+        figure.savefig(buffer, format=suffix[1:], dpi=dpi, metadata=stamp)
+        path = folder / f"{name}{suffix}"
+        write_whole(path, buffer.getvalue())
+        written.append(path)
+    return written
+
+
+def percent(part: float, whole: float) -> str:
+    """A share in words, where some is never 0."""
+    if whole == 0:
+        return "-"
+    share = 100 * part / whole
+    return "<1 %" if 0 < share < 0.5 else f"{share:.0f} %"
+
+
+def washed(picture: np.ndarray, white: float = 0.55) -> np.ndarray:
+    """A picture [H, W, 3] uint8, paler, so that dots on it can be seen."""
+    return np.rint((1 - white) * picture + white * 255).astype(np.uint8)

@@ -1,0 +1,110 @@
+"""Object tokens over photographs (figure 6b), and their statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from focus_detr.paper.detectors import Seen
+from focus_detr.paper.drawing import (
+    BLUE,
+    GREEN,
+    GREY,
+    LEVEL_COLOURS,
+    RED,
+    legend_above,
+    lettering,
+    name_levels,
+    new_figure,
+    panel_grid,
+    save_figure,
+    show_picture,
+    show_points,
+    tell_below,
+    washed,
+)
+from focus_detr.paper.objects import ObjectLayer, score_map
+from focus_detr.paper.token_places import TokenPlaces
+from focus_detr.paper.tokens import strides_of
+
+
+def draw_objects(seen: Sequence[Seen], folder: Path) -> list[Path]:
+    """A row for each picture: foreground scores, then the object tokens of each layer."""
+    layers = len(seen[0].looks.objects)
+    shapes = [each.photograph.pixels.shape for each in seen]
+    aspect = max(height / width for height, width, _ in shapes)
+    with lettering():
+        figure, axes = panel_grid(len(seen), 1 + layers, aspect, legend=0.18)
+        for panels, each in zip(axes, seen, strict=True):
+            _fill_row(panels, each)
+        axes[0][0].set_title("foreground score", pad=3)
+        for layer in range(layers):
+            axes[0][1 + layer].set_title(f"layer {layer + 1}", pad=3)
+        name_levels(figure, strides_of(seen[0]))
+        return save_figure(figure, folder, "objects")
+
+
+def _fill_row(panels: Sequence[Any], seen: Seen) -> None:
+    pixels, places = seen.photograph.pixels, TokenPlaces.of(seen.tokens)
+    height, width = pixels.shape[:2]
+    centres = places.in_picture(height, width)
+    if seen.looks.scores is not None:
+        scores = score_map(seen.tokens, seen.looks.scores, (height, width))
+        panels[0].imshow(scores, cmap="viridis", vmin=0, vmax=1, extent=(0, width, height, 0))
+        tell_below(panels[0], f"0 (dark) to 1, highest {scores.max():.2f}")
+    for layer, objects in enumerate(seen.looks.objects):
+        told = f"{len(objects)} of {seen.tokens.counts[layer]}"
+        show_picture(panels[1 + layer], washed(pixels), told)
+        for level, colour in enumerate(LEVEL_COLOURS[: places.count]):
+            on_level = objects[places.levels[objects] == level]
+            show_points(panels[1 + layer], centres[on_level], colour, size=2.0 + 1.5 * level)
+
+
+def draw_object_statistics(
+    layers: Sequence[ObjectLayer],
+    strides: Sequence[int],
+    covered: float | None,
+    pictures: int,
+    folder: Path,
+) -> list[Path]:
+    """Curves over the layers: shares inside boxes and kept from the layer before, and levels.
+
+    Args:
+        layers: means over the pictures.
+        strides: of the levels, pixels.
+        covered: share of all tokens in boxes; None: no boxes are known.
+        pictures: how many.
+        folder: to write to.
+    """
+    with lettering():
+        figure = new_figure(2.5)
+        left, right = figure.subplots(1, 2)
+        _shares(left, layers, covered)
+        _levels(right, layers, strides)
+        left.set_ylabel(f"share, mean of {pictures} pictures")
+        return save_figure(figure, folder, "object_statistics")
+
+
+def _shares(axes: Any, layers: Sequence[ObjectLayer], covered: float | None) -> None:
+    numbers = list(range(1, len(layers) + 1))
+    inside = [layer.inside for layer in layers]
+    if covered is not None:
+        axes.plot(numbers, inside, "o-", color=RED, markersize=3, label="inside a box")
+        axes.axhline(covered, color=GREY, linestyle=":", label="of all tokens, inside a box")
+    overlap = [layer.overlap for layer in layers[1:]]
+    axes.plot(numbers[1:], overlap, "s--", color=BLUE, markersize=3, label="also in layer before")
+    pools = [layer.objects / layer.pool for layer in layers]
+    axes.plot(numbers, pools, "^-.", color=GREEN, markersize=3, label="of the tokens kept")
+    axes.set(xlabel="encoder layer", ylim=(0, 1.02), xticks=numbers)
+    legend_above(axes, 2)
+
+
+def _levels(axes: Any, layers: Sequence[ObjectLayer], strides: Sequence[int]) -> None:
+    numbers, below = list(range(1, len(layers) + 1)), [0.0] * len(layers)
+    for level, (stride, colour) in enumerate(zip(strides, LEVEL_COLOURS, strict=False)):
+        shares = [layer.by_level[level] for layer in layers]
+        axes.bar(numbers, shares, 0.7, below, color=colour, label=f"stride {stride}")
+        below = [under + share for under, share in zip(below, shares, strict=True)]
+    axes.set(xlabel="encoder layer", ylabel="share by level", xticks=numbers)
+    legend_above(axes, 4)

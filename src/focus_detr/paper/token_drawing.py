@@ -1,0 +1,149 @@
+"""Kept tokens over photographs: figures 1, 4, 6a, 9 and 10."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from focus_detr.inference.palette import class_colour
+from focus_detr.paper.detectors import Seen
+from focus_detr.paper.drawing import (
+    LEVEL_COLOURS,
+    name_levels,
+    name_row,
+    panel_grid,
+    percent,
+    save_figure,
+    say_instead,
+    show_boxes,
+    show_picture,
+    show_points,
+    washed,
+)
+from focus_detr.paper.token_places import TokenPlaces
+from focus_detr.paper.tokens import kept_tokens, strides_of
+from focus_detr.wording import counted
+
+DOT = "#c1121f"
+_SMALLEST_SIDE = 700  # pixels of a picture that patches are drawn on
+_PATCHES = (1.0, 0.75, 0.6, 0.5, 0.45)  # sides by level, in cells of the finest
+_DIMMED = 0.3
+
+Row = tuple[str, Seen]  # detector and what it did
+Column = tuple[str, Callable[[Any, Seen], None]]  # title, and what fills its panels
+
+
+def draw_patches(rows: Sequence[Row], layer: int, folder: Path) -> list[Path]:
+    """Figure 1: photograph, kept tokens of a layer, and its object tokens, as patches.
+
+    The finest level shows the photograph; patches of coarser levels lie on it in their colours, the
+    smaller the coarser.
+    """
+
+    def kept(axes: Any, seen: Seen) -> None:
+        chosen = kept_tokens(seen, layer)
+        told = f"{len(chosen)} of {TokenPlaces.of(seen.tokens).inside.sum()} tokens"
+        show_picture(axes, patched(seen, chosen), told)
+
+    def objects(axes: Any, seen: Seen) -> None:
+        if not seen.looks.objects:
+            say_instead(axes, "no object tokens")
+            return
+        chosen = seen.looks.objects[layer]
+        show_picture(axes, patched(seen, chosen), f"{len(chosen)} object tokens")
+
+    columns: list[Column] = [("photograph", _photograph), (f"kept, layer {layer + 1}", kept)]
+    if any(seen.looks.objects for _, seen in rows):
+        columns.append((f"object tokens, layer {layer + 1}", objects))
+    return _draw(rows, columns, folder, "token_patches", names_levels=True)
+
+
+def draw_levels(rows: Sequence[Row], layer: int, folder: Path) -> list[Path]:
+    """Figures 4, 6a and 9: kept tokens of a layer, of all levels and of each."""
+    columns: list[Column] = [("all levels", _dots(layer, None))]
+    strides = strides_of(rows[0][1])
+    columns += [(f"stride {stride}", _dots(layer, n)) for n, stride in enumerate(strides)]
+    return _draw(rows, columns, folder, "token_levels")
+
+
+def draw_layers(rows: Sequence[Row], threshold: float, folder: Path) -> list[Path]:
+    """Figure 10: detections, then the kept tokens of each encoder layer."""
+
+    def found(axes: Any, seen: Seen) -> None:
+        shown = seen.prediction.above(threshold).detections
+        show_picture(axes, seen.photograph.pixels, counted(len(shown.labels), "detection"))
+        show_boxes(axes, shown.boxes, [class_colour(label) for label in shown.labels.tolist()])
+
+    layers = max(seen.tokens.layers for _, seen in rows)
+    columns: list[Column] = [(f"score from {threshold:g}", found)]
+    columns += [(f"layer {layer + 1}", _dots(layer, None)) for layer in range(layers)]
+    return _draw(rows, columns, folder, "token_layers")
+
+
+def patched(seen: Seen, tokens: np.ndarray) -> np.ndarray:
+    """A photograph, dark but for the patches of some tokens: [H, W, 3] uint8."""
+    pixels = seen.photograph.pixels
+    enlarge = max(1, -(-_SMALLEST_SIDE // max(pixels.shape[:2])))
+    photo = cv2.resize(pixels, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_CUBIC)
+    places, canvas = TokenPlaces.of(seen.tokens), (photo * _DIMMED).astype(np.uint8)
+    centres = places.in_picture(*photo.shape[:2])
+    finest = seen.tokens.first_stride * photo.shape[1] / seen.tokens.image_size[1]
+    for token in sorted(tokens.tolist(), key=lambda token: places.levels[token]):
+        level = int(places.levels[token])
+        half = finest * _PATCHES[min(level, len(_PATCHES) - 1)] / 2
+        low, high = (np.rint(centres[token] + sign * half).astype(int) for sign in (-1, 1))
+        area = slice(max(low[1], 0), high[1]), slice(max(low[0], 0), high[0])
+        canvas[area] = photo[area] if level == 0 else _colour(level)
+    return canvas
+
+
+def _colour(level: int) -> tuple[int, ...]:
+    text = LEVEL_COLOURS[level % len(LEVEL_COLOURS)]
+    return tuple(int(text[place : place + 2], 16) for place in (1, 3, 5))
+
+
+def _photograph(axes: Any, seen: Seen) -> None:
+    show_picture(axes, seen.photograph.pixels)
+
+
+def _dots(layer: int, level: int | None) -> Callable[[Any, Seen], None]:
+    def fill(axes: Any, seen: Seen) -> None:
+        if layer >= seen.tokens.layers:
+            say_instead(axes, "no such layer")
+            return
+        places, pixels = TokenPlaces.of(seen.tokens), seen.photograph.pixels
+        kept = kept_tokens(seen, layer, level)
+        on_level = places.inside if level is None else places.inside & (places.levels == level)
+        show_picture(axes, washed(pixels), percent(len(kept), int(on_level.sum())))
+        show_points(axes, places.in_picture(*pixels.shape[:2])[kept], DOT)
+
+    return fill
+
+
+def _draw(
+    rows: Sequence[Row],
+    columns: Sequence[Column],
+    folder: Path,
+    name: str,
+    *,
+    names_levels: bool = False,
+) -> list[Path]:
+    shapes = [seen.photograph.pixels.shape for _, seen in rows]
+    aspect = max(height / width for height, width, _ in shapes)
+    legend = 0.18 if names_levels else 0.0
+    figure, axes = panel_grid(len(rows), len(columns), aspect, legend=legend)
+    several = len({detector for detector, _ in rows}) > 1
+    for panels, (detector, seen) in zip(axes, rows, strict=True):
+        for panel, (_, fill) in zip(panels, columns, strict=True):
+            fill(panel, seen)
+        if several:
+            name_row(panels[0], detector)
+    for panel, (title, _) in zip(axes[0], columns, strict=True):
+        panel.set_title(title, pad=3)
+    if names_levels:
+        name_levels(figure, strides_of(rows[0][1]), first=1)  # the finest is the photograph
+    return save_figure(figure, folder, name)

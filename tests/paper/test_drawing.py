@@ -1,0 +1,222 @@
+"""Figures look as they should: sizes, words apart from each other, colours apart for everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from golden_data import load
+from paper_cases import golden_seen
+
+from focus_detr.models.parameter_counts import ParameterCounts
+from focus_detr.paper import (
+    costs_drawing,
+    labels_drawing,
+    objects_drawing,
+    quality_drawing,
+    token_drawing,
+)
+from focus_detr.paper.costs import Check, Cost, Parts
+from focus_detr.paper.drawing import LEVEL_COLOURS, SUFFIXES, WIDTH, lettering, save_figure
+from focus_detr.paper.labels import RULES, label_boxes
+from focus_detr.paper.objects import count_objects, mean_objects
+from focus_detr.paper.published import find_rows
+from focus_detr.paper.quality import QualityMeter
+from focus_detr.paper.timing import Times
+
+pytest.importorskip("matplotlib", reason="figures need matplotlib")
+
+BOXES = np.float32([[20, 30, 200, 250], [250, 100, 420, 390], [5, 300, 30, 330]])
+# of linear light, for people without the middle or the long cones (Machado and others, 2009)
+_BLINDNESS = (
+    ((0.367, 0.861, -0.228), (0.280, 0.673, 0.047), (-0.012, 0.043, 0.969)),
+    ((0.152, 1.053, -0.205), (0.115, 0.786, 0.099), (-0.004, -0.048, 1.052)),
+)
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Figures by name, as they are saved."""
+    kept: dict[str, Any] = {}
+
+    def keep(figure: Any, folder: Path, name: str) -> list[Path]:
+        kept[name] = figure
+        return []
+
+    modules = (token_drawing, objects_drawing, labels_drawing, quality_drawing, costs_drawing)
+    for module in modules:
+        monkeypatch.setattr(module, "save_figure", keep)
+    return kept
+
+
+def _words(figure: Any) -> Iterator[tuple[str, Any]]:
+    """Every text that is drawn, and its place."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer, outside = canvas.get_renderer(), set(_ticks_outside(figure))
+    for text in figure.findobj(Text):
+        if text.get_visible() and text.get_text().strip() and text not in outside:
+            place = text.get_window_extent(renderer)
+            if place.width > 0:
+                yield text.get_text(), place
+
+
+def _ticks_outside(figure: Any) -> Iterator[Any]:
+    """Labels of ticks beyond the ends of their axis, which are not drawn."""
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        for tick in axis.get_major_ticks():
+            if not low <= tick.get_loc() <= high:
+                yield from (tick.label1, tick.label2)
+
+
+def check_figure(figure: Any, largest: float) -> None:
+    """Assert its width, and that all words are inside, large enough and apart from each other.
+
+    Args:
+        figure: to be drawn.
+        largest: height in inches.
+    """
+    assert figure.get_size_inches()[0] == WIDTH
+    assert figure.get_size_inches()[1] <= largest
+    words = list(_words(figure))
+    for text, place in words:
+        assert place.x0 >= -1 and place.y0 >= -1, text
+        assert place.x1 <= figure.bbox.width + 1 and place.y1 <= figure.bbox.height + 1, text
+        assert min(place.width, place.height) >= 5 * figure.dpi / 72 * 0.5, text
+    for (one, first), (other, second) in combinations(words, 2):
+        apart = (
+            first.x1 <= second.x0 + 1
+            or second.x1 <= first.x0 + 1
+            or first.y1 <= second.y0 + 1
+            or second.y1 <= first.y0 + 1
+        )
+        assert apart, f"{one!r} and {other!r}"
+
+
+def _cost(name: str, timed: bool) -> Cost:
+    (row,) = find_rows([name])
+    weights = ParameterCounts(20_000_000, 5_000_000, 9_000_000, 0, 9_000_000, 0, 0, 0, 0)
+    parts = Parts(70e9, 40e9 + 2e9 * (row.keep or 50), 22e9)
+    check = Check(224, 224, 10, 10)
+    times = Times("CPU", "float32", 100, 900.0, 800.0, 400.0, 1.0, 2101.0, 0.48)
+    kept = (17821.0,) * 6
+    size = ((800, 1066),)
+    return Cost(row, size, 17821, kept, weights, parts, 0.0, check, times if timed else None)
+
+
+def test_token_figures(figures: dict[str, Any], tmp_path: Path) -> None:
+    seen = golden_seen(load("infer_r50_alpha_q100"), BOXES)
+    rows = [("focus", seen), ("the other one", seen)]
+    with lettering():
+        token_drawing.draw_patches(rows, 0, tmp_path)
+        token_drawing.draw_levels(rows, 0, tmp_path)
+        token_drawing.draw_layers(rows, 0.3, tmp_path)
+        assert set(figures) == {"token_patches", "token_levels", "token_layers"}
+        for figure in figures.values():
+            check_figure(figure, 6)
+        layers = figures["token_layers"].axes
+    assert len(layers) == 2 * 7
+    points = [axes.collections[0].get_offsets() for axes in layers[1:7]]
+    assert [len(each) for each in points] == seen.tokens.counts.tolist()
+
+
+def test_patches_show_the_photograph_or_the_level_s_colour() -> None:
+    seen = golden_seen(load("infer_r50_alpha_q100"))
+    drawn = token_drawing.patched(seen, np.array([0]))
+    assert drawn.shape == (800, 848, 3)  # enlarged by 2
+    lit = drawn.max(axis=2) > 0.31 * 255
+    assert lit[:16, :16].mean() > 0.9 and not lit[20:].any()
+
+
+def test_object_figures(figures: dict[str, Any], tmp_path: Path) -> None:
+    seen = golden_seen(load("infer_r50_alpha_q100"), BOXES)
+    objects_drawing.draw_objects([seen, seen], tmp_path)
+    means = mean_objects([count_objects(seen)])
+    objects_drawing.draw_object_statistics(means, (8, 16, 32, 64), 0.4, 1, tmp_path)
+    objects_drawing.draw_object_statistics(means, (8, 16, 32, 64), None, 1, tmp_path)
+    with lettering():
+        check_figure(figures["objects"], 5)
+        check_figure(figures["object_statistics"], 3)
+    offsets = [len(dots.get_offsets()) for dots in figures["objects"].axes[1].collections]
+    assert sum(offsets) == 300
+
+
+def test_label_figure(figures: dict[str, Any], tmp_path: Path) -> None:
+    photograph = golden_seen(load("infer_r50_alpha_q100"), BOXES).photograph
+    size = photograph.pixels.shape[:2]
+    labelled = [label_boxes(BOXES, rule, size) for rule in RULES]
+    labels_drawing.draw_labels([(photograph, labelled)], RULES, tmp_path)
+    with lettering():
+        check_figure(figures["labels"], 7)
+    from matplotlib.colors import to_rgba
+
+    panels = np.reshape(figures["labels"].axes, (3, 4))
+    for each, row in zip(labelled, panels, strict=True):
+        for level, axes in enumerate(row):
+            red = to_rgba(labels_drawing.FOREGROUND)
+            dots = [
+                len(points.get_offsets())
+                for points in axes.collections
+                if tuple(points.get_facecolor()[0]) == red
+            ]
+            assert sum(dots) == (each.foreground & (each.places.levels == level)).sum()
+
+
+def test_quality_figure(figures: dict[str, Any], tmp_path: Path) -> None:
+    seen = golden_seen(load("infer_r50_alpha_q100"), BOXES)
+    measured = []
+    for name in ("focus", "sparse"):
+        meter = QualityMeter(name, 6)
+        meter.add(seen)
+        measured.append(meter.result())
+    quality_drawing.draw_quality(measured, tmp_path)
+    with lettering():
+        check_figure(figures["quality"], 3)
+
+
+@pytest.mark.parametrize("timed", [False, True])
+def test_cost_figures(figures: dict[str, Any], tmp_path: Path, timed: bool) -> None:
+    names = [f"focus_detr_r50_36ep@{keep}" for keep in (10, 20, 30, 40, 50)]
+    names += ["family/dino_r50_36ep", "family/deformable_detr_refine_r50_50ep"]
+    costs = [_cost(name, timed) for name in names]
+    costs_drawing.draw_costs(costs, tmp_path)
+    with lettering():
+        check_figure(figures["costs"], 3)
+        check_figure(figures["ap_by_cost"], 4)
+    assert len(figures["costs"].axes) == 1 + timed
+    table = costs_drawing.costs_table(costs).splitlines()
+    assert len({line.count("|") for line in table}) == 1
+    assert ("| 0.48 |" in table[2]) == timed
+
+
+def test_files_are_for_screen_and_print(tmp_path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    with lettering():
+        files = save_figure(Figure(figsize=(2, 1)), tmp_path / "new", "a", dpi=100)
+    assert [file.suffix for file in files] == list(SUFFIXES)
+    assert files[0].read_bytes().startswith(b"\x89PNG")
+    assert files[1].read_bytes().startswith(b"%PDF")
+
+
+def _seen_by(colour: str, blindness: Any) -> np.ndarray:
+    red, green, blue = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+    linear = np.array(blindness) @ np.array([red, green, blue]) ** 2.2
+    return np.clip(linear, 0, 1) ** (1 / 2.2)
+
+
+@pytest.mark.parametrize("blindness", _BLINDNESS)
+@pytest.mark.parametrize(
+    "colours", [LEVEL_COLOURS, (labels_drawing.FOREGROUND, labels_drawing.BACKGROUND)]
+)
+def test_colours_stay_apart_for_the_colour_blind(colours: tuple[str, ...], blindness: Any) -> None:
+    seen = [_seen_by(colour, blindness) for colour in colours]
+    assert min(np.linalg.norm(one - other) for one, other in combinations(seen, 2)) > 0.12
