@@ -47,7 +47,7 @@ DINO = "family/dino_r50_12ep"
             "loss.align.encoder=focal",
             "encoder_repeats above 1 goes with .* and loss.align.encoder align",
         ),
-        (DINO, "loss.align.repeats=[]", "loss.align.repeats is empty"),
+        (DINO, "loss.align.repeats=[]", "repeats is empty, expected at least one item$"),
         (POINTS, "model.encoder.dropout=1", "dropout is 1, expected at least 0 and below 1"),
     ],
 )

@@ -74,7 +74,7 @@ def _mixed_matching(config: Config) -> Iterator[str]:
     """Several queries for each box are ranked by the IoU-aware loss."""
     align, classification = config.loss.align, config.loss.classification
     layers, numbers = config.model.decoder.layers, len(align.repeats)
-    if numbers not in (1, layers):
+    if numbers not in (0, 1, layers):  # that it is empty, its range says
         yield (
             f"loss.align.repeats with {numbers} items goes with model.decoder.layers {numbers}, "
             f"not {layers}: give one item, or one for each layer"
