@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from family_cases import small_family_config
 
@@ -11,7 +13,7 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.models.factory import build_model
 from focus_detr.models.flops import count_multiply_adds
 from focus_detr.models.parameter_counts import count_parameters
-from focus_detr.paper.costs import count_cost, mean_parts
+from focus_detr.paper.costs import count_cost, mean_parts, split_parts
 from focus_detr.paper.costs_drawing import costs_table
 from focus_detr.paper.counted import count_built
 from focus_detr.paper.published import LAYER_SHARES, find_rows, keeping, published_rows
@@ -53,6 +55,20 @@ def test_encoder_and_decoder_are_those_of_figure_2() -> None:
     assert dino.encoder / 1e9 == pytest.approx(138.8, abs=0.1)
     assert focus.decoder / 1e9 == pytest.approx(22.9 + 1.17, abs=0.1)  # and projected proposals
     assert focus.features == dino.features
+
+
+def test_projecting_tokens_is_shared_by_selection_and_proposals_of_every_kind() -> None:
+    """A selector's scores and the proposals read the same projection: half of it is of each."""
+    base = load_config(FOCUS).model
+    for source, position in (("mixed", "boxes"), ("two_stage_mixed", "constant")):
+        queries = replace(base.queries, source=source)
+        decoder = replace(base.decoder, position=position)
+        config = replace(base, queries=queries, decoder=decoder)
+        counts = count_multiply_adds(config, 80, *SIZE)
+        of_encoder = counts.encoder_layers + counts.encoder_sampling + counts.dual_attention
+        of_encoder += counts.category_head + counts.score_mlp
+        scoring = split_parts(config, counts).encoder - of_encoder
+        assert scoring == counts.memory_projection / 2, source
 
 
 def test_the_released_row_of_table_7_is_the_release_to_the_last_bit() -> None:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from statistics import fmean, pstdev
 from typing import Any
 
-from focus_detr.config.schema import ModelConfig
+from focus_detr.config.schema import PROPOSING, ModelConfig
 from focus_detr.data.buckets import Size
 from focus_detr.models.factory import build_model
 from focus_detr.models.flops import (
@@ -80,7 +80,7 @@ def split_parts(config: ModelConfig, counts: MultiplyAdds) -> Parts:
     """Put the parts of a count together as they are timed."""
     selects = config.foreground_selector.enabled
     projects = selects and config.foreground_selector.features == "projection"
-    proposes = config.queries.source in ("mixed", "two_stage", "efficient")
+    proposes = config.queries.source in PROPOSING
     scoring = counts.memory_projection * projects / max(projects + proposes, 1)
     encoder = (
         counts.score_mlp
