@@ -37,6 +37,7 @@ def test_tokens_over_photographs(tmp_path: Path, capsys: pytest.CaptureFixture[s
         (["tokens", "missing.png", "--checkpoint=x"], "there is no file or folder missing.png"),
         (["tokens", __file__, "--checkpoint=x"], "test_paper_command.py"),
         (["labels"], "give --annotations"),
+        (["tokens", "a.png", "--checkpoint=x", "--images=b"], "--images goes with --annotations"),
         (
             ["labels", "--annotations=b", "--short-side=9", "--max-side=8"],
             "--short-side 9 must be at most --max-side 8",

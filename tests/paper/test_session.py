@@ -128,6 +128,19 @@ def test_labels_need_boxes(pictures: Pictures, tmp_path: Path) -> None:
         draw_label_figures(Pictures(), tmp_path)
 
 
+def test_a_data_set_of_broken_pictures_is_refused(
+    focus: NamedFile, pictures: Pictures, tmp_path: Path
+) -> None:
+    for file in tmp_path.glob("*.png"):
+        file.write_bytes(file.read_bytes()[:60])  # the size can still be read
+    for draw in (draw_token_figures, draw_object_figures, draw_quality_figures):
+        detectors = focus if draw is draw_object_figures else [focus]
+        with pytest.raises(FocusDetrError, match="no picture of the data set can be read"):
+            draw(detectors, pictures, tmp_path / "out")
+    with pytest.raises(FocusDetrError, match="no picture of the data set can be read"):
+        draw_label_figures(pictures, tmp_path / "out")
+
+
 def test_quality_of_two_detectors(
     focus: NamedFile, dense: NamedFile, pictures: Pictures, tmp_path: Path
 ) -> None:
@@ -178,6 +191,8 @@ def test_rows_of_the_family_are_timed_with_random_weights(
 def test_names_tell_files_apart(tmp_path: Path) -> None:
     one, other = tmp_path / "run" / "a.safetensors", tmp_path / "other" / "a.safetensors"
     assert [file.name for file in named_files([str(one), f"mine={other}"])] == ["run", "mine"]
+    tuned = tmp_path / "lr=0.1" / "a.safetensors"
+    assert named_files([str(tuned)]) == [NamedFile("lr=0.1", tuned)]
     with pytest.raises(FocusDetrError, match="two detectors are called run: write NAME=FILE"):
         named_files([str(one), str(one)])
 

@@ -125,6 +125,8 @@ def _refuse(given: argparse.Namespace) -> None:
     if bool(photographs) == bool(given.annotations):
         either = "either photographs or --annotations" if photographs != () else "--annotations"
         raise FocusDetrError(f"give {either}")
+    if given.images and not given.annotations:
+        raise FocusDetrError("--images goes with --annotations")
     if given.short_side and given.max_side and given.short_side > given.max_side:
         sides = f"--short-side {given.short_side} must be at most --max-side {given.max_side}"
         raise FocusDetrError(sides)

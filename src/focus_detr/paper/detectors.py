@@ -24,10 +24,12 @@ class NamedFile:
 
     @classmethod
     def parse(cls, text: str) -> NamedFile:
-        """Read ``NAME=FILE``, or a file that is called by its folder."""
+        """Read ``NAME=FILE``, or a file that is called by its folder; names have no slash."""
         name, equals, file = text.partition("=")
-        path = user_path(file if equals else text)
-        return cls(name if equals else path.resolve().parent.name, path)
+        if equals and name and "/" not in name:
+            return cls(name, user_path(file))
+        path = user_path(text)
+        return cls(path.resolve().parent.name, path)
 
 
 def named_files(texts: Sequence[str]) -> list[NamedFile]:

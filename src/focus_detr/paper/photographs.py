@@ -94,7 +94,12 @@ def read_data_set(annotations: Path, images: Path | None, limit: int | None) -> 
 
 
 def opened(records: Sequence[ImageRecord]) -> Iterator[Photograph]:
-    """Read the pictures of a data set one after the other; broken ones are left out."""
+    """Read the pictures of a data set one after the other; broken ones are left out.
+
+    Raises:
+        FocusDetrError: none can be read.
+    """
+    none = True
     for record in records:
         try:
             stored = record.stored
@@ -103,4 +108,7 @@ def opened(records: Sequence[ImageRecord]) -> Iterator[Photograph]:
         except FocusDetrError as error:
             _log.warning("skipped: %s", error)
             continue
+        none = False
         yield Photograph(record.path.name, pixels, record.boxes)
+    if none:
+        raise FocusDetrError("no picture of the data set can be read")

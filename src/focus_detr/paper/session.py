@@ -235,8 +235,7 @@ def _measured(file: NamedFile, records: Sequence[ImageRecord], viewing: Viewing)
         seen = detector.look(photograph)
         meter = meter or QualityMeter(file.name, seen.tokens.layers)
         meter.add(seen)
-    if meter is None:
-        raise FocusDetrError("no picture of the data set can be read")
+    assert meter is not None  # no picture at all is an error
     return meter.result()
 
 
