@@ -12,6 +12,7 @@ import pytest
 from golden_data import load
 from paper_cases import golden_seen
 
+from focus_detr.errors import FocusDetrError
 from focus_detr.models.parameter_counts import ParameterCounts
 from focus_detr.paper import (
     costs_drawing,
@@ -21,7 +22,15 @@ from focus_detr.paper import (
     token_drawing,
 )
 from focus_detr.paper.costs import Check, Cost, Parts
-from focus_detr.paper.drawing import LEVEL_COLOURS, SUFFIXES, WIDTH, lettering, save_figure
+from focus_detr.paper.drawing import (
+    LEVEL_COLOURS,
+    SUFFIXES,
+    WIDTH,
+    lettering,
+    panel_grid,
+    save_figure,
+    show_picture,
+)
 from focus_detr.paper.labels import RULES, label_boxes
 from focus_detr.paper.objects import count_objects, mean_objects
 from focus_detr.paper.published import find_rows
@@ -134,6 +143,25 @@ def test_patches_show_the_photograph_or_the_level_s_colour() -> None:
     assert drawn.shape == (800, 848, 3)  # enlarged by 2
     lit = drawn.max(axis=2) > 0.31 * 255
     assert lit[:16, :16].mean() > 0.9 and not lit[20:].any()
+
+
+def test_rows_are_as_high_as_their_pictures() -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    with lettering():
+        figure, axes = panel_grid([(48, 64, 3), (96, 48, 3)], 3)
+        for panels, shape in zip(axes, [(48, 64, 3), (96, 48, 3)], strict=True):
+            for panel in panels:
+                show_picture(panel, np.zeros(shape, np.uint8), "below")
+        FigureCanvasAgg(figure).draw()
+    (lying, _), (upright, _) = ((panels[0].bbox, panels[1].bbox) for panels in axes)
+    assert lying.height / lying.width == pytest.approx(48 / 64, rel=0.02)
+    assert upright.height / upright.width == pytest.approx(96 / 48, rel=0.02)
+    assert lying.width == pytest.approx(upright.width, rel=0.06)  # nothing is shrunk
+    gap = lying.y0 - upright.y1
+    assert 0 < gap < 0.3 * figure.dpi
+    with pytest.raises(FocusDetrError, match=r"figure of 999 rows is too high .*--count"):
+        panel_grid([(48, 64)] * 999, 4)
 
 
 def test_object_figures(figures: dict[str, Any], tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from focus_detr.process.requirements import missing_modules
 
 WIDTH = 7.0  # inches: both columns of a page
 DPI = 150
+_MOST_PIXELS = 2**16  # matplotlib draws no higher figure
 SUFFIXES = (".png", ".pdf")
 # palettes that colour-blind readers can tell apart
 LEVEL_COLOURS = ("#ffb000", "#fe6100", "#dc267f", "#785ef0", "#648fff")
@@ -69,24 +70,32 @@ def new_figure(height: float) -> Any:
 
 
 def panel_grid(
-    rows: int, columns: int, aspect: float, *, label: float = 0.15, legend: float = 0.0
+    shapes: Sequence[tuple[int, ...]], columns: int, *, label: float = 0.15, legend: float = 0.0
 ) -> tuple[Any, Any]:
-    """A figure of equal panels without axes.
+    """A figure of panels without axes, a row for each picture.
 
     Args:
-        rows: of panels.
-        columns: likewise.
-        aspect: height by width of the pictures in them.
+        shapes: (height, width, ...) of the picture of each row.
+        columns: of panels.
         label: inches under each for a caption.
         legend: inches under all of them.
 
     Returns:
         The figure and its axes, [rows, columns].
+
+    Raises:
+        FocusDetrError: no file can be as high as so many rows.
     """
     panel = (WIDTH - 0.1) / columns
-    figure = new_figure(rows * (panel * aspect + label) + 0.24 + legend)
+    heights = [panel * shape[0] / shape[1] for shape in shapes]  # inches
+    height = sum(heights) + len(shapes) * label + 0.24 + legend
+    if height * DPI >= _MOST_PIXELS:
+        raise FocusDetrError(
+            f"a figure of {len(shapes)} rows is too high to be drawn: take fewer pictures (--count)"
+        )
+    figure = new_figure(height)
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.03, wspace=0.01, hspace=0.01)
-    axes = figure.subplots(rows, columns, squeeze=False)
+    axes = figure.subplots(len(shapes), columns, squeeze=False, height_ratios=heights)
     for panel_axes in axes.flat:
         panel_axes.set(xticks=[], yticks=[])
         for spine in panel_axes.spines.values():

@@ -36,10 +36,9 @@ def draw_labels(
         folder: to write to.
     """
     levels = len(rules[0].intervals)
-    shapes = [photograph.pixels.shape for photograph, _ in labelled]
-    aspect = max(height / width for height, width, _ in shapes)
+    shapes = [photograph.pixels.shape for photograph, _ in labelled for _ in rules]
     with lettering():
-        figure, axes = panel_grid(len(labelled) * len(rules), levels, aspect)
+        figure, axes = panel_grid(shapes, levels)
         rows = iter(axes)
         for photograph, by_rule in labelled:
             for rule, each in zip(rules, by_rule, strict=True):

@@ -33,9 +33,8 @@ def draw_objects(seen: Sequence[Seen], folder: Path) -> list[Path]:
     """A row for each picture: foreground scores, then the object tokens of each layer."""
     layers = len(seen[0].looks.objects)
     shapes = [each.photograph.pixels.shape for each in seen]
-    aspect = max(height / width for height, width, _ in shapes)
     with lettering():
-        figure, axes = panel_grid(len(seen), 1 + layers, aspect, legend=0.18)
+        figure, axes = panel_grid(shapes, 1 + layers, legend=0.18)
         for panels, each in zip(axes, seen, strict=True):
             _fill_row(panels, each)
         axes[0][0].set_title("foreground score", pad=3)

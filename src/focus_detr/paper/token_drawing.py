@@ -133,9 +133,7 @@ def _draw(
     names_levels: bool = False,
 ) -> list[Path]:
     shapes = [seen.photograph.pixels.shape for _, seen in rows]
-    aspect = max(height / width for height, width, _ in shapes)
-    legend = 0.18 if names_levels else 0.0
-    figure, axes = panel_grid(len(rows), len(columns), aspect, legend=legend)
+    figure, axes = panel_grid(shapes, len(columns), legend=0.18 if names_levels else 0.0)
     several = len({detector for detector, _ in rows}) > 1
     for panels, (detector, seen) in zip(axes, rows, strict=True):
         for panel, (_, fill) in zip(panels, columns, strict=True):
