@@ -31,7 +31,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--config", type=path_text, required=True, help=CONFIG_HELP)
     parser.add_argument("--checkpoint", type=path_text, required=True, help="weights to look at")
-    parser.add_argument("--thresholds", type=float, nargs="+", default=THRESHOLDS)
+    usual = " ".join(map(str, THRESHOLDS))
+    parser.add_argument(
+        "--thresholds", type=float, nargs="+", default=THRESHOLDS, help=f"of the score ({usual})"
+    )
     parser.add_argument("--json", type=path_text, help="save the numbers here")
     parser.add_argument("--device", help="CPU, GPU or Ascend; default: the best that is here")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change settings")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,18 @@ def test_object_figures(figures: dict[str, Any], tmp_path: Path) -> None:
         check_figure(figures["object_statistics"], 3)
     offsets = [len(dots.get_offsets()) for dots in figures["objects"].axes[1].collections]
     assert sum(offsets) == 300
+
+
+def test_an_encoder_that_keeps_all_tokens_has_no_scores_to_show(
+    figures: dict[str, Any], tmp_path: Path
+) -> None:
+    seen = golden_seen(load("infer_r50_alpha_q100"))
+    seen = replace(seen, looks=replace(seen.looks, scores=None))
+    objects_drawing.draw_objects([seen], tmp_path)
+    with lettering():
+        check_figure(figures["objects"], 3)
+    (said,) = figures["objects"].axes[0].texts
+    assert said.get_text() == "no scores: all tokens are kept"
 
 
 def test_label_figure(figures: dict[str, Any], tmp_path: Path) -> None:

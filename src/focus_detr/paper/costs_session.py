@@ -31,7 +31,7 @@ class CostRequest:
     """What to count, on what, and how."""
 
     rows: Sequence[Published] = ()
-    checkpoints: Sequence[NamedFile] = ()  # further rows, at their own test size
+    checkpoints: Sequence[NamedFile] = ()  # further rows; photographs at their own test size
     photographs: Sequence[Photograph] = ()  # none: one image of ``size``
     size: Size = (800, 1066)  # (height, width) in pixels
     short_side: int = 800  # of photographs for the rows of the family,

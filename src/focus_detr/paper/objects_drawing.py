@@ -19,6 +19,7 @@ from focus_detr.paper.drawing import (
     new_figure,
     panel_grid,
     save_figure,
+    say_instead,
     show_picture,
     show_points,
     tell_below,
@@ -52,6 +53,8 @@ def _fill_row(panels: Sequence[Any], seen: Seen) -> None:
         scores = score_map(seen.tokens, seen.looks.scores, (height, width))
         panels[0].imshow(scores, cmap="viridis", vmin=0, vmax=1, extent=(0, width, height, 0))
         tell_below(panels[0], f"0 (dark) to 1, highest {scores.max():.2f}")
+    else:
+        say_instead(panels[0], "no scores: all tokens are kept")
     for layer, objects in enumerate(seen.looks.objects):
         told = f"{len(objects)} of {seen.tokens.counts[layer]}"
         show_picture(panels[1 + layer], washed(pixels), told)
