@@ -142,6 +142,19 @@ class DecoderLayer(nn.Cell):
         return {"query": self.norm3(self.ffn(query))}
 
 
+def on_padded_maps(references: Tensor, ratios: Tensor) -> Tensor:
+    """Boxes or points of the image over each level's padded map: [B, Q, n] -> [B, Q, L, n].
+
+    Args:
+        references: [B, Q, 4 or 2].
+        ratios: [B, L, 2], how much of the padded map's width and height is image.
+    """
+    scale = ops.expand_dims(ratios, 1)  # [B, 1, L, 2]
+    if references.shape[-1] == 4:
+        scale = ops.concat((scale, scale), axis=-1)  # [B, 1, L, 4]
+    return ops.expand_dims(references, 2) * scale
+
+
 class Decoder(nn.Cell):
     """Layers that update the queries one after the other.
 
@@ -252,14 +265,11 @@ class Decoder(nn.Cell):
             shapes: likewise.
             isolated: likewise.
         """
-        of_points = ops.expand_dims(grid["ratios"], 1)  # [B, 1, L, 2]
-        of_boxes = ops.concat((of_points, of_points), axis=-1)  # [B, 1, L, 4]
         query, references = queries["content"], queries["references"]
         logits, boxes, states, starts = (), (), (), ()
         locations, weights = (), ()
         for index in range(first, end):
-            scale = of_points if references.shape[-1] == 2 else of_boxes
-            scaled = ops.expand_dims(references, 2) * scale  # [B, Q, L, 2 or 4]
+            scaled = on_padded_maps(references, grid["ratios"])  # [B, Q, L, 2 or 4]
             place = references if isolated else scaled[:, :, 0]
             position = self.position(index, query, place, queries)
             updated = self.layers[index](
