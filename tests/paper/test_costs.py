@@ -8,6 +8,7 @@ import pytest
 from family_cases import small_family_config
 
 from focus_detr.config.loading import load_config
+from focus_detr.config.recipes import recipe_folder
 from focus_detr.config.schema import ModelConfig
 from focus_detr.errors import FocusDetrError
 from focus_detr.models.factory import build_model
@@ -16,7 +17,13 @@ from focus_detr.models.parameter_counts import count_parameters
 from focus_detr.paper.costs import count_cost, mean_parts, split_parts
 from focus_detr.paper.costs_drawing import costs_table
 from focus_detr.paper.counted import count_built
-from focus_detr.paper.published import LAYER_SHARES, find_rows, keeping, published_rows
+from focus_detr.paper.published import (
+    LAYER_SHARES,
+    USUAL_KEEP,
+    find_rows,
+    keeping,
+    published_rows,
+)
 
 SIZE = (800, 1066)
 FOCUS = "focus_detr_r50_36ep"
@@ -86,6 +93,10 @@ def test_every_row_has_settings_and_the_published_ap_of_their_head() -> None:
     for row in rows:
         model = load_config(row.settings).model
         assert model.foreground_selector.enabled == (row.keep is not None)
+        if row.ap is not None and row.keep in (None, USUAL_KEEP):  # what the settings are for
+            lines = (recipe_folder() / f"{row.settings}.yaml").read_text().splitlines()
+            head = " ".join(line for line in lines if line.startswith("#"))
+            assert f"{row.ap:.1f}" in head, row.name
 
 
 def test_means_over_images() -> None:
