@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,17 @@ def test_a_checkpoint_that_is_not_there_is_one_sentence(
     words = ["objects", "--checkpoint=missing.safetensors", f"--annotations={data}"]
     assert paper.main([*words, f"--out={tmp_path}"]) == 2
     assert "no checkpoint missing.safetensors" in capsys.readouterr().err
+
+
+def test_a_short_side_above_the_usual_long_one_is_taken(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="figures need matplotlib")
+    data = write_coco(tmp_path, [(64, 64)], [annotation(1, 1, [4, 4, 20, 20])])
+    out = tmp_path / "out"
+    words = ["labels", f"--annotations={data}", "--short-side=1400", f"--out={out}"]
+    assert paper.main(words) == 0
+    told = json.loads((out / "labels.json").read_text())
+    assert (told["short_side"], told["max_side"]) == (1400, 1400)
+    assert told["rules"][0]["levels"][0]["cells"] == 175**2
 
 
 def test_without_matplotlib_nothing_is_begun(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 from family_cases import small_family_config
 
 from focus_detr.config.loading import load_config
-from focus_detr.config.recipes import recipe_folder
+from focus_detr.config.recipes import recipe_folder, recipe_names
 from focus_detr.config.schema import ModelConfig
 from focus_detr.errors import FocusDetrError
 from focus_detr.models.factory import build_model
@@ -99,6 +100,15 @@ def test_every_row_has_settings_and_the_published_ap_of_their_head() -> None:
             assert f"{row.ap:.1f}" in head, row.name
 
 
+def test_every_base_of_the_family_has_a_row() -> None:
+    """Of several schedules one, as they cost the same; so do other losses and their decoder."""
+    schedule = re.compile(r"(_(dac|align|dac_align))?_r50(_5scale)?_\d+ep$")
+    names = [name for name in recipe_names() if name.startswith("family/") and "_r50_" in name]
+    rows = [row.settings for row in published_rows()]
+    bases = {schedule.sub("", name) for name in rows}
+    assert {schedule.sub("", name) for name in names} <= bases
+
+
 def test_means_over_images() -> None:
     sizes = [(800, 1066), (800, 1200), (640, 640)]
     (row,) = find_rows([f"{FOCUS}@30"])
@@ -124,6 +134,7 @@ def test_means_over_images() -> None:
         ("deformable_detr_two_stage_focus_r50_50ep", 0, 0),
         ("sparse_detr_r50_50ep", 0, 0),
         ("dn_deformable_detr_sparse_r50_50ep", 0, 0),
+        ("dac_detr_r50_24ep", 0, 1),
     ],
 )
 def test_formula_and_built_network_agree(name: str, points: int, twice: int) -> None:

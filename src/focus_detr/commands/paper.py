@@ -140,7 +140,8 @@ def _draw(given: argparse.Namespace) -> list[Path]:
         tuple(getattr(given, "photographs", ())), given.annotations, given.images
     )
     if given.kind == "labels":
-        sides = {"short_side": given.short_side or 800, "max_side": given.max_side or 1333}
+        short_side = given.short_side or 800
+        sides = {"short_side": short_side, "max_side": given.max_side or max(1333, short_side)}
         shown = {"count": given.count, "limit": given.limit}
         return session.draw_label_figures(pictures, given.out, **shown, **sides)
     viewing = Viewing(given.short_side, given.max_side, given.graphs)

@@ -42,6 +42,8 @@ _SERIES = (  # the first prefix that fits decides
     _Series("Focus-DETR", "focus_detr_", RED, "o"),
     _Series("DINO, Sparse", "family/dino_sparse", GREEN, "D"),
     _Series("DINO", "family/dino", BLUE, "s"),
+    _Series("Align-DETR", "family/align_detr", BLUE, "*"),
+    _Series("DAC-DETR", "family/dac_detr", BLUE, "X"),
     _Series("Sparse DETR", "family/sparse_detr", VIOLET, "v"),
     _Series("Efficient DETR", "family/efficient", GREY, "p"),
     _Series("DN-Deformable-DETR", "family/dn_", SKY, "^"),
