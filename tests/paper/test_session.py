@@ -19,6 +19,7 @@ from focus_detr.config.schema import (
     ForegroundSelectorConfig,
 )
 from focus_detr.errors import FocusDetrError
+from focus_detr.io.files import write_whole
 from focus_detr.models.factory import build_model
 from focus_detr.paper import costs_session, timing
 from focus_detr.paper.costs_session import CostRequest, draw_cost_figures
@@ -188,11 +189,15 @@ def test_rows_of_the_family_are_timed_with_random_weights(
     assert row["sizes"] == [[64, 96]]
 
 
-def test_names_tell_files_apart(tmp_path: Path) -> None:
+def test_names_tell_files_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = tmp_path / "run" / "a.safetensors", tmp_path / "other" / "a.safetensors"
     assert [file.name for file in named_files([str(one), f"mine={other}"])] == ["run", "mine"]
     tuned = tmp_path / "lr=0.1" / "a.safetensors"
     assert named_files([str(tuned)]) == [NamedFile("lr=0.1", tuned)]
+    write_whole(tuned, b"there")
+    monkeypatch.chdir(tmp_path)
+    here = "lr=0.1/a.safetensors"
+    assert named_files([here]) == [NamedFile("lr=0.1", Path(here))]
     with pytest.raises(FocusDetrError, match="two detectors are called run: write NAME=FILE"):
         named_files([str(one), str(one)])
 

@@ -24,12 +24,12 @@ class NamedFile:
 
     @classmethod
     def parse(cls, text: str) -> NamedFile:
-        """Read ``NAME=FILE``, or a file that is called by its folder; names have no slash."""
+        """Read ``NAME=FILE``, or a file that is called by its folder, which may have a ``=``."""
         name, equals, file = text.partition("=")
-        if equals and name and "/" not in name:
-            return cls(name, user_path(file))
-        path = user_path(text)
-        return cls(path.resolve().parent.name, path)
+        whole = user_path(text)
+        if not equals or "/" in name or whole.exists():
+            return cls(whole.resolve().parent.name, whole)
+        return cls(name, user_path(file))
 
 
 def named_files(texts: Sequence[str]) -> list[NamedFile]:
