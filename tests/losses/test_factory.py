@@ -73,15 +73,22 @@ def test_the_encoder_may_keep_the_focal_loss() -> None:
 
 
 def test_one_to_many_settings() -> None:
-    many = "{class_share: 0.2, threshold: 0.5, most: 4, cap: 75, boxes: own, rule: paper"
+    many = "{class_share: 0.2, threshold: 0.5, most: 4, cap: 75, boxes: own"
     criterion = _criterion(
         GATHERS, f"loss.one_to_many={many}, normaliser: 4, weight: 2, first_layer: false}}"
     )
     gathering = criterion.gathering_losses
     matcher = gathering.one_to_many.matcher
     assert (matcher.class_share, matcher.threshold, matcher.per_box) == (0.2, 0.5, 4)
-    assert (matcher.cap, matcher.counts_candidates) == (75, False)
+    assert (matcher.cap, matcher.counts_candidates) == (75, True)
     assert (gathering.own_boxes, gathering.first_layer, gathering.share) == (True, False, 0.5)
+
+
+def test_the_papers_rule() -> None:
+    matcher = _criterion(
+        GATHERS, "loss.one_to_many.rule=paper"
+    ).gathering_losses.one_to_many.matcher
+    assert not matcher.counts_candidates
 
 
 def test_slots_gather_if_there_are_any() -> None:

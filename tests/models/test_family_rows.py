@@ -23,6 +23,7 @@ BASES = {
     "deformable_detr_": (40.067, 166.2, 80),
     "dn_deformable_detr": (47.409, 224.0, 80),
     "dino": (47.650, 237.0, 80),
+    "align_detr": (47.650, 237.0, 80),  # DINO with another loss
     "dense": (47.650, 237.0, 80),
     "efficient_detr": (41.050, 170.4, 91),
     "sparse_detr": (41.050, 170.4, 91),
@@ -32,6 +33,7 @@ SHARES = {"sparse": (0.3,) * 6, "focus": tuple(0.5 * c for c in (1, 0.8, 0.6, 0.
 SCORE_MLP, PROJECTION = (0.1075, 1.90), (0.0663, 1.17)  # million weights, billion multiply-adds
 DUAL_ATTENTION = 6 * (4 * 256**2 + 4 * 256 + 2 * 256) / 1e6
 HEADS_OF_A_LAYER = (256 * 256 + 256) * 2 + 256 * 4 + 4  # boxes; and a row for each class
+UNKNOWN = ("5scale", "dac_detr")  # no figures of their arithmetic are known
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
@@ -77,11 +79,10 @@ def _weights(model: ModelConfig, classes: int) -> float:
     return count_parameters(build_model(model, classes)).total / 1e6
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "5scale" not in name])
+@pytest.mark.parametrize("name", [name for name in NAMES if not any(u in name for u in UNKNOWN)])
 def test_weights_and_arithmetic_are_the_references(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Five levels are left out, of which no figures are known."""
     monkeypatch.setattr(factory, "initialise", lambda model, seed: None)  # shapes are enough
     model, classes = load_config(FOLDER / f"{name}.yaml").model, _base(name)[2]
     assert _weights(model, classes) == pytest.approx(_expected_weights(name, model), rel=1e-3)
