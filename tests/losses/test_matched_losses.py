@@ -13,8 +13,9 @@ from loss_cases import set_losses as plain_losses
 from mindspore import Tensor, nn
 
 from focus_detr.losses.align import IouAwareCrossEntropy, PairQuality
-from focus_detr.losses.matched_losses import MatchedLosses, widened
+from focus_detr.losses.matched_losses import MatchedLosses
 from focus_detr.losses.one_to_many import OneToManyMatcher
+from focus_detr.losses.pairs import widened
 from focus_detr.losses.set_losses import SetLosses
 
 NO_EPSILON = 1e-12

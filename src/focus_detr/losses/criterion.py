@@ -18,7 +18,8 @@ from focus_detr.losses.loss_parts import (
     part_names,
 )
 from focus_detr.losses.mask_prediction import MaskPredictionLoss
-from focus_detr.losses.matched_losses import MatchedLosses, widened
+from focus_detr.losses.matched_losses import MatchedLosses
+from focus_detr.losses.pairs import widened
 from focus_detr.losses.set_losses import Losses
 from focus_detr.models.denoising.slots import SlotLayout
 from focus_detr.models.detr import Outputs

@@ -25,6 +25,7 @@ from focus_detr.losses.boxes import EPS, corners, generalized_iou
 from focus_detr.losses.graph_assignment import assign_rows
 from focus_detr.losses.host_assignment import COST_LIMIT, assign_repeatedly, matching_cost
 from focus_detr.losses.label_logits import logits_of_labels
+from focus_detr.losses.pairs import for_pairs
 from focus_detr.ops.step_clock import FORWARD, MATCHING, mark
 
 _LOG_EPS = 1e-8
@@ -187,14 +188,8 @@ class GraphMatcher(_Matcher):
         matched = assign_rows(cost, used.reshape(heads * batch, -1))  # [H*B, T*k]
         matched = matched.reshape(used.shape)  # [H*B, T*k] -> [H, B, T*k]
         matched = ops.select(matched < queries, matched, ops.full_like(matched, -1))
-        real = used if width == 1 else self._of_pairs(box_valid) > 0.0
+        real = used if width == 1 else for_pairs(box_valid, width) > 0.0
         return ops.select(real, matched, ops.zeros_like(matched))
-
-    def _of_pairs(self, box_valid: Tensor) -> Tensor:
-        """[B, T] -> [B, T*k]: each number k times."""
-        batch, count = box_valid.shape
-        wide = ops.broadcast_to(box_valid.expand_dims(2), (batch, count, self.per_box))
-        return wide.reshape(batch, -1)  # [B, T, k] -> [B, T*k]
 
     def _rows_in_use(self, box_valid: Tensor, heads: int, queries: int) -> Tensor:
         """Which of a box's k rows are to be assigned: [B, T] -> [H, B, T*k] bool."""

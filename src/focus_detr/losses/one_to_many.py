@@ -21,6 +21,7 @@ from mindspore import Tensor, nn, ops
 
 from focus_detr.losses.boxes import EPS, Corners, corners, iou
 from focus_detr.losses.label_logits import logits_of_labels
+from focus_detr.losses.pairs import with_width
 
 Rule = Literal["released", "paper"]
 _NEVER = -1.0  # below every score
@@ -150,7 +151,5 @@ class OneToManyMatcher(nn.Cell):
         else:
             matched = values > self.threshold
         ranked = ops.select(matched, ranked, ops.full_like(ranked, -1))
-        if width < self.per_box:
-            rest = ops.full((heads, batch, targets, self.per_box - width), -1, dtype=ms.int32)
-            ranked = ops.concat((ranked, rest), 3)  # [H, B, T, k]
-        return ranked.reshape(heads, batch, -1)  # [H, B, T, k] -> [H, B, T*k]
+        ranked = ranked.reshape(heads, batch, -1)  # [H, B, T, k] -> [H, B, T*k]
+        return with_width(ranked, self.per_box, targets)

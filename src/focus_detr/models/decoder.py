@@ -147,12 +147,10 @@ def on_padded_maps(references: Tensor, ratios: Tensor) -> Tensor:
 
     Args:
         references: [B, Q, 4 or 2].
-        ratios: [B, L, 2], how much of the padded map's width and height is image.
+        ratios: [B, L, 4], how much of the padded map's width and height is image, twice.
     """
-    scale = ops.expand_dims(ratios, 1)  # [B, 1, L, 2]
-    if references.shape[-1] == 4:
-        scale = ops.concat((scale, scale), axis=-1)  # [B, 1, L, 4]
-    return ops.expand_dims(references, 2) * scale
+    scale = ratios if references.shape[-1] == 4 else ratios[..., :2]  # [B, L, 4 or 2]
+    return ops.expand_dims(references, 2) * ops.expand_dims(scale, 1)
 
 
 class Decoder(nn.Cell):
@@ -265,16 +263,16 @@ class Decoder(nn.Cell):
             shapes: likewise.
             isolated: likewise.
         """
+        ratios = ops.concat((grid["ratios"], grid["ratios"]), axis=-1)  # [B, L, 4]
         query, references = queries["content"], queries["references"]
         logits, boxes, states, starts = (), (), (), ()
         locations, weights = (), ()
         for index in range(first, end):
-            scaled = on_padded_maps(references, grid["ratios"])  # [B, Q, L, 2 or 4]
+            scaled = on_padded_maps(references, ratios)  # [B, Q, L, 2 or 4]
             place = references if isolated else scaled[:, :, 0]
             position = self.position(index, query, place, queries)
-            updated = self.layers[index](
-                query, position, bias, memory, grid["valid"], shapes, scaled
-            )
+            asked = query, position, bias
+            updated = self.layers[index](*asked, memory, grid["valid"], shapes, scaled)
             query = updated["query"]
             if self.has_map:
                 locations += (updated["locations"],)

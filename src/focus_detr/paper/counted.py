@@ -58,13 +58,19 @@ def _hooked(model: DETR, counts: dict[str, int]) -> Iterator[None]:
     handles, part = [], [""]
 
     def add(count: Count) -> Callable[[nn.Cell, Inputs, Any], None]:
+        """Called after a cell of one kind."""
+
         def hook(cell: nn.Cell, inputs: Inputs, output: Any) -> None:
+            """Add what a cell computed to the part that runs."""
             counts[part[0]] += count(cell, inputs, output)
 
         return hook
 
     def enter(name: str) -> Callable[[nn.Cell, Inputs], None]:
+        """Called before a part."""
+
         def hook(cell: nn.Cell, inputs: Inputs) -> None:
+            """A part begins to run."""
             part[0] = name
 
         return hook

@@ -122,6 +122,7 @@ def _time(
     height, width = picture.shape[:2]
 
     def finish() -> Any:
+        """From the network's outputs to boxes in the picture."""
         scores, labels, boxes = (output.asnumpy()[0] for output in found)
         return to_detections(scores, labels, boxes, (height, width), overlap_limit)
 

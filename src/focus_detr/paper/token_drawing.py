@@ -45,11 +45,13 @@ def draw_patches(rows: Sequence[Row], layer: int, folder: Path) -> list[Path]:
     """
 
     def kept(axes: Any, seen: Seen) -> None:
+        """The tokens that the layer keeps."""
         chosen = kept_tokens(seen, layer)
         told = f"{len(chosen)} of {TokenPlaces.of(seen.tokens).inside.sum()} tokens"
         show_picture(axes, patched(seen, chosen), told)
 
     def objects(axes: Any, seen: Seen) -> None:
+        """The layer's object tokens."""
         if not seen.looks.objects:
             say_instead(axes, "no object tokens")
             return
@@ -74,6 +76,7 @@ def draw_layers(rows: Sequence[Row], threshold: float, folder: Path) -> list[Pat
     """Figure 10: detections, then the kept tokens of each encoder layer."""
 
     def found(axes: Any, seen: Seen) -> None:
+        """The photograph with its detections."""
         shown = seen.prediction.above(threshold).detections
         show_picture(axes, seen.photograph.pixels, counted(len(shown.labels), "detection"))
         show_boxes(axes, shown.boxes, [class_colour(label) for label in shown.labels.tolist()])
@@ -112,6 +115,7 @@ def _photograph(axes: Any, seen: Seen) -> None:
 
 def _dots(layer: int, level: int | None) -> Callable[[Any, Seen], None]:
     def fill(axes: Any, seen: Seen) -> None:
+        """Dots at the kept tokens' centres, and their share below."""
         if layer >= seen.tokens.layers:
             say_instead(axes, "no such layer")
             return

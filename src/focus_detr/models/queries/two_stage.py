@@ -35,15 +35,20 @@ class TwoStageQueries(ProposedQueries):
         proposed = self.proposals(memory, grid, isolated)
         boxes = self.sigmoid(proposed["box_logits"])  # [B, N, 4]
         references = ops.stop_gradient(gather_tokens(boxes, proposed["chosen"]))  # [B, Q, 4]
-        both = self.place(references)  # [B, Q, 2C]
+        position, content = self.placed(references)
         return {
-            "content": both[..., self.width :],
+            "content": content,
             "references": references,
             "real": proposed["real"],
-            "position": both[..., : self.width],
+            "position": position,
             "logits": proposed["logits"],
             "boxes": boxes,
         }
+
+    def placed(self, references: Tensor) -> tuple[Tensor, Tensor]:
+        """Positions and contents of the best proposals' boxes [B, Q, 4]: [B, Q, C] each."""
+        both = self.place(references)
+        return both[..., : self.width], both[..., self.width :]
 
     def place(self, references: Tensor) -> Tensor:
         """Positions, then contents, of boxes: [B, Q, 4] -> [B, Q, 2C]."""
