@@ -59,19 +59,39 @@ def check_total_norm(
     check_number("norm of all", norm(norms), *golden["grad_total_norm"], floor=1e-3)
 
 
+# Two runs of the reference with sums in another order differ by up to 1.6e-3 of a slice's largest
+# number, 30 times and more what rounding does: one ReLU at zero (or |x|, or a sample on the border
+# of two cells) that goes the other way. Seen here too: in ``train_r50_b2`` unit 859 of the third
+# encoder layer's feed-forward lets one token's gradient pass or not, as AVX-512 or AVX2 sums up,
+# which reaches ``encoder.layers.0.norm2.weight``. Rare, so few slices of a file may need the room.
+FLIP = 5e-3  # of the slice's largest number
+FLIPPED = 2  # slices of a file
+# its gradient nearly cancels: the reference's own error is up to 4 % (golden files' README)
+CANCELLING = {"grad/transformer.alpha": 0.05}
+
+
 def check_slices(
     golden: Mapping[str, Any], gradients: Mapping[str, np.ndarray], count: int
 ) -> None:
-    """Assert the ``count`` gradients that the file holds, whole or every so many numbers."""
+    """Assert the ``count`` gradients that the file holds, whole or every so many numbers.
+
+    Each is within 30 times the reference's error in float32, but for a few behind a discrete flip.
+    """
+    beyond = {}
     compared = 0
     for name, gradient in gradients.items():
         key = f"grad/{name}"
         if f"{key}/sample" in golden:
-            sample = gradient.reshape(-1)[:: int(golden[f"{key}/step"])]
+            gradient = gradient.reshape(-1)[:: int(golden[f"{key}/step"])]
             slices = {key: golden[f"{key}/sample"], f"{key}/noise": golden[f"{key}/noise"]}
-            check(slices, key, sample)
-            compared += 1
         elif key in golden:
-            check(golden, key, gradient)
-            compared += 1
+            slices = golden
+        else:
+            continue
+        compared += 1
+        error, _ = check(slices, key, gradient, floor=CANCELLING.get(key, FLIP))
+        rounding = max(30 * float(golden[f"{key}/noise"]), 2e-6 * np.abs(slices[key]).max())
+        if error > rounding:
+            beyond[key] = error
     assert compared == count
+    assert len(beyond) <= FLIPPED, beyond
