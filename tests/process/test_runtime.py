@@ -18,6 +18,25 @@ from focus_detr.process import runtime
 from focus_detr.process.runtime import command, prepare_runtime, thread_limit
 
 
+@pytest.mark.parametrize("limit", [None, "3"])
+def test_processes_started_from_here_may_use_all_cores(limit: str | None) -> None:
+    program = (
+        "import subprocess\n"
+        "from focus_detr.process.runtime import prepare_runtime\n"
+        "prepare_runtime('CPU')\n"
+        "subprocess.run(['sh', '-c', 'echo limit=$OMP_NUM_THREADS'], check=True)"
+    )
+    surroundings = {name: text for name, text in os.environ.items() if name != "OMP_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=surroundings | ({} if limit is None else {"OMP_NUM_THREADS": limit}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == f"limit={limit or ''}"
+
+
 @pytest.mark.parametrize("name", ["CPU", "cpu"])
 def test_the_argument_wins_over_the_environment(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOCUS_DETR_DEVICE", "nonsense")

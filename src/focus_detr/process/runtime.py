@@ -86,7 +86,18 @@ def load_mindspore() -> ModuleType:
         raise FocusDetrError(
             f"MindSpore cannot be loaded: {_one_line(error)}; `{called('doctor')}` tells more"
         ) from error
+    _leave_threads_to_children()
     return mindspore
+
+
+def _leave_threads_to_children() -> None:
+    """Take away the limit of one thread that MindSpore leaves to processes started from here.
+
+    It sets ``OMP_NUM_THREADS`` to 1 below Python, where nobody set it: too late for this process,
+    whose OpenMP has read it, but every process that it starts would use a single core.
+    """
+    if THREADS_VARIABLE not in os.environ:
+        os.unsetenv(THREADS_VARIABLE)
 
 
 def follow_thread_limit() -> None:
