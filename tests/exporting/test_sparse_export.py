@@ -17,7 +17,7 @@ from focus_detr.models.factory import build_model
 from focus_detr.training.session import describe
 from focus_detr.weights.checkpoint import model_tensors, save_checkpoint
 
-pytestmark = pytest.mark.large
+pytestmark = pytest.mark.large(together=3)  # small networks
 
 
 @pytest.mark.parametrize(

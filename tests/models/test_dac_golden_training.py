@@ -84,17 +84,9 @@ def _check_gradients(golden: dict, gradients: dict[str, np.ndarray]) -> None:
     check_slices(golden, gradients, SLICES)
 
 
-@pytest.mark.parametrize("msda", ["custom"], indirect=True)
-@pytest.mark.parametrize("case", ["dac_train_r50_q120", "dac_train_r50_empty1_q120"])
-def test_matches_losses_and_gradients(case: str, msda: str) -> None:
-    golden = load(case)
-    config = dac_config()
-    model = dac_model(golden["meta"], config)
-    denoising = build_denoising(config, model.label_embed)
-    loss = TrainingLoss(model, build_criterion(config), denoising).set_train(True)
-    weights = model.trainable_params()
-    step = ops.value_and_grad(TrainTrace(loss), None, weights, has_aux=True)
-    (total, parts, matches, many, blocked, *predictions), gradients = step(*_inputs(golden))
+def _check_values(golden: dict, loss_names: tuple[str, ...], values: tuple) -> None:
+    """All that a step tells besides its gradients."""
+    total, parts, matches, many, blocked, *predictions = values
     live = int(golden["dn_num"]) * int(golden["dn_single_padding"])
     keep = np.r_[np.arange(live), np.arange(SLOTS, SLOTS + QUERIES)]
     mask = packed_mask(golden, "dn_attn_mask")
@@ -104,11 +96,29 @@ def test_matches_losses_and_gradients(case: str, msda: str) -> None:
     check_matches(golden, matches.asnumpy(), (*HEADS, "enc"))
     _check_many(golden, many.asnumpy())
     theirs = names_of(golden, "loss_names")
-    assert {our_loss(name) for name in theirs} == set(loss.loss_names)
-    named = dict(zip(loss.loss_names, parts.asnumpy(), strict=True))
-    values = np.array([named[our_loss(name)] for name in theirs])
-    check_losses(golden, theirs, values, float(total.asnumpy()))
-    names = names_of_ours(golden["meta"])
-    found = {names[w.name]: g.asnumpy() for w, g in zip(weights, gradients, strict=True)}
-    found["label_enc.weight"] = np.pad(found["label_enc.weight"], ((0, 1), (0, 0)))  # an unused row
-    _check_gradients(golden, found)
+    assert {our_loss(name) for name in theirs} == set(loss_names)
+    named = dict(zip(loss_names, parts.asnumpy(), strict=True))
+    ordered = np.array([named[our_loss(name)] for name in theirs])
+    check_losses(golden, theirs, ordered, float(total.asnumpy()))
+
+
+@pytest.mark.parametrize("msda", ["custom"], indirect=True)
+def test_matches_losses_and_gradients(msda: str) -> None:
+    """One compiled step: the cases have the same weights, shapes of images and padded boxes."""
+    config, cases = dac_config(), ("dac_train_r50_q120", "dac_train_r50_empty1_q120")
+    meta = load(cases[0])["meta"]
+    model = dac_model(meta, config)
+    denoising = build_denoising(config, model.label_embed)
+    loss = TrainingLoss(model, build_criterion(config), denoising).set_train(True)
+    weights, names = model.trainable_params(), names_of_ours(meta)
+    step = ops.value_and_grad(TrainTrace(loss), None, weights, has_aux=True)
+    for case in cases:
+        print(case)  # pytest shows it when the test fails
+        golden = load(case)
+        assert [golden["meta"][key] for key in ("seed", "tweak")] == [meta["seed"], meta["tweak"]]
+        values, gradients = step(*_inputs(golden))
+        _check_values(golden, loss.loss_names, values)
+        found = {names[w.name]: g.asnumpy() for w, g in zip(weights, gradients, strict=True)}
+        rows = found["label_enc.weight"]
+        found["label_enc.weight"] = np.pad(rows, ((0, 1), (0, 0)))  # an unused row
+        _check_gradients(golden, found)

@@ -43,7 +43,7 @@ def rounded(values: np.ndarray) -> np.ndarray:
     return Tensor(values).astype(ms.bfloat16).astype(ms.float32).asnumpy()
 
 
-@pytest.mark.large  # other tests of one process limit oneDNN for good
+@pytest.mark.large(together=4)  # tests of other files limit oneDNN for good
 @pytest.mark.usefixtures("bfloat16")
 def test_factors_are_rounded_and_sums_are_not() -> None:
     layer = Dense(96, 40).set_train(False)
@@ -60,7 +60,7 @@ def test_factors_are_rounded_and_sums_are_not() -> None:
     assert np.abs(found - exact).max() > 1e-3
 
 
-@pytest.mark.large  # other tests of one process limit oneDNN for good
+@pytest.mark.large(together=4)  # tests of other files limit oneDNN for good
 @pytest.mark.usefixtures("bfloat16")
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_convolutions_likewise(kernel: int) -> None:
@@ -90,7 +90,7 @@ def outputs(detector: nn.Cell) -> list[np.ndarray]:
     return [output.asnumpy() for output in detector(images, sizes)]
 
 
-@pytest.mark.large  # other tests of one process limit oneDNN for good
+@pytest.mark.large(together=4)  # tests of other files limit oneDNN for good
 @pytest.mark.usefixtures("bfloat16")
 def test_a_detector_in_bfloat16_finds_almost_the_same() -> None:
     exact = outputs(build_detector(TINY, 3))

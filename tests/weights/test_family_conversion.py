@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,19 +101,51 @@ def test_the_authors_own_constants_come_along(
     assert (model.logit_epsilon, model.position) == (epsilon, position)
 
 
-@pytest.mark.large
-@pytest.mark.parametrize("msda", ["custom"], indirect=True)
-@pytest.mark.parametrize("base", BASES)
-def test_converted_weights_give_the_golden_detections(tmp_path: Path, base: str, msda: str) -> None:
-    golden = load(f"infer_{base}_r50_q100")
-    write_state_dict(tmp_path / "published.pth", torch_weights(base, golden["meta"]))
+def _converted(
+    base: str, state: Mapping[str, np.ndarray], path: Path
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Tensors and metadata of detrex' file."""
+    write_state_dict(path, state)
     model = None
     if base == "deformable_two_stage":  # no tensor tells of 100 queries instead of 300
         model = family_config(base).model
-    choices = Choices(model=model)
-    tensors, metadata, _ = checkpoint_from_torch(tmp_path / "published.pth", choices)
+    tensors, metadata, _ = checkpoint_from_torch(path, Choices(model=model))
+    return tensors, metadata
+
+
+# tests/models/test_family_inference.py runs networks of these tensors and settings
+@pytest.mark.parametrize("base", BASES)
+def test_a_file_becomes_the_network_that_gives_the_golden_detections(
+    tmp_path: Path, base: str
+) -> None:
+    state = torch_weights(base, load(f"infer_{base}_r50_q100")["meta"])
+    tensors, metadata = _converted(base, state, tmp_path / "published.pth")
+    expected = detector_to_ours(state)
+    assert tensors.keys() == expected.keys()
+    for name, tensor in expected.items():
+        assert tensors[name].dtype == tensor.dtype
+        np.testing.assert_array_equal(tensors[name], tensor, err_msg=name)
+    assert len(metadata["class_names"]) == len(metadata["category_ids"]) == 80
+    stored, model = stored_model(metadata, "the file"), family_config(base).model
+    assert stored is not None
+    unused = {"backbone": replace(model.backbone, weights=stored.backbone.weights)}
+    if base != "dino":  # one that selects no tokens has no head to tell their categories
+        head = stored.encoder.category_head
+        unused["encoder"] = replace(model.encoder, category_head=head)
+    as_reference = replace(stored, padding=PaddingConfig(evaluation="none"))
+    assert as_reference == replace(model, **unused)
+
+
+# the others' files differ in tensors and settings alone, which the test above compares
+@pytest.mark.large
+@pytest.mark.parametrize("msda", ["custom"], indirect=True)
+def test_converted_weights_give_the_golden_detections(tmp_path: Path, msda: str) -> None:
+    golden = load("infer_dn_deformable_r50_q100")
+    state = torch_weights("dn_deformable", golden["meta"])
+    tensors, metadata = _converted("dn_deformable", state, tmp_path / "published.pth")
     save_checkpoint(tmp_path / "ours.safetensors", tensors, metadata)
     stored = stored_model(metadata, "the file")
+    assert stored is not None
     as_reference = replace(stored, padding=PaddingConfig(evaluation="none"))
     detector = load_detector(tmp_path / "ours.safetensors", as_reference).cell.set_train(False)
     outputs = detector(*normalised_batch(golden_images(golden["meta"])))
