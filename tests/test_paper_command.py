@@ -45,7 +45,15 @@ def test_tokens_over_photographs(tmp_path: Path, capsys: pytest.CaptureFixture[s
         ),
         (["labels", "--annotations=missing.json"], "missing.json"),
         (["quality", "--checkpoint=x", "--checkpoint=y", "--annotations=z"], "are called"),
-        (["costs", "dino"], "there is no row dino, only family/deformable_detr_r50_50ep"),
+        (["costs", "dino"], "there is no row dino; did you mean family/dino_r50_36ep or family/"),
+        (["costs", "focus"], "did you mean focus_detr_r50_36ep@10 or "),
+        (["costs", "--height=640", "--pictures", "a"], "taken as it is: without --pictures"),
+        (["costs", "--width=640", "--short-side=64"], "taken as it is: without --short-side"),
+        (["costs", "--width=640", "--max-side=64"], "taken as it is: without --max-side"),
+        (["costs", "--short-side=9", "--max-side=8"], "--short-side 9 must be at most"),
+        (["costs", "--pictures", "missing"], "there is no file or folder missing"),
+        (["costs", "--pictures", __file__], "test_paper_command.py"),
+        (["quality", "--beside=x", "--checkpoint=y", "--annotations=z"], "are called"),
         (["costs", "--time=5"], "--time needs --pictures"),
         (["costs", "--checkpoint=missing.safetensors"], "no checkpoint missing.safetensors"),
     ],
@@ -92,3 +100,34 @@ def test_numbers_that_make_no_sense_are_refused(word: str) -> None:
     with pytest.raises(SystemExit) as caught:
         paper.main(["tokens", "a.png", "--checkpoint=x", word])
     assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("kind", ["tokens", "objects", "labels", "quality", "costs"])
+def test_a_folder_that_cannot_be_written_is_refused_at_once(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(paper, "prepare_runtime", lambda device: pytest.fail("began"))
+    (tmp_path / "file").write_bytes(b"")
+    words = [kind, f"--out={tmp_path / 'file' / 'out'}"]
+    words += [] if kind in ("labels", "costs") else ["--checkpoint=x"]
+    assert paper.main(words) == 2
+    error = capsys.readouterr().err
+    assert f"cannot write to {tmp_path / 'file' / 'out'}: " in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("word", ["figure7", "token"])
+def test_an_unknown_kind_is_refused(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        paper.main([word])
+    assert caught.value.code == 2
+    assert "choose from" in capsys.readouterr().err
+
+
+def test_costs_take_one_size_for_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib", reason="figures need matplotlib")
+    checkpoint = write_small_checkpoint(tmp_path / "run" / "a.safetensors")
+    words = ["costs", f"--checkpoint={checkpoint}", "--no-check", f"--out={tmp_path / 'out'}"]
+    for given, size in ((["--height=64"], [64, 1066]), ([], [64, 85])):
+        assert paper.main([*words, *given]) == 0
+        (row,) = json.loads((tmp_path / "out" / "costs.json").read_text())["rows"]
+        assert row["sizes"] == [size]

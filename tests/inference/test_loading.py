@@ -14,7 +14,7 @@ from small_checkpoint import CLASSES, NETWORK, TEST_SIZE, write_small_checkpoint
 from focus_detr.config.schema import PaddingConfig, PositionConfig
 from focus_detr.errors import FocusDetrError
 from focus_detr.graph_cache.store import GraphStore
-from focus_detr.inference.loading import load_detector
+from focus_detr.inference.loading import load_detector, network_settings
 from focus_detr.models.backbones.frozen_conv import FrozenConv, fold_norms
 from focus_detr.models.factory import build_model
 from focus_detr.weights.checkpoint import (
@@ -32,6 +32,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_checkpoint_needs_no_settings(checkpoint: Path, caplog: pytest.LogCaptureFixture) -> None:
     loaded = load_detector(checkpoint)
+    assert network_settings(checkpoint) == loaded.model
     assert (loaded.model, loaded.classes) == (NETWORK, CLASSES)
     assert loaded.data == TEST_SIZE
     plain = build_model(NETWORK, len(CLASSES))

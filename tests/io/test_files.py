@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.io.files import whole_file, write_json, write_whole
+from focus_detr.io.files import check_folder, whole_file, write_json, write_whole
 from focus_detr.weights.checkpoint import save_checkpoint
 from focus_detr.weights.torch_writer import write_state_dict
 
@@ -116,3 +116,19 @@ def test_permissions_follow_the_umask(
 ) -> None:
     write(tmp_path / "file")
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_a_folder_is_looked_at_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_folder(tmp_path)
+    check_folder(tmp_path / "new" / "newer")
+    assert not (tmp_path / "new").exists()
+    file = tmp_path / "file"
+    file.write_bytes(b"")
+    for path in (file, file / "below"):
+        with pytest.raises(FocusDetrError, match=rf"cannot write to {path}: {file} is no folder"):
+            check_folder(path)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(FocusDetrError, match=rf"{tmp_path} may not be written"):
+        check_folder(tmp_path / "new")

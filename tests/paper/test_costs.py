@@ -158,7 +158,7 @@ def test_other_backbones_agree(name: str, side: int) -> None:
 
 
 def test_unknown_rows_and_ratios_are_refused() -> None:
-    with pytest.raises(FocusDetrError, match="there is no row focus, only family/deformable"):
+    with pytest.raises(FocusDetrError, match="there is no row focus; did you mean focus_detr_r50"):
         find_rows(["focus"])
     with pytest.raises(FocusDetrError, match="10, 20, 30, 40, 50 percent, not 25"):
         keeping(load_config(FOCUS).model, 25)

@@ -24,6 +24,7 @@ from focus_detr.paper import (
 )
 from focus_detr.paper.costs import Check, Cost, Parts
 from focus_detr.paper.drawing import (
+    COLOURS,
     LEVEL_COLOURS,
     SUFFIXES,
     WIDTH,
@@ -119,6 +120,9 @@ def _cost(name: str, timed: bool) -> Cost:
     times = Times("CPU", "float32", 100, 900.0, 800.0, 400.0, 1.0, 2101.0, 0.48)
     kept = (17821.0,) * 6
     size = ((800, 1066),)
+    more_of = {"_swin_base_224_": 285e9, "_swin_base_384_": 308e9}  # as near as they are
+    extra = next((more for part, more in more_of.items() if part in name), 0.0)
+    parts = replace(parts, features=parts.features + extra)
     return Cost(row, size, 17821, kept, weights, parts, 0.0, check, times if timed else None)
 
 
@@ -227,15 +231,35 @@ def test_quality_figure(figures: dict[str, Any], tmp_path: Path) -> None:
 def test_cost_figures(figures: dict[str, Any], tmp_path: Path, timed: bool) -> None:
     names = [f"focus_detr_r50_36ep@{keep}" for keep in (10, 20, 30, 40, 50)]
     names += ["family/dino_r50_36ep", "family/deformable_detr_refine_r50_50ep"]
+    names += [f"focus_detr_swin_base_{size}_36ep@30" for size in (224, 384)]
+    names += ["family/dn_deformable_detr_sparse_dual_r50_50ep@30"]  # the longest
     costs = [_cost(name, timed) for name in names]
     costs_drawing.draw_costs(costs, tmp_path)
     with lettering():
         check_figure(figures["costs"], 3)
         check_figure(figures["ap_by_cost"], 4)
     assert len(figures["costs"].axes) == 1 + timed
+    shown = {text.get_text() for text in figures["ap_by_cost"].axes[0].texts}
+    assert {"10 %", "50 %", "Swin-B, 224", "Swin-B, 384"} <= shown
     table = costs_drawing.costs_table(costs).splitlines()
     assert len({line.count("|") for line in table}) == 1
     assert ("| 0.48 |" in table[2]) == timed
+    assert all("| 800 x 1066 |" in line for line in table[2:])
+
+
+def test_the_scatter_says_what_its_costs_are_of(figures: dict[str, Any], tmp_path: Path) -> None:
+    one = _cost("family/dino_r50_36ep", timed=False)
+    other = replace(one, sizes=((64, 85),))
+    several = replace(one, sizes=((800, 1066), (800, 1200)))
+    for costs, told in (
+        ([one, one], "one image of 800 x 1066"),
+        ([one, other], "one image"),
+        ([several, several], "mean of 2 images"),
+    ):
+        costs_drawing.draw_costs(costs, tmp_path)
+        for figure in figures.values():
+            assert figure.axes[0].get_xlabel().endswith(f", {told}")
+    assert "| 800 x 1133 |" in costs_drawing.costs_table([several])
 
 
 def test_files_are_for_screen_and_print(tmp_path: Path) -> None:
@@ -256,7 +280,7 @@ def _seen_by(colour: str, blindness: Any) -> np.ndarray:
 
 @pytest.mark.parametrize("blindness", _BLINDNESS)
 @pytest.mark.parametrize(
-    "colours", [LEVEL_COLOURS, (labels_drawing.FOREGROUND, labels_drawing.BACKGROUND)]
+    "colours", [LEVEL_COLOURS, COLOURS, (labels_drawing.FOREGROUND, labels_drawing.BACKGROUND)]
 )
 def test_colours_stay_apart_for_the_colour_blind(colours: tuple[str, ...], blindness: Any) -> None:
     seen = [_seen_by(colour, blindness) for colour in colours]

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from coco_files import annotation, write_coco
-from family_cases import small_family_config
 from model_cases import pynative, small_config
 from small_checkpoint import CLASSES, TEST_SIZE, write_small_checkpoint
 
@@ -21,11 +19,8 @@ from focus_detr.config.schema import (
 from focus_detr.errors import FocusDetrError
 from focus_detr.io.files import write_whole
 from focus_detr.models.factory import build_model
-from focus_detr.paper import costs_session, timing
-from focus_detr.paper.costs_session import CostRequest, draw_cost_figures
+from focus_detr.paper import session
 from focus_detr.paper.detectors import NamedFile, named_files
-from focus_detr.paper.photographs import read_photographs
-from focus_detr.paper.published import find_rows
 from focus_detr.paper.session import (
     Pictures,
     draw_label_figures,
@@ -111,13 +106,6 @@ def test_objects_of_a_data_set_know_its_boxes(
     assert numbers["mean"][0]["objects"] == 20
 
 
-def test_a_detector_without_object_tokens_is_refused(
-    dense: NamedFile, pictures: Pictures, tmp_path: Path
-) -> None:
-    with pytest.raises(FocusDetrError, match=r"b\.safetensors has no object tokens"):
-        draw_object_figures(dense, pictures, tmp_path)
-
-
 def test_labels_need_boxes(pictures: Pictures, tmp_path: Path) -> None:
     files = draw_label_figures(pictures, tmp_path / "out", short_side=128, max_side=256)
     rules = _json(files)["rules"]
@@ -154,41 +142,6 @@ def test_quality_of_two_detectors(
     assert (tmp_path / "out" / "quality.md").read_text() == table
 
 
-def test_costs_of_a_checkpoint_are_timed_in_parts(focus: NamedFile, tmp_path: Path) -> None:
-    write_coco(tmp_path, [(64, 96)])
-    photographs = read_photographs([tmp_path], tmp_path / "out", 9)
-    rows = find_rows(["family/sparse_detr_r50_50ep@30"])
-    untimed = CostRequest(rows=rows, check=False, photographs=photographs, short_side=64)
-    (row,) = _json(draw_cost_figures(untimed, tmp_path / "out")[0])["rows"]
-    assert (row["sizes"], row["check"], row["times"]) == ([[64, 96]], None, None)
-    request = CostRequest(checkpoints=[focus], photographs=photographs, timed=3)
-    files, table = draw_cost_figures(request, tmp_path / "out")
-    assert not any(file.stem == "ap_by_cost" for file in files)  # nothing was published for it
-    (row,) = _json(files)["rows"]
-    parts = [row["times"][part] for part in ("features", "encoder", "decoder", "rest")]
-    assert row["times"]["pictures"] == 3 and min(parts) > 0
-    assert row["times"]["latency"] == pytest.approx(sum(parts), rel=0.5)
-    assert row["times"]["per_second"] == pytest.approx(1000 / row["times"]["latency"], rel=0.5)
-    assert row["check"]["built"] == pytest.approx(row["check"]["formula"], rel=0.02)
-    assert "per second" in table and "| `focus` |" in table
-
-
-def test_rows_of_the_family_are_timed_with_random_weights(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    small = replace(small_family_config("dino_r50_36ep"), data=TEST_SIZE)
-    monkeypatch.setattr(costs_session, "load_config", lambda name: small)
-    monkeypatch.setattr(timing, "WARM_UP", 1)
-    write_coco(tmp_path, [(64, 96)])
-    photographs = read_photographs([tmp_path], tmp_path / "out", 9)
-    rows = find_rows(["family/dino_r50_36ep"])
-    request = CostRequest(rows=rows, photographs=photographs, timed=2, short_side=64)
-    (row,) = _json(draw_cost_figures(request, tmp_path / "out")[0])["rows"]
-    assert row["times"]["pictures"] == 2 and row["times"]["encoder"] > 0
-    assert row["check"]["built"] < row["check"]["formula"]  # the box head of the last layer, once
-    assert row["sizes"] == [[64, 96]]
-
-
 def test_names_tell_files_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = tmp_path / "run" / "a.safetensors", tmp_path / "other" / "a.safetensors"
     assert [file.name for file in named_files([str(one), f"mine={other}"])] == ["run", "mine"]
@@ -202,8 +155,14 @@ def test_names_tell_files_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         named_files([str(one), str(one)])
 
 
-def test_a_layer_that_is_not_there_is_refused(
-    focus: NamedFile, pictures: Pictures, tmp_path: Path
-) -> None:
+def test_what_cannot_be_drawn_is_refused_before_a_picture_is_looked_at(
+    focus: NamedFile, dense: NamedFile, pictures: Pictures, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(session.WatchedDetector, "open", lambda *_, **__: pytest.fail("opened"))
     with pytest.raises(FocusDetrError, match="focus has 1 encoder layer, no layer 2"):
         draw_token_figures([focus], pictures, tmp_path, count=1, layer=2)
+    with pytest.raises(FocusDetrError, match="dense selects no tokens: its encoder keeps all"):
+        draw_token_figures([dense], pictures, tmp_path, count=1)
+    with pytest.raises(FocusDetrError, match=r"b\.safetensors has no object tokens"):
+        draw_object_figures(dense, pictures, tmp_path)

@@ -21,6 +21,7 @@ from focus_detr.weights.checkpoint import (
     load_checkpoint,
     load_into,
     model_tensors,
+    read_metadata,
     save_checkpoint,
 )
 
@@ -54,6 +55,7 @@ def test_round_trip_is_bit_equal(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "a.safetensors", tensors, METADATA)
     loaded = load_checkpoint(tmp_path / "a.safetensors")
     assert loaded.metadata == {**METADATA, "format_version": 1}
+    assert read_metadata(tmp_path / "a.safetensors") == loaded.metadata
     assert set(loaded.tensors) == set(tensors)
     for name, tensor in tensors.items():
         assert loaded.tensors[name].dtype == tensor.dtype
@@ -63,6 +65,8 @@ def test_round_trip_is_bit_equal(tmp_path: Path) -> None:
 def test_missing_file_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(FocusDetrError, match=r"there is no checkpoint .*nope\.safetensors"):
         load_checkpoint(tmp_path / "nope.safetensors")
+    with pytest.raises(FocusDetrError, match=r"there is no checkpoint .*nope\.safetensors"):
+        read_metadata(tmp_path / "nope.safetensors")
 
 
 @pytest.mark.parametrize("kept", [0, 5, 60, -1])

@@ -20,11 +20,14 @@ from pathlib import Path
 
 from focus_detr.deploy.source_options import score
 from focus_detr.errors import FocusDetrError
+from focus_detr.io.files import check_folder
 from focus_detr.io.user_paths import path_text, user_path
 from focus_detr.paper.drawing import require_matplotlib
+from focus_detr.paper.published import find_rows
 from focus_detr.process.command_line import build_parser
 from focus_detr.process.runtime import command, prepare_runtime
 
+MOST_PICTURES = 100  # that costs are means over, as in the paper
 _KINDS = {
     "tokens": "kept tokens by layer and level (figures 1, 4, 6a, 9, 10)",
     "objects": "object tokens and foreground scores (figure 6b), with statistics",
@@ -43,13 +46,17 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         each.description = _KINDS[name]
         each.add_argument("--out", type=user_path, default=Path("figures"), help="folder (figures)")
         each.add_argument("--device", help="CPU, GPU or Ascend; default: the best that is here")
+        _add_sides(each, name)
     for name in ("tokens", "objects", "labels", "quality"):
         _add_pictures(parsers[name], photographs=name in ("tokens", "objects"))
     for name in ("tokens", "objects", "quality", "costs"):
         several = {} if name == "objects" else {"action": "append"}
         what = "[NAME=]FILE" if name == "objects" else "[NAME=]FILE, may be repeated"
         needed = name != "costs"
-        parsers[name].add_argument("--checkpoint", required=needed, help=what, **several)
+        names = ("--checkpoint",) if name == "objects" else ("--checkpoint", "--beside")
+        parsers[name].add_argument(
+            *names, dest="checkpoint", required=needed, metavar="FILE", help=what, **several
+        )
         if needed:
             graphs = "keep compiled graphs here: later starts take seconds"
             parsers[name].add_argument("--graphs", type=path_text, metavar="FOLDER", help=graphs)
@@ -65,16 +72,13 @@ def _add_pictures(parser: argparse.ArgumentParser, *, photographs: bool) -> None
     needed = "" if photographs else " (needed)"
     add("--annotations", type=user_path, help=f"of a data set in any format{needed}")
     add("--images", type=user_path, help="its pictures; default: where the format has them")
-    add(
-        "--short-side",
-        type=_positive,
-        help="resize the short side to this (as trained; labels: 800)",
-    )
-    add(
-        "--max-side",
-        type=_positive,
-        help="but keep the other side within (as trained; labels: 1333)",
-    )
+
+
+def _add_sides(parser: argparse.ArgumentParser, kind: str) -> None:
+    short_side, max_side = (800, 1333) if kind == "labels" else ("as trained",) * 2
+    add, help_short = parser.add_argument, f"resize the short side to this ({short_side})"
+    add("--short-side", type=_positive, help=help_short)
+    add("--max-side", type=_positive, help=f"but keep the other side within ({max_side})")
 
 
 def _add_own(parsers: dict[str, argparse.ArgumentParser]) -> None:
@@ -91,8 +95,8 @@ def _add_own(parsers: dict[str, argparse.ArgumentParser]) -> None:
     add = parsers["costs"].add_argument
     add("rows", nargs="*", help="such as focus_detr_r50_36ep@30; default: all of the family")
     add("--pictures", nargs="+", type=user_path, help="count the mean of the first 100")
-    add("--height", type=_positive, default=800, help="of the image without pictures (800)")
-    add("--width", type=_positive, default=1066, help="likewise (1066)")
+    add("--height", type=_positive, help="of one image that all detectors see as it is (800)")
+    add("--width", type=_positive, help="likewise (1066); with neither, each resizes 800 x 1066")
     add("--time", type=_positive, default=0, metavar="N", help="time each row on N pictures")
     add("--no-check", action="store_true", help="do not count the built networks too")
 
@@ -117,9 +121,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _refuse(given: argparse.Namespace) -> None:
     """Raise a ``FocusDetrError`` for what does not go together, before anything is loaded."""
+    check_folder(given.out)
+    if given.short_side and given.max_side and given.short_side > given.max_side:
+        sides = f"--short-side {given.short_side} must be at most --max-side {given.max_side}"
+        raise FocusDetrError(sides)
     if given.kind == "costs":
-        if given.time and not given.pictures:
-            raise FocusDetrError("--time needs --pictures")
+        _refuse_costs(given)
         return
     photographs = getattr(given, "photographs", ())
     if bool(photographs) == bool(given.annotations):
@@ -127,9 +134,18 @@ def _refuse(given: argparse.Namespace) -> None:
         raise FocusDetrError(f"give {either}")
     if given.images and not given.annotations:
         raise FocusDetrError("--images goes with --annotations")
-    if given.short_side and given.max_side and given.short_side > given.max_side:
-        sides = f"--short-side {given.short_side} must be at most --max-side {given.max_side}"
-        raise FocusDetrError(sides)
+
+
+def _refuse_costs(given: argparse.Namespace) -> None:
+    if given.time and not given.pictures:
+        raise FocusDetrError("--time needs --pictures")
+    resizing = ("pictures", "short_side", "max_side")
+    other = [f"--{name.replace('_', '-')}" for name in resizing if getattr(given, name)]
+    if (given.height or given.width) and other:
+        raise FocusDetrError(
+            f"--height and --width are of an image that is taken as it is: without {other[0]}"
+        )
+    find_rows(given.rows)
 
 
 def _draw(given: argparse.Namespace) -> list[Path]:
@@ -164,18 +180,25 @@ def _draw(given: argparse.Namespace) -> list[Path]:
 def _draw_costs(given: argparse.Namespace) -> list[Path]:
     from focus_detr.paper.costs_session import CostRequest, draw_cost_figures
     from focus_detr.paper.detectors import named_files
-    from focus_detr.paper.photographs import read_photographs
-    from focus_detr.paper.published import find_rows
+    from focus_detr.paper.photographs import picture_files
 
-    pictures = given.pictures
+    paths, whole = given.pictures, given.time > 0
     request = CostRequest(
         rows=find_rows(given.rows) if given.rows or not given.checkpoint else (),
         checkpoints=named_files(given.checkpoint or ()),
-        photographs=read_photographs(pictures, given.out, 100) if pictures else (),
-        size=(given.height, given.width),
+        pictures=picture_files(paths, given.out, MOST_PICTURES, whole=whole) if paths else (),
+        size=_exact_size(given),
+        short_side=given.short_side,
+        max_side=given.max_side,
         check=not given.no_check,
         timed=given.time,
     )
     files, table = draw_cost_figures(request, given.out)
     print(table)
     return files
+
+
+def _exact_size(given: argparse.Namespace) -> tuple[int, int] | None:
+    if given.height is None and given.width is None:
+        return None
+    return given.height or 800, given.width or 1066

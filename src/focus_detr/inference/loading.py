@@ -18,7 +18,13 @@ from focus_detr.models.backbones.frozen_conv import fold_norms
 from focus_detr.models.detection_precision import detect_in_bfloat16
 from focus_detr.models.detector import Detector
 from focus_detr.models.factory import build_detector
-from focus_detr.weights.checkpoint import Checkpoint, load_checkpoint, load_into, model_tensors
+from focus_detr.weights.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    load_into,
+    model_tensors,
+    read_metadata,
+)
 from focus_detr.weights.stored_settings import TRAINING_ONLY, differences, stored_model
 
 _log = logging.getLogger(__name__)
@@ -100,6 +106,15 @@ def load_detector(
     if precision == "bf16":
         detect_in_bfloat16(detector.model)
     return LoadedDetector(detector, chosen, classes, _stored_data(path, checkpoint.metadata))
+
+
+def network_settings(path: str | Path) -> ModelConfig:
+    """Settings of a checkpoint's network; its weights are not read.
+
+    Raises:
+        FocusDetrError: not a checkpoint of a detector.
+    """
+    return _stored_model(path, read_metadata(path))
 
 
 def folded_copy(loaded: LoadedDetector) -> LoadedDetector:

@@ -91,7 +91,15 @@ def check_image(image: np.ndarray) -> None:
         raise FocusDetrError(
             f"a picture must be [H, W, 3] uint8, got {list(image.shape)} {image.dtype}"
         )
-    height, width = image.shape[:2]
+    check_sides(*image.shape[:2])
+
+
+def check_sides(height: int, width: int) -> None:
+    """Refuse pictures that are too small (pixels).
+
+    Raises:
+        FocusDetrError: a side has fewer than 30.
+    """
     if min(height, width) < SMALLEST_SIDE:
         raise FocusDetrError(
             f"the picture is {width}x{height} pixels; each side needs at least {SMALLEST_SIDE}"

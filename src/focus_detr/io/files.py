@@ -106,6 +106,21 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
+def check_folder(path: Path) -> None:
+    """Look whether files can be written to a folder, before there are any; it may be still to come.
+
+    Raises:
+        FocusDetrError: something else stands in its place or above it, or it is not ours to write.
+    """
+    there = path
+    while not os.path.lexists(there) and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        raise FocusDetrError(f"cannot write to {path}: {there} is no folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise FocusDetrError(f"cannot write to {path}: {there} may not be written")
+
+
 def write_whole(path: str | Path, content: bytes) -> None:
     """Replace ``path`` by ``content`` in one step, creating the folder.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from focus_detr.paper.costs import BILLION, Cost
@@ -21,11 +22,23 @@ from focus_detr.paper.drawing import (
     new_figure,
     save_figure,
 )
+from focus_detr.paper.timing import Times
 
 _ROW = 0.155  # inches of a bar
 _PARTS = (("encoder", BLUE), ("decoder", ORANGE))
 _TIMED = (("features", GREY), *_PARTS, ("rest", VIOLET))
 _TICKS = (25, 50, 75, 100, 125, 150, 200, 250, 300, 400, 500, 600, 700)
+
+
+# what differs from four levels on ResNet-50, by part of the name; points from the mark to the words
+_OTHERS = (
+    ("_r101_", "R101", 5),
+    ("_swin_tiny_", "Swin-T", 5),
+    ("_swin_base_224_", "Swin-B, 224", -10),  # the next one is near
+    ("_swin_base_384_", "Swin-B, 384", 5),
+    ("_swin_large_", "Swin-L", 5),
+    ("_5scale_", "5 levels", 5),
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,7 @@ def draw_costs(costs: Sequence[Cost], folder: Path) -> list[Path]:
 def _bars(costs: Sequence[Cost]) -> Any:
     """Figure 2 for every row: the transformer's parts; time beside it, where it was measured."""
     timed = [cost for cost in costs if cost.times is not None]
-    figure = new_figure(0.9 + _ROW * max(len(costs), 4))
+    figure = new_figure((1.15 if timed else 0.9) + _ROW * max(len(costs), 4))
     panels = figure.subplots(1, 2 if timed else 1, squeeze=False, sharey=True)[0]
     places = range(len(costs))
     for part, colour in _PARTS:
@@ -72,9 +85,11 @@ def _bars(costs: Sequence[Cost]) -> Any:
         panels[0].barh(places, sizes, 0.7, left, color=colour, label=part)
     _outline_paper(panels[0], costs)
     panels[0].set_yticks(places, [cost.published.name.removeprefix("family/") for cost in costs])
-    panels[0].set(xlabel="billion multiply-adds of encoder and decoder, one image")
+    per_image = _per_image(costs)
+    break_line = "\n" if timed else " "  # the panel is half as wide
+    panels[0].set(xlabel=f"billion multiply-adds of encoder{break_line}and decoder, {per_image}")
     panels[0].set_ylim(len(costs) - 0.4, -0.6)
-    legend_above(panels[0], 3)
+    legend_above(panels[0], 2 if timed else 3)
     if timed:
         _time_bars(panels[1], costs)
     return figure
@@ -103,7 +118,7 @@ def _time_bars(axes: Any, costs: Sequence[Cost]) -> None:
                 left += size
     first = next(cost.times for cost in costs if cost.times is not None)
     axes.set(xlabel=f"ms of one picture on {first.device}, {first.precision}")
-    legend_above(axes, len(_TIMED))
+    legend_above(axes, 2)
 
 
 def _scatter(costs: Sequence[Cost]) -> Any:
@@ -120,8 +135,10 @@ def _scatter(costs: Sequence[Cost]) -> Any:
         x, y = [c.parts.total / BILLION for c in rows], [c.published.ap for c in rows]
         axes.scatter(x, y, label=series.label, **look)
         _join_keep_ratios(axes, rows, series.colour)
+        _name_others(axes, rows, series.colour)
     _hollow_marks(axes, costs)
-    axes.set(xlabel=_per_image(costs), ylabel="published AP on COCO val2017", xscale="log")
+    label = f"billion multiply-adds, {_per_image(costs)}"
+    axes.set(xlabel=label, ylabel="published AP on COCO val2017", xscale="log")
     axes.xaxis.set_major_locator(FixedLocator(_TICKS))
     axes.xaxis.set_major_formatter("{x:.0f}")
     axes.xaxis.set_minor_locator(NullLocator())
@@ -131,10 +148,16 @@ def _scatter(costs: Sequence[Cost]) -> Any:
 
 
 def _per_image(costs: Sequence[Cost]) -> str:
-    sizes = {size for cost in costs for size in cost.sizes}
-    if len(sizes) == 1:
-        return "billion multiply-adds, one image of {} x {}".format(*sizes.pop())
-    return f"billion multiply-adds, mean of {len(costs[0].sizes)} images"
+    """What the multiply-adds are of: detectors may see the same pictures in sizes of their own."""
+    sizes, images = {cost.sizes for cost in costs}, len(costs[0].sizes)
+    if images > 1:
+        return f"mean of {images} images"
+    return f"one image of {_image(costs[0])}" if len(sizes) == 1 else "one image"
+
+
+def _image(cost: Cost) -> str:
+    """Mean height and width."""
+    return " x ".join(f"{fmean(side):.0f}" for side in zip(*cost.sizes, strict=True))
 
 
 def _join_keep_ratios(axes: Any, rows: Sequence[Cost], colour: str) -> None:
@@ -150,6 +173,16 @@ def _join_keep_ratios(axes: Any, rows: Sequence[Cost], colour: str) -> None:
                 look = {"ha": side, "va": "center", "fontsize": 5.5, "color": colour}
                 place = {"xytext": (shift, 0), "textcoords": "offset points"}
                 axes.annotate(text, (x[end], y[end]), **place, **look)
+
+
+def _name_others(axes: Any, rows: Sequence[Cost], colour: str) -> None:
+    for cost in rows:
+        for part, label, shift in _OTHERS:
+            if part in cost.published.name:
+                look = {"ha": "center", "fontsize": 5.5, "color": colour}
+                place = {"xytext": (0, shift), "textcoords": "offset points"}
+                at = (cost.parts.total / BILLION, cost.published.ap)
+                axes.annotate(label, at, **place, **look)
 
 
 def _hollow_marks(axes: Any, costs: Sequence[Cost]) -> None:
@@ -172,7 +205,7 @@ def _series_of(cost: Cost) -> _Series | None:
 
 def costs_table(costs: Sequence[Cost]) -> str:
     """All rows in Markdown; '-' where nothing was said or measured."""
-    header: tuple[str, ...] = ("detector", "weights, M", "paper", "encoder", "decoder")
+    header: tuple[str, ...] = ("detector", "image", "weights, M", "paper", "encoder", "decoder")
     header += ("all, GMAC", "paper", "AP, published")
     timed = any(cost.times for cost in costs)
     header += ("encoder, ms", "decoder, ms", "rest, ms", "per second") if timed else ()
@@ -184,6 +217,7 @@ def _cells(cost: Cost, timed: bool) -> tuple[str, ...]:
     told, parts = cost.published, cost.parts
     cells = (
         f"`{told.name}`",
+        _image(cost),
         f"{cost.weights.total / 1e6:.2f}",
         _known(told.weights, "{:.0f}"),
         f"{parts.encoder / BILLION:.1f}",
@@ -199,6 +233,13 @@ def _cells(cost: Cost, timed: bool) -> tuple[str, ...]:
         return (*cells, "-", "-", "-", "-")
     measured = (times.encoder, times.decoder, times.features + times.rest)
     return (*cells, *(f"{value:.1f}" for value in measured), f"{times.per_second:.3g}")
+
+
+def time_told(times: Times) -> str:
+    """Where the time goes, in words."""
+    rest = times.features + times.rest
+    parts = f"encoder {times.encoder:.1f}, decoder {times.decoder:.1f}, rest {rest:.1f} ms"
+    return f"{parts}; {times.per_second:.3g} pictures a second"
 
 
 def _known(value: float | None, form: str) -> str:

@@ -22,14 +22,14 @@ _MOST_PIXELS = 2**16  # matplotlib draws no higher figure
 SUFFIXES = (".png", ".pdf")
 # palettes that colour-blind readers can tell apart
 LEVEL_COLOURS = ("#ffb000", "#fe6100", "#dc267f", "#785ef0", "#648fff")
-BLUE, ORANGE, GREEN, RED, VIOLET, SKY, GREY = (
+COLOURS = BLUE, ORANGE, GREEN, RED, VIOLET, SKY, GREY = (
     "#0072b2",
     "#e69f00",
     "#009e73",
     "#d55e00",
     "#cc79a7",
     "#56b4e9",
-    "#7f868d",
+    "#4d5359",
 )
 _LETTERS = {
     "font.size": 7,

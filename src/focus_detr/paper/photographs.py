@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
+from focus_detr.data.buckets import Size
 from focus_detr.data.dataset import DetectionDataset, ImageRecord
 from focus_detr.data.formats import read_annotations
 from focus_detr.data.image_io import decode_image, read_bytes
+from focus_detr.data.picture_files import read_size
 from focus_detr.errors import FocusDetrError
-from focus_detr.inference.inputs import ImageInput, collect_images
-from focus_detr.inference.preparation import read_picture
+from focus_detr.inference.inputs import collect_images
+from focus_detr.inference.preparation import check_sides, read_picture
 
 _log = logging.getLogger(__name__)
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,18 @@ class Photograph:
         return self.boxes * np.array([width / columns, height / rows] * 2, np.float32)
 
 
+@dataclass(frozen=True)
+class PictureFile:
+    """A picture of which only the size is kept."""
+
+    path: Path
+    size: Size  # (height, width) in pixels
+
+    def read(self) -> np.ndarray:
+        """[H, W, 3] uint8 RGB; errors as for ``read_picture``."""
+        return read_picture(self.path)
+
+
 def photographs(paths: Sequence[Path], out: Path) -> Iterator[Photograph]:
     """Read the pictures of files and folders in turn; broken ones in folders are left out.
 
@@ -47,28 +63,59 @@ def photographs(paths: Sequence[Path], out: Path) -> Iterator[Photograph]:
         FocusDetrError: a path does not exist, a picture given by name is broken or too small, or
             none can be read.
     """
+    for path, pixels in _readable(paths, out, read_picture):
+        yield Photograph(path.name, pixels, np.zeros((0, 4), np.float32))
+
+
+def picture_files(
+    paths: Sequence[Path], out: Path, limit: int, *, whole: bool
+) -> list[PictureFile]:
+    """The first pictures of files and folders, of which the sizes alone are kept.
+
+    Errors are those of ``photographs``.
+
+    Args:
+        paths: files and folders.
+        out: output folder, which is not searched.
+        limit: how many.
+        whole: decode each once, so that those that are broken behind their header are found now.
+    """
+    read = _decoded_size if whole else _stated_size
+    found = islice(_readable(paths, out, read), limit)
+    return [PictureFile(path, size) for path, size in found]
+
+
+def _decoded_size(path: Path) -> Size:
+    height, width = read_picture(path).shape[:2]
+    return height, width
+
+
+def _stated_size(path: Path) -> Size:
+    size = read_size(path)
+    try:
+        check_sides(*size)
+    except FocusDetrError as error:
+        raise FocusDetrError(f"{path}: {error}") from error
+    return size
+
+
+def _readable(
+    paths: Sequence[Path], out: Path, read: Callable[[Path], Read]
+) -> Iterator[tuple[Path, Read]]:
+    """Each picture with what is read of it; broken ones in folders are left out, with a warning."""
     none = True
-    for photograph in filter(None, map(_read, collect_images(paths, out))):
+    for item in collect_images(paths, out):
+        try:
+            found = read(item.path)
+        except FocusDetrError as error:
+            if item.named:
+                raise
+            _log.warning("skipped: %s", error)
+            continue
         none = False
-        yield photograph
+        yield item.path, found
     if none:
         raise FocusDetrError(f"no picture can be read in {', '.join(map(str, paths))}")
-
-
-def read_photographs(paths: Sequence[Path], out: Path, limit: int) -> list[Photograph]:
-    """The first ones of ``photographs``, at once."""
-    return list(islice(photographs(paths, out), limit))
-
-
-def _read(item: ImageInput) -> Photograph | None:
-    try:
-        pixels = read_picture(item.path)
-    except FocusDetrError as error:
-        if item.named:
-            raise
-        _log.warning("skipped: %s", error)
-        return None
-    return Photograph(item.path.name, pixels, np.zeros((0, 4), np.float32))
 
 
 def read_data_set(annotations: Path, images: Path | None, limit: int | None) -> list[ImageRecord]:

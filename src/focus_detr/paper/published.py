@@ -6,6 +6,7 @@ Where the copy that was read has lost digits, only those that survive count.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ from focus_detr.config.schema import ModelConfig
 from focus_detr.errors import FocusDetrError
 
 USUAL_KEEP = 30  # percent
+_CLOSE = 5  # rows that are offered for an unknown name
 # table 7: share of the tokens that each of six layers keeps, by the mean in percent. For 10 five
 # numbers are printed, where six are needed
 LAYER_SHARES: Mapping[int, tuple[float, ...]] = {
@@ -102,13 +104,23 @@ def find_rows(names: list[str]) -> list[Published]:
     """Rows by name, such as ``focus_detr_r50_36ep@30``; all of them without names.
 
     Raises:
-        FocusDetrError: there is no row of that name; says which there are.
+        FocusDetrError: there is no row of that name; says which are close, or all.
     """
     rows = {row.name: row for row in published_rows()}
-    unknown = [name for name in names if name not in rows]
-    if unknown:
-        raise FocusDetrError(f"there is no row {unknown[0]}, only {', '.join(rows)}")
+    for name in names:
+        if name not in rows:
+            raise FocusDetrError(_unknown(name, list(rows)))
     return [rows[name] for name in names or rows]
+
+
+def _unknown(name: str, rows: list[str]) -> str:
+    """Figures leave ``family/`` out, and a network with keep ratios has a row for each."""
+    started = [row for row in rows if row.removeprefix("family/").startswith(name)]
+    close = difflib.get_close_matches(name, rows, n=_CLOSE)
+    close += difflib.get_close_matches(f"family/{name}", rows, n=_CLOSE)
+    meant = list(dict.fromkeys(started or close))[:_CLOSE]
+    offered = f"; did you mean {' or '.join(meant)}?" if meant else f", only {', '.join(rows)}"
+    return f"there is no row {name}{offered}"
 
 
 def keeping(model: ModelConfig, keep: int | None) -> ModelConfig:

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from focus_detr.data.dataset import ImageRecord
 from focus_detr.errors import FocusDetrError
+from focus_detr.inference.loading import network_settings
 from focus_detr.io.files import write_json, write_whole
 from focus_detr.paper.detectors import AS_TRAINED, NamedFile, Seen, Viewing, WatchedDetector
 from focus_detr.paper.drawing import lettering
@@ -85,22 +86,37 @@ def draw_token_figures(
         viewing: how the networks see them.
 
     Raises:
-        FocusDetrError: a checkpoint or picture is bad, or a detector has no such layer.
+        FocusDetrError: a checkpoint or picture is bad, a detector has no such layer, or none of
+            them selects tokens.
     """
     drawn = list(pictures.read(out, count))
+    _check_selections(detectors, layer)
     rows = _looked(detectors, drawn, viewing)
-    for name, seen in rows:
-        if not 1 <= layer <= seen.tokens.layers:
-            layers = counted(seen.tokens.layers, "encoder layer")
-            raise FocusDetrError(f"{name} has {layers}, no layer {layer}")
-        if seen.looks.scores is None and seen.photograph is drawn[0]:
-            _log.warning("%s selects no tokens: its encoder keeps all of them", name)
     with lettering():
         files = draw_patches(rows, layer - 1, out)
         files += draw_levels(rows, layer - 1, out)
         files += draw_layers(rows, threshold, out)
     counts = [asdict(count_tokens(name, seen, threshold)) for name, seen in rows]
     return [*files, _numbers(out, "tokens", {"layer": layer, "pictures": counts})]
+
+
+def _check_selections(detectors: Sequence[NamedFile], layer: int) -> None:
+    """See from their settings whether there will be something to draw.
+
+    Raises:
+        FocusDetrError: a detector has no such layer, or none of them selects tokens.
+    """
+    models = {file.name: network_settings(file.path) for file in detectors}
+    for name, model in models.items():
+        if not 1 <= layer <= model.encoder.layers:
+            layers = counted(model.encoder.layers, "encoder layer")
+            raise FocusDetrError(f"{name} has {layers}, no layer {layer}")
+    dense = [name for name, model in models.items() if not model.foreground_selector.enabled]
+    told = "selects no tokens: its encoder keeps all of them"
+    if len(dense) == len(models):
+        raise FocusDetrError(f"{dense[0]} {told}; draw it beside one that selects")
+    for name in dense:
+        _log.warning("%s %s", name, told)
 
 
 def _looked(
@@ -137,15 +153,13 @@ def draw_object_figures(
         FocusDetrError: a checkpoint or picture is bad, or the detector has no object tokens.
     """
     measured = pictures.read(out, limit)
+    if not network_settings(file.path).encoder.dual_attention:
+        raise FocusDetrError(f"{file.path} has no object tokens: its encoder has no dual attention")
     detector = WatchedDetector.open(file, viewing)
     drawn: list[Seen] = []
     counts = []
     for photograph in tqdm(measured, "objects", unit="picture", disable=None):
         seen = detector.look(photograph)
-        if not seen.looks.objects:
-            raise FocusDetrError(
-                f"{file.path} has no object tokens: its encoder has no dual attention"
-            )
         drawn += [seen] if len(drawn) < count else []
         counts.append(count_objects(seen))
     means = mean_objects(counts)

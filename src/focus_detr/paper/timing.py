@@ -11,6 +11,7 @@ from typing import Any
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
+from tqdm import tqdm
 
 from focus_detr.inference.loading import LoadedDetector
 from focus_detr.inference.postprocess import to_detections
@@ -19,6 +20,7 @@ from focus_detr.inference.preparation import PreparedPicture
 from focus_detr.models.detector import Detector
 
 WARM_UP = 10  # pictures
+ReadPicture = Callable[[], np.ndarray]  # [H, W, 3] uint8 RGB
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ class DecoderStage(_Stage):
         return self.detector.best(logits, boxes, queries["real"])
 
 
-def time_detector(loaded: LoadedDetector, pictures: Sequence[np.ndarray], limit: int) -> Times:
+def time_detector(
+    loaded: LoadedDetector, pictures: Sequence[ReadPicture], limit: int, name: str = "timing"
+) -> Times:
     """Time a detector in four parts, one picture at a time.
 
     The first ten pictures, and the first of every padded shape, warm it up: of few pictures, these
@@ -86,15 +90,17 @@ def time_detector(loaded: LoadedDetector, pictures: Sequence[np.ndarray], limit:
 
     Args:
         loaded: the detector.
-        pictures: [H, W, 3] uint8 RGB each, at least one.
+        pictures: each is read when its turn comes; at least one.
         limit: how many are timed.
+        name: of the detector, for the bar.
     """
     stages = [kind(loaded.cell) for kind in (FeatureStage, EncoderStage, DecoderStage)]
     prepare, backbone = preparation(loaded.data), loaded.model.backbone
     met: set[tuple[int, int]] = set()
     rows: list[list[float]] = []
-    for number in range(WARM_UP + limit):
-        picture = pictures[number % len(pictures)]
+    bar = tqdm(range(WARM_UP + limit), name, unit="picture", disable=None, leave=False)
+    for number in bar:
+        picture = pictures[number % len(pictures)]()
         prepared = prepare(picture)
         normalised = prepared.normalised(backbone.pixel_mean, backbone.pixel_std)
         if prepared.bucket not in met:

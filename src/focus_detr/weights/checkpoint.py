@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,16 +80,29 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         FocusDetrError: the file is missing, damaged or of another format.
     """
     path = Path(path)
+    with _opened(path) as file:
+        metadata = _parse_metadata(path, file.metadata() or {})
+        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+    tensors = {_present_name(name): tensor for name, tensor in stored.items()}
+    return Checkpoint(tensors, metadata, path)
+
+
+def read_metadata(path: str | Path) -> dict[str, Any]:
+    """What is known about a checkpoint's tensors, without reading them; errors as for them."""
+    path = Path(path)
+    with _opened(path) as file:
+        return _parse_metadata(path, file.metadata() or {})
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     if not path.is_file():
         raise FocusDetrError(f"there is no checkpoint {path}")
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = _parse_metadata(path, file.metadata() or {})
-            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+            yield file
     except (SafetensorError, OSError, TypeError) as error:
         raise FocusDetrError(_unreadable(path, error)) from error
-    tensors = {_present_name(name): tensor for name, tensor in stored.items()}
-    return Checkpoint(tensors, metadata, path)
 
 
 def _present_name(name: str) -> str:
