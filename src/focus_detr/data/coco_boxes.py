@@ -10,17 +10,25 @@ from focus_detr.data.json_fields import Entry, finite_number, read_box
 from focus_detr.errors import FocusDetrError
 
 Box = tuple[float, float, float, float]  # x, y, width, height in pixels
+Size = tuple[int, int]  # (height, width) in pixels
 
 _ROUNDING = 1.01
 _MODES = ("1", "XYWH_ABS")  # of detectron2
+_UNKNOWN = (0, 0)
 _LEAST_SIDE = 4  # pixels of a box in which an object of less than one square pixel is doubtful
 
 
-def annotation_box(entry: Entry, where: str) -> Box:
+def annotation_box(entry: Entry, where: str, picture: Size = _UNKNOWN) -> Box:
     """The box of an annotation; of its outline or mask where it has none.
 
+    Args:
+        entry: the annotation.
+        where: names it in messages.
+        picture: that it belongs to; zeros: not known.
+
     Raises:
-        FocusDetrError: there is neither, they are malformed, or ``bbox_mode`` is another one.
+        FocusDetrError: there is neither, they are malformed, ``bbox_mode`` is another one, or the
+            box would be that of a mask of another size than the picture.
     """
     value, mode = entry.get("bbox"), entry.get("bbox_mode")
     if mode is not None and str(mode).removeprefix("BoxMode.") not in _MODES:
@@ -33,6 +41,7 @@ def annotation_box(entry: Entry, where: str) -> Box:
         return given
     outlined = outline_box(entry.get("segmentation"), where)
     if outlined is not None:
+        _check_mask_size(entry["segmentation"], where, picture)
         return outlined
     if given is not None:
         return given  # four zeros: an empty box
@@ -91,6 +100,16 @@ def outline_box(segmentation: Any, where: str) -> Box | None:
     return (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)) if xs else None
 
 
+def _check_mask_size(segmentation: Any, where: str, picture: Size) -> None:
+    if isinstance(segmentation, dict) and picture != _UNKNOWN:
+        height, width = map(int, segmentation["size"])
+        if (height, width) != picture:
+            raise FocusDetrError(
+                f"{where}: 'segmentation' is a mask of {width}x{height} pixels, but the picture "
+                f"has {picture[1]}x{picture[0]}"
+            )
+
+
 def _mask_box(encoded: Entry, where: str) -> Box:
     """The box around a run-length mask, whose runs are numbers or packed in a text."""
     counts, size = encoded.get("counts"), encoded.get("size")
@@ -98,11 +117,11 @@ def _mask_box(encoded: Entry, where: str) -> Box:
         height, width = map(int, size)  # type: ignore[arg-type]
         if min(height, width) < 1:
             raise ValueError("its picture has no pixels")
-        runs: Any = encoded
+        runs: Any = {"counts": counts, "size": [height, width]}
         if isinstance(counts, list):
-            if sum(counts) != height * width:
+            if min(counts) < 0 or sum(counts) != height * width:
                 raise ValueError("its runs do not fill the picture")
-            runs = mask.frPyObjects({"counts": counts, "size": [height, width]}, height, width)
+            runs = mask.frPyObjects(runs, height, width)
         x, y, box_width, box_height = mask.toBbox(runs).tolist()
     except Exception as error:  # pycocotools raises whatever a broken mask leads it to
         raise FocusDetrError(f"{where}: 'segmentation' is no mask that can be read") from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from focus_detr.data.annotations import MAX_SIDE
+from focus_detr.data.class_names import clean_name
 from focus_detr.data.json_fields import flag
 from focus_detr.data.text_files import read_xml
 from focus_detr.errors import FocusDetrError
@@ -76,7 +77,10 @@ def _size(root: Element, path: Path) -> tuple[int, int] | None:
 
 
 def _object(item: Element, where: str) -> VocObject:
-    name = (item.findtext("name") or "").strip()
+    for key in ("name", "bndbox"):
+        if (there := len(item.findall(key))) > 1:
+            raise FocusDetrError(f"{where} has {there} times '{key}', expected one")
+    name = clean_name(item.findtext("name") or "")
     if not name:
         raise FocusDetrError(f"{where} has no 'name'")
     text = (item.findtext("difficult") or "").strip()
@@ -107,6 +111,10 @@ def _turned_corners(item: Element, where: str) -> list[tuple[float, float]]:
     x, y, width, height, angle = (
         _number(item, f"robndbox/{key}", where) for key in ("cx", "cy", "w", "h", "angle")
     )
+    if abs(angle) > math.tau:
+        raise FocusDetrError(
+            f"{where}: 'robndbox/angle' is {angle:g}, as if it were degrees; expected radians"
+        )
     cos, sin = math.cos(angle), math.sin(angle)
     halves = [(side * width / 2, other * height / 2) for side in (-1, 1) for other in (-1, 1)]
     return [(x + cos * u - sin * v, y + sin * u + cos * v) for u, v in halves]
