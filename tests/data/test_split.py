@@ -119,3 +119,8 @@ def test_a_spelling_of_two_pictures_is_refused(tmp_path: Path, line: str) -> Non
     (tmp_path / "val.txt").write_text(line)
     with pytest.raises(FocusDetrError, match="line 1: set has no"):
         divide_by_list(whole, tmp_path / "val.txt")
+
+
+def test_names_outside_utf8_are_divided_too() -> None:
+    whole = make_set([*(f"{i}\udce9.jpg" for i in range(40)), "a.jpg"])
+    check(whole, divide_by_fraction(whole, 0.5, 0))

@@ -69,7 +69,8 @@ def divide_by_list(annotations: Annotations, path: Path) -> Division:
 
 
 def _hash(name: str, seed: int) -> int:
-    digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
+    # a file may be called in another encoding than UTF-8
+    digest = hashlib.sha256(f"{seed} {name}".encode(errors="surrogateescape")).digest()
     return int.from_bytes(digest[:_HASH_BYTES], "big")
 
 
