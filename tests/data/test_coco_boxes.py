@@ -81,3 +81,13 @@ def test_a_mask_of_another_size_gives_no_box(encoded: dict[str, Any]) -> None:
         with pytest.raises(FocusDetrError, match=r"here: 'segmentation' is a mask of 10x12 pixels"):
             annotation_box(entry, "here", other)
         assert annotation_box({**entry, "bbox": [1, 2, 3, 4]}, "here", other) == (1, 2, 3, 4)
+
+
+def test_the_box_around_a_turned_one_counts() -> None:
+    """CVAT writes the box before it is turned."""
+    turned = {"bbox": [40, 35, 20, 10], "attributes": {"occluded": False, "rotation": 90.0}}
+    assert annotation_box(turned, "here") == pytest.approx((45, 30, 10, 20))
+    for same in (0.0, None, "left", True):
+        upright = {**turned, "attributes": {"rotation": same}}
+        assert annotation_box(upright, "here") == (40, 35, 20, 10)
+    assert annotation_box({**turned, "attributes": []}, "here") == (40, 35, 20, 10)

@@ -96,6 +96,16 @@ def test_an_object_with_two_of_a_kind_is_refused(tmp_path: Path, more: str, key:
         page(tmp_path, BOX + more)
 
 
+@pytest.mark.parametrize(("value", "box"), [("90.0", (5, 25, 60, 50)), ("0.0", None), ("a", None)])
+def test_boxes_that_cvat_says_are_turned(
+    tmp_path: Path, value: str, box: tuple[float, ...] | None
+) -> None:
+    other = "<attribute><name>colour</name><value>45</value></attribute>"
+    turned = f"<attribute><name>rotation</name><value>{value}</value></attribute>"
+    found = page(tmp_path, f"<attributes>{other}{turned}</attributes>{BOX}").objects[0].box
+    assert found == pytest.approx(box or (10, 20, 50, 60))
+
+
 def test_shares_of_the_picture_are_refused(tmp_path: Path) -> None:
     shares = BOX
     for old, new in (("11", "0.1"), ("21", "0.2"), ("60", "0.6"), ("80", "1")):
