@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from focus_detr.data.class_names import find_names_file, number_classes, read_class_names
+from focus_detr.data.class_names import (
+    LIST_NAMES,
+    clean_name,
+    find_names_file,
+    nearest_names,
+    number_classes,
+    read_class_names,
+)
 from focus_detr.data.classes import ClassMap
 from focus_detr.errors import FocusDetrError
 
@@ -51,6 +58,27 @@ def test_names_of_text_and_yaml_files(tmp_path: Path) -> None:
     assert read_class_names(tmp_path / "a.yaml") == ("12", "dog")
 
 
+def test_what_nobody_sees_makes_no_other_class(tmp_path: Path) -> None:
+    assert clean_name("\ufeff cafe\u0301\u200b \n") == "caf\xe9" == clean_name("caf\xe9")
+    joined = "\u0645\u06cc\u200c\u062e"  # the mark inside changes how it is written
+    assert clean_name(joined) == joined
+    (tmp_path / "a.txt").write_text("#1\ncafe\u0301\n", encoding="utf-16")
+    (tmp_path / "a.yaml").write_text("names: ['#1', caf\xe9]\n")
+    assert read_class_names(tmp_path / "a.txt") == read_class_names(tmp_path / "a.yaml")
+
+
+def test_two_files_with_another_order_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    for text, told in (("cat\ndog\nowl\n", 0), ("1.jpg\n", 0), ("\n", 0), ("dog\ncat\n", 1)):
+        (tmp_path / "labels.txt").write_text(text)
+        caplog.clear()
+        found = nearest_names((tmp_path / "no", tmp_path), LIST_NAMES)
+        assert found == (("cat", "dog"), tmp_path / "classes.txt")
+        assert caplog.text.count("labels.txt number the classes differently") == told
+
+
 def test_names_that_look_like_numbers_stay_as_written(tmp_path: Path) -> None:
     names = ("007", "12:30", "1_000", "0x1F", "1.50", "2020-01-31", "+1", "1e3", "cat")
     listed = "".join(f"  - {name}\n" for name in names)
@@ -69,6 +97,8 @@ def test_names_that_look_like_numbers_stay_as_written(tmp_path: Path) -> None:
         ("a.txt", b"\ncat\n", r"a\.txt: line 1 is blank, but must name class 0"),
         ("a.txt", b"cat\ncat\n", r"a\.txt: class 1 has the name 'cat' of another class"),
         ("a.txt", b"\xff", r"a\.txt is not UTF-8 text"),
+        ("a.txt", b"# list\ncat\n", r"a\.txt: line 1, '# list', seems to be a comment"),
+        ("a.txt", b"cat\n\xe2\x80\x8b cat\n", r"class 1 has the name 'cat' of another class"),
         ("a.yaml", b'names: ["\\ud800"]', r"the name of class 0 is empty or no Unicode text"),
         ("a.yaml", b"names: [2020-99-99]", r"a\.yaml is not valid YAML"),
         ("a.yaml", b"names: [[a]]", r"a\.yaml: name 0 must be a text in quotes"),

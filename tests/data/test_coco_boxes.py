@@ -57,6 +57,7 @@ def test_another_mode_of_detectron2_is_refused(mode: Any) -> None:
     [
         ({"segmentation": [[1, 2, 3]]}, "here: 'segmentation' must be lists of x, y"),
         ({"segmentation": [[1, "b"]]}, "here: 'segmentation' must be lists of x, y"),
+        ({"segmentation": {"size": [12, 10], "counts": [27, -4, 97]}}, "'segmentation' is no mask"),
         ({"segmentation": {"size": [0, 10], "counts": "a"}}, "'segmentation' is no mask"),
         ({"segmentation": {"size": [5, 5], "counts": [99]}}, "'segmentation' is no mask"),
         ({"segmentation": {"size": [5, 5]}}, "'segmentation' is no mask"),
@@ -70,3 +71,23 @@ def test_another_mode_of_detectron2_is_refused(mode: Any) -> None:
 def test_anything_else_is_refused(entry: dict[str, Any], message: str) -> None:
     with pytest.raises(FocusDetrError, match=message):
         annotation_box(entry, "here")
+
+
+@pytest.mark.parametrize("encoded", [TEXT, RUNS, {**TEXT, "size": ["12", 10.0]}])
+def test_a_mask_of_another_size_gives_no_box(encoded: dict[str, Any]) -> None:
+    entry = {"segmentation": encoded}
+    assert annotation_box(entry, "here", (12, 10)) == (2, 3, 6, 4)
+    for other in ((24, 20), (10, 12)):
+        with pytest.raises(FocusDetrError, match=r"here: 'segmentation' is a mask of 10x12 pixels"):
+            annotation_box(entry, "here", other)
+        assert annotation_box({**entry, "bbox": [1, 2, 3, 4]}, "here", other) == (1, 2, 3, 4)
+
+
+def test_the_box_around_a_turned_one_counts() -> None:
+    """CVAT writes the box before it is turned."""
+    turned = {"bbox": [40, 35, 20, 10], "attributes": {"occluded": False, "rotation": 90.0}}
+    assert annotation_box(turned, "here") == pytest.approx((45, 30, 10, 20))
+    for same in (0.0, None, "left", True):
+        upright = {**turned, "attributes": {"rotation": same}}
+        assert annotation_box(upright, "here") == (40, 35, 20, 10)
+    assert annotation_box({**turned, "attributes": []}, "here") == (40, 35, 20, 10)

@@ -143,6 +143,27 @@ def _clear(key: str) -> Edit:
     return lambda content: content[key].clear()
 
 
+def test_a_mask_without_a_box_must_be_of_its_picture(make_coco: MakeCoco) -> None:
+    mask = {"size": [20, 30], "counts": [41, 5, 554]}
+    entry = {**annotation(1, 1, ()), "segmentation": mask}
+    path = make_coco([(20, 30)], [entry])
+    assert read_coco(path, path.parent).boxes[0].box == (2, 1, 1, 5)
+    path = make_coco([(40, 60)], [entry])
+    with pytest.raises(FocusDetrError, match=r"annotation 1: .* mask of 30x20 pixels, but .*60x40"):
+        read_coco(path, path.parent)
+
+
+def test_class_names_that_look_alike_are_one(make_coco: MakeCoco) -> None:
+    path = make_coco([(20, 30)], [])
+    content = json.loads(path.read_text())
+    names = ["cafe\u0301 ", "\ufeffdog"]
+    for entry, name in zip(content["categories"], names, strict=True):
+        entry["name"] = name
+    path.write_text(json.dumps(content))
+    model = ClassMap(("dog", "cafe\u0301"), (3, 7))  # an older checkpoint's
+    assert read_coco(path, path.parent, model).classes.names == ("dog", "caf\xe9")
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
@@ -167,6 +188,7 @@ def _clear(key: str) -> Edit:
         (_set("images", 0, "id", 1e19), r"images\[0\]: 'id' must be an integer or a text"),
         (_set("images", 0, "file_name", None), "image 1: 'file_name' must be a text"),
         (_set("categories", 0, "name", None), "category 7: 'name' must be a text"),
+        (_set("categories", 0, "name", " "), "category 7: 'name' is empty"),
         (lambda content: content["images"].append(3), r"images\[1\] must be an object"),
     ],
 )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from focus_detr.data.label_pairs import pair_labels
+from focus_detr.data.label_pairs import by_stem, pair_labels
 
 ACCENT = "caf\u00e9"
 
@@ -72,3 +73,10 @@ def test_no_picture_gets_two_label_files(named: dict[str, str], pictures: set[st
     assert len(set(found.values())) == len(found)
     assert all(found[s] == f"{s}.jpg" for s in found if f"{s}.jpg" in pictures)
     assert {s for s in named if f"{s}.jpg" in pictures} <= found.keys()
+
+
+def test_of_two_label_files_of_one_name_one_counts(caplog: pytest.LogCaptureFixture) -> None:
+    files = ["1.TXT", "1.txt", "in/1.txt", "b.c.txt", "b.TXT"]
+    expected = {"1": "1.txt", "b": "b.TXT", "b.c": "b.c.txt", "in/1": "in/1.txt"}
+    assert by_stem(files, Path("labels")) == expected
+    assert "left out 1 label file beside another of the same name, such as 1.TXT" in caplog.text

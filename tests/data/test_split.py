@@ -94,3 +94,33 @@ def test_lists_that_do_not_fit_are_refused(tmp_path: Path, text: str, message: s
     (tmp_path / "val.txt").write_text(text)
     with pytest.raises(FocusDetrError, match=message):
         divide_by_list(make_set(["a.jpg", "b.jpg"]), tmp_path / "val.txt")
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("cafe\u0301.jpg", {"caf\u00e9.jpg"}),
+        ("d.jpg", {"D.JPG"}),
+        ("./D", {"D.JPG"}),
+        ("C:\\mine\\set\\x\\1.jpg", {"x/1.jpg"}),
+        ("/mine/set/D.JPG", {"D.JPG"}),
+        ("X/", {"x/1.jpg", "x/E.jpg", "x/e.jpg"}),
+    ],
+)
+def test_a_name_in_another_spelling(tmp_path: Path, line: str, names: set[str]) -> None:
+    whole = make_set(["caf\u00e9.jpg", "D.JPG", "x/1.jpg", "y/1.jpg", "x/e.jpg", "x/E.jpg"])
+    (tmp_path / "val.txt").write_text(line)
+    assert {i.name for i in divide_by_list(whole, tmp_path / "val.txt").val.images} == names
+
+
+@pytest.mark.parametrize("line", ["x/E.JPG", "/mine/1.jpg", "1.jpg", "\u00dd/"])
+def test_a_spelling_of_two_pictures_is_refused(tmp_path: Path, line: str) -> None:
+    whole = make_set(["x/e.jpg", "x/E.jpg", "x/1.jpg", "z/1.jpg", "\u00fd/1.jpg", "y\u0301/2.jpg"])
+    (tmp_path / "val.txt").write_text(line)
+    with pytest.raises(FocusDetrError, match="line 1: set has no"):
+        divide_by_list(whole, tmp_path / "val.txt")
+
+
+def test_names_outside_utf8_are_divided_too() -> None:
+    whole = make_set([*(f"{i}\udce9.jpg" for i in range(40)), "a.jpg"])
+    check(whole, divide_by_fraction(whole, 0.5, 0))

@@ -85,6 +85,25 @@ def test_turned_boxes_become_the_boxes_around_them(tmp_path: Path) -> None:
     inner = "".join(f"<{key}>{value}</{key}>" for key, value in fields.items())
     box = page(tmp_path, f"<type>robndbox</type><robndbox>{inner}</robndbox>").objects[0].box
     assert box == pytest.approx((45, 30, 10, 20))
+    degrees = inner.replace(f">{fields['angle']}<", ">90<")
+    with pytest.raises(FocusDetrError, match=r"object 1: 'robndbox/angle' is 90, .*degrees"):
+        page(tmp_path, f"<robndbox>{degrees}</robndbox>")
+
+
+@pytest.mark.parametrize(("more", "key"), [(BOX, "bndbox"), ("<name>dog</name>", "name")])
+def test_an_object_with_two_of_a_kind_is_refused(tmp_path: Path, more: str, key: str) -> None:
+    with pytest.raises(FocusDetrError, match=f"object 1 has 2 times '{key}', expected one"):
+        page(tmp_path, BOX + more)
+
+
+@pytest.mark.parametrize(("value", "box"), [("90.0", (5, 25, 60, 50)), ("0.0", None), ("a", None)])
+def test_boxes_that_cvat_says_are_turned(
+    tmp_path: Path, value: str, box: tuple[float, ...] | None
+) -> None:
+    other = "<attribute><name>colour</name><value>45</value></attribute>"
+    turned = f"<attribute><name>rotation</name><value>{value}</value></attribute>"
+    found = page(tmp_path, f"<attributes>{other}{turned}</attributes>{BOX}").objects[0].box
+    assert found == pytest.approx(box or (10, 20, 50, 60))
 
 
 def test_shares_of_the_picture_are_refused(tmp_path: Path) -> None:

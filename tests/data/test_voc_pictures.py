@@ -104,3 +104,12 @@ def test_xml_of_other_encodings(root: Path) -> None:
     text = '<?xml version="1.0" encoding="GBK"?>' + path.read_text().replace("cat", "\u8f66")
     path.write_bytes(text.encode("gbk"))
     assert read_voc(root, None).classes.names == ("cat", "\u8f66")
+
+
+def test_a_second_xml_file_in_other_letters_is_told(
+    root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (root / "Annotations" / "photo.XML").write_text(voc_xml("photo.png", (20, 30)))
+    read = read_voc(root, None)
+    assert len(read.images) == len(read.boxes) == len(Names)
+    assert "left out 1 label file beside another of the same name, such as photo.XML" in caplog.text

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from focus_detr.data import whole_pictures
-from focus_detr.data.image_io import read_image
+from focus_detr.data.image_io import decode_image, read_image
 from focus_detr.data.whole_pictures import is_cut_off
 from focus_detr.errors import FocusDetrError
 
@@ -96,3 +96,17 @@ def test_a_file_that_ends_with_its_thumbnail_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cut").write_bytes(cut)
     with pytest.raises(FocusDetrError, match=r"cannot decode image .*cut: it is broken"):
         read_image(tmp_path / "cut")
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("compression", ["tiff_lzw", "packbits"])
+def test_a_palette_that_ends_early_is_found(compression: str, big: bool) -> None:
+    file = BytesIO()
+    picture = Image.fromarray(PIXELS).quantize(64)
+    picture.save(file, "TIFF", compression=compression, big_tiff=big)
+    data = file.getvalue()
+    assert not is_cut_off(data) and not is_cut_off(data + FILM)
+    assert is_cut_off(data[: data.rindex(bytes(2)) + 1])
+    with pytest.raises(FocusDetrError):
+        decode_image(data[:-1000], "a.tif")
+    assert not is_cut_off(data[:6])

@@ -125,6 +125,32 @@ def test_names_of_label_files(
     assert "left out 1 picture whose label file belongs to another picture" in caplog.text
 
 
+def test_a_second_label_file_in_other_letters_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = put(tmp_path, "images/a.jpg", "labels/a.TXT", "labels/a.txt")
+    (root / "labels" / "a.txt").write_text("")
+    assert boxes(read_yolo(write_yaml(root, "train: images"), None)) == {"a.jpg": 0}
+    assert "left out 1 label file beside another of the same name" in caplog.text
+
+
+def test_a_picture_that_is_not_there_takes_no_label_file(tmp_path: Path) -> None:
+    root = put(tmp_path, "images/a.jpg", "images/b.jpg", "labels/a.txt")
+    (root / "list.txt").write_text("images/a.jpg\nimages/A.png\nimages/a.bmp\nimages/b.jpg\n")
+    read = read_yolo(write_yaml(root, "train: list.txt"), None)
+    assert boxes(read) == {"a.jpg": 1, "b.jpg": 0}
+
+
+def test_another_order_of_names_beside_the_labels_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = put(tmp_path, "images/a.jpg", "labels/a.txt")
+    source = write_yaml(root, "train: images")
+    (root / "labels" / "classes.txt").write_text("dog\ncat\n")
+    assert read_yolo(source, None).classes.names[0] == "cat"
+    assert "labels/classes.txt number the classes differently; the first one counts" in caplog.text
+
+
 @pytest.mark.parametrize("listed", [False, True])
 def test_labels_beside_the_pictures_in_a_folder_called_images(tmp_path: Path, listed: bool) -> None:
     root = put(tmp_path, "images/in/p1.jpg", "images/in/p1.txt")

@@ -138,3 +138,12 @@ def test_upper_left_ends_are_told_from_centres() -> None:
     centres = starts + sides / 2
     lines = [f"0 {x} {y} {w} {h}" for (x, y), (w, h) in zip(centres, sides, strict=True)]
     assert len(read([*lines, "0 .1 .1 .3 .3", "0 .01 .5 .1 .1", "0 .5 0 .1 .1"])) == 43
+
+
+def test_a_confidence_and_a_track_are_no_corner_of_a_triangle() -> None:
+    lines = ["0 0.25 0.3 0.25 0.25 0.9 1", "1 0.6 0.6 0.2 0.2 0.5 0", "0 0.5 0.5 0.1 0.1 0.7 1"]
+    with pytest.raises(FocusDetrError, match=r"line 1: 7 numbers seem to be a box, a confidence"):
+        read(lines)
+    assert len(read(lines, outlines=True)) == 3
+    triangles = outlines(corners=3)
+    assert len(read([*triangles, "0 0.5 0.5 0.3 0.3 0.4 1"])) == len(triangles) + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,17 @@ def test_patterns_find_pictures_and_folders(tmp_path: Path) -> None:
     ]
     # a name that exists is no pattern
     assert collect_images([tmp_path / "[odd].png"], out)[0].named
+
+
+def test_what_cannot_be_read_never_hangs(tmp_path: Path) -> None:
+    (tmp_path / "self.jpg").symlink_to("self.jpg")
+    (tmp_path / "gone.jpg").symlink_to("nowhere.jpg")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "a.jpg").touch()
+    for source in (tmp_path, tmp_path / "*.jpg"):
+        found = collect_images([source], tmp_path / "out")
+        assert [item.path.name for item in found] == ["a.jpg", "gone.jpg", "self.jpg"]
+        assert not any(item.named for item in found)
+    for name in ("pipe.jpg", "gone.jpg", "self.jpg"):
+        with pytest.raises(FocusDetrError, match=f"{name} is neither a file nor a folder"):
+            collect_images([tmp_path / name], tmp_path / "out")

@@ -187,3 +187,21 @@ def test_videos_and_cameras_are_told_from_pictures(tmp_path: Path) -> None:
     ):
         with pytest.raises(FocusDetrError, match=message):
             split_videos([Path(path) for path in paths])
+
+
+@pytest.mark.parametrize("name", ["file:a.mp4", "http:a.mp4", "-a.mp4", "a%03d [1]|b.mp4"])
+def test_names_are_no_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_video(Path(name))
+    frames = Frames(VideoInput(Path(name)))
+    assert len([*frames]) == COUNT
+    frames.close()
+
+
+def test_a_name_outside_utf8_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "caf\udce9.mp4"
+    path.write_bytes(write_video(tmp_path / "a.mp4").read_bytes())
+    with pytest.raises(FocusDetrError, match=r"OpenCV cannot use .* must be UTF-8"):
+        Frames(VideoInput(path))
+    with pytest.raises(FocusDetrError, match=r"OpenCV cannot use .* must be UTF-8"):
+        write_video(path)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,10 @@ from focus_detr.wording import counted
 
 YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml")
 LIST_NAMES = ("classes.txt", "obj.names", "labels.txt")
+_log = logging.getLogger(__name__)
+
+_UNSEEN = r"[\s\u200b\u200e\u200f\u2060\ufeff]+"  # blanks, and marks that are not drawn
+_AROUND = re.compile(f"^{_UNSEEN}|{_UNSEEN}$")
 _NUMBERS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp"))
 
 
@@ -30,6 +37,14 @@ class _AsWritten(yaml.SafeLoader):
         first: [(tag, form) for tag, form in forms if tag not in _NUMBERS]
         for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+
+def clean_name(written: str) -> str:
+    """A class name without what nobody sees, so that classes that look alike are one.
+
+    That are blanks and marks around it, and the form of its accents, in which systems differ.
+    """
+    return _AROUND.sub("", unicodedata.normalize("NFC", written))
 
 
 def number_classes(names: Sequence[str], model: ClassMap | None) -> ClassMap:
@@ -53,6 +68,40 @@ def find_names_file(folders: Iterable[Path], candidates: Sequence[str]) -> Path 
     return next((path for path in paths if is_file(path)), None)
 
 
+def nearest_names(
+    folders: Iterable[Path], candidates: Sequence[str]
+) -> tuple[tuple[str, ...], Path] | None:
+    """The names in the file that ``find_names_file`` finds, and that file.
+
+    Raises:
+        FocusDetrError: as ``read_class_names``.
+    """
+    found = find_names_file(folders, candidates)
+    if found is None:
+        return None
+    names = read_class_names(found)
+    warn_of_other_order(names, found, (found.parent,))
+    return names, found
+
+
+def warn_of_other_order(names: Sequence[str], source: Path, folders: Iterable[Path]) -> None:
+    """Tell of files in some folders that have some of the source's names at other places."""
+    others = (folder / name for folder in folders for name in (*YAML_NAMES, *LIST_NAMES))
+    for other in dict.fromkeys(others):
+        if is_file(other) and not other.samefile(source) and _has_other_order(other, names):
+            _log.warning(
+                "%s and %s number the classes differently; the first one counts", source, other
+            )
+
+
+def _has_other_order(path: Path, names: Sequence[str]) -> bool:
+    places = {name: index for index, name in enumerate(names)}
+    with suppress(FocusDetrError):  # it may be for something else
+        there = enumerate(read_class_names(path))
+        return any(places.get(name, index) != index for index, name in there)
+    return False
+
+
 def read_class_names(path: Path) -> tuple[str, ...]:
     """Names from a data.yaml (``names``, a list or index: name), or from a text file's lines.
 
@@ -64,10 +113,11 @@ def read_class_names(path: Path) -> tuple[str, ...]:
         content = read_yaml(path)
         names = names_of_yaml({**content, "names": read_yaml(path, _AsWritten).get("names")}, path)
     else:
-        names = [line.strip() for line in read_text(path).rstrip().splitlines()]
+        names = [clean_name(line) for line in read_text(path).rstrip().splitlines()]
         if "" in names:
             index = names.index("")
             raise FocusDetrError(f"{path}: line {index + 1} is blank, but must name class {index}")
+        _refuse_comment(names, path)
     if not names:
         raise FocusDetrError(f"{path} names no classes")
     for index, name in enumerate(names):
@@ -76,6 +126,16 @@ def read_class_names(path: Path) -> tuple[str, ...]:
         if name in names[:index]:
             raise FocusDetrError(f"{path}: class {index} has the name '{name}' of another class")
     return tuple(names)
+
+
+def _refuse_comment(names: Sequence[str], path: Path) -> None:
+    """A comment would be a class and move the numbers of all behind it."""
+    for index, name in enumerate(names):
+        if name.startswith("# "):
+            raise FocusDetrError(
+                f"{path}: line {index + 1}, {name!r}, seems to be a comment, but each line names a "
+                f"class; if it is one, list the names in a {YAML_NAMES[0]}"
+            )
 
 
 def read_key_points(path: Path) -> tuple[tuple[int, int] | None, bool]:
@@ -147,7 +207,7 @@ def names_of_yaml(content: dict[Any, Any], path: Path) -> list[str]:
     if whole_number(content.get("nc", len(names))) != len(names):
         there = counted(len(names), "class")
         raise FocusDetrError(f"{path}: 'nc' is {content['nc']!r}, but 'names' has {there}")
-    return [name.strip() for name in names]
+    return [clean_name(name) for name in names]
 
 
 def _index(key: Any) -> Any:

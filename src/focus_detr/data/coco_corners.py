@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from focus_detr.data.coco_boxes import Box, outline_box
+from focus_detr.data.coco_boxes import outline_box
 from focus_detr.data.json_fields import Entry, finite_number
+from focus_detr.data.turned_boxes import Box
 from focus_detr.errors import FocusDetrError
 from focus_detr.wording import counted
 

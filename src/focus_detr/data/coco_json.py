@@ -9,11 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from focus_detr.data.annotations import Annotations, BoxEntry
+from focus_detr.data.class_names import clean_name
 from focus_detr.data.classes import ClassMap
-from focus_detr.data.coco_boxes import annotation_area, annotation_box
+from focus_detr.data.coco_boxes import Size, annotation_area, annotation_box
 from focus_detr.data.coco_corners import CornerJudge
 from focus_detr.data.coco_images import read_images
-from focus_detr.data.json_fields import Entry, flag, read_image_id, read_text, read_whole
+from focus_detr.data.json_fields import (
+    Entry,
+    ImageId,
+    flag,
+    read_image_id,
+    read_text,
+    read_whole,
+)
 from focus_detr.errors import FocusDetrError
 from focus_detr.wording import counted
 
@@ -65,7 +73,8 @@ def annotations_from_coco(
     if classes is not None:
         _check_same_names(classes, found, path)
     images = read_images(content["images"], path, image_dir, look=look, pictures=pictures)
-    boxes = _boxes(content, path, {image.image_id for image in images}, categories, classes)
+    sizes = {image.image_id: (image.height, image.width) for image in images}
+    boxes = _boxes(content, path, sizes, categories, classes)
     return Annotations(path, images, boxes, found)
 
 
@@ -112,14 +121,17 @@ def _class_name(entry: Entry, where: str) -> str:
     name = entry.get("name")
     if isinstance(name, (int, float)) and not isinstance(name, bool):
         return str(name)
-    return read_text(entry, "name", where).strip()
+    text = clean_name(read_text(entry, "name", where))
+    if not text:
+        raise FocusDetrError(f"{where}: 'name' is empty")
+    return text
 
 
 def _check_same_names(expected: ClassMap, found: ClassMap, path: Path) -> None:
     """A category id that both know must mean the same class."""
     names = dict(zip(expected.category_ids, expected.names, strict=True))
     for category, name in zip(found.category_ids, found.names, strict=True):
-        if names.get(category, name) != name:
+        if clean_name(names.get(category, name)) != name:
             raise FocusDetrError(
                 f"{path}: category {category} is '{name}' where the model's classes have "
                 f"'{names[category]}'"
@@ -129,7 +141,7 @@ def _check_same_names(expected: ClassMap, found: ClassMap, path: Path) -> None:
 def _boxes(
     content: Entry,
     path: Path,
-    images: set[Any],
+    sizes: dict[ImageId, Size],
     categories: dict[int, Entry],
     classes: ClassMap | None,
 ) -> tuple[BoxEntry, ...]:
@@ -143,9 +155,9 @@ def _boxes(
             known = "one of the model's classes" if category in categories else "in 'categories'"
             raise FocusDetrError(f"{where}: category {category} is not {known}")
         image_id = read_image_id(entry, "image_id", where)
-        if image_id not in images:
+        if image_id not in sizes:
             raise FocusDetrError(f"{where}: image {image_id} is not in 'images'")
-        box = annotation_box(entry, where)
+        box = annotation_box(entry, where, sizes[image_id])
         judge.look(entry, box)
         area, doubt = annotation_area(entry, box, where)
         if doubt:

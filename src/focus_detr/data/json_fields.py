@@ -11,6 +11,8 @@ from focus_detr.io.checks import is_finite_number, is_unicode
 Entry = dict[str, Any]
 ImageId = int | str
 
+ROTATION = "rotation"  # CVAT's attribute of boxes: degrees by which they are turned
+
 _LARGEST_EXACT = 2**53  # above it float64 skips whole numbers
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,999})")  # as Python would write it, so nothing is lost
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")

@@ -28,6 +28,36 @@ def label_stems(picture: str) -> tuple[str, str]:
     return picture, splitext(picture)[0]
 
 
+def by_stem(files: Sequence[str], folder: Path) -> dict[str, str]:
+    """Label files under their paths without the ending, each of which only one file can have.
+
+    Of ``1.txt`` and ``1.TXT`` the first one counts; a warning counts the others.
+
+    Args:
+        files: relative to the folder.
+        folder: for the warning.
+    """
+    found: dict[str, str] = {}
+    again = [
+        name for name in sorted(files, key=_ending) if found.setdefault(_stem(name), name) != name
+    ]
+    if again:
+        _log.warning(
+            "%s: left out %s beside another of the same name, such as %s beside %s",
+            *(folder, counted(len(again), "label file"), again[0], found[_stem(again[0])]),
+        )
+    return {stem: found[stem] for stem in sorted(found)}
+
+
+def _ending(name: str) -> tuple[bool, str]:
+    ending = splitext(name)[1]
+    return ending != ending.lower(), name
+
+
+def _stem(name: str) -> str:
+    return splitext(name)[0]
+
+
 @dataclass(frozen=True)
 class Pairing:
     """Which label file goes with which picture."""

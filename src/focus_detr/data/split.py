@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import ntpath
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from focus_detr.data.annotations import Annotations
 from focus_detr.data.json_fields import ImageId
-from focus_detr.data.named_files import spellings
+from focus_detr.data.named_files import same_letters, spellings
 from focus_detr.data.text_files import is_comment, read_text
 from focus_detr.errors import FocusDetrError
 
@@ -47,8 +48,8 @@ def divide_by_list(annotations: Annotations, path: Path) -> Division:
     """Take the images that a text file lists, one on each line.
 
     A line is a name as the annotations have it, with or without its ending, or a folder that ends
-    in a slash and stands for everything below it. It may be spelled as on another system. Lines
-    that begin with ``#`` and are no names are comments.
+    in a slash and stands for everything below it. It may be spelled as on another system, if it
+    then fits one picture or folder only. Lines that begin with ``#`` and are no names are comments.
 
     Raises:
         FocusDetrError: the file is not readable, a line fits no image, or one part would be empty.
@@ -56,10 +57,10 @@ def divide_by_list(annotations: Annotations, path: Path) -> Division:
     chosen: set[ImageId] = set()
     images = annotations.images
     exact = _by_name((image.image_id, image.name) for image in images)
-    loose = _by_name((image.image_id, name) for image in images for name in spellings(image.name))
+    loose = _loosely((image.image_id, name) for image in images for name in spellings(image.name))
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         name = line.strip()
-        ways = [exact.get(name), *(loose.get(given) for given in spellings(name))]
+        ways = [exact.get(name), *map(loose.get, _loose_spellings(name))]
         found = next(filter(None, ways), None)
         if name and not found and not is_comment(name):
             raise FocusDetrError(f"{path}: line {number}: {annotations.source} has no '{name}'")
@@ -68,7 +69,8 @@ def divide_by_list(annotations: Annotations, path: Path) -> Division:
 
 
 def _hash(name: str, seed: int) -> int:
-    digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
+    # a file may be called in another encoding than UTF-8
+    digest = hashlib.sha256(f"{seed} {name}".encode(errors="surrogateescape")).digest()
     return int.from_bytes(digest[:_HASH_BYTES], "big")
 
 
@@ -81,6 +83,29 @@ def _by_name(names: Iterable[tuple[ImageId, str]]) -> dict[str, set[ImageId]]:
         for text in {name, str(path.parent / path.stem), *folders}:
             known.setdefault(text, set()).add(image_id)
     return known
+
+
+def _loosely(names: Iterable[tuple[ImageId, str]]) -> dict[str, set[ImageId]]:
+    """The same for names in any case and form of accents; what fits two pictures fits none."""
+    spelled: dict[str, set[str]] = {}
+    known: dict[str, set[ImageId]] = {}
+    for text, ids in _by_name(names).items():
+        folded = same_letters(text)
+        spelled.setdefault(folded, set()).add(text)
+        known.setdefault(folded, set()).update(ids)
+    folders = {text for text, ways in spelled.items() if text.endswith("/") and len(ways) == 1}
+    return {text: ids for text, ids in known.items() if len(ids) == 1 or text in folders}
+
+
+def _loose_spellings(name: str) -> Iterator[str]:
+    """A name, and the ends of a path that begins elsewhere, as ``_loosely`` has them."""
+    for given in spellings(name):
+        drive, rest = ntpath.splitdrive(given)
+        parts = PurePosixPath(rest).parts
+        slash = "/" if rest.endswith("/") else ""
+        foreign = drive or "://" in rest or rest.startswith("/")
+        for start in range(len(parts) if foreign else 1):
+            yield same_letters("/".join(parts[start:]) + slash)
 
 
 def _divide(annotations: Annotations, chosen: set[ImageId], why: str) -> Division:

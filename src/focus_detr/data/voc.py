@@ -12,13 +12,12 @@ from pathlib import Path, PurePosixPath
 from focus_detr.data.annotations import Annotations, BoxEntry, ImageEntry
 from focus_detr.data.class_names import (
     LIST_NAMES,
-    find_names_file,
+    nearest_names,
     number_classes,
-    read_class_names,
 )
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.image_io import IMAGE_SUFFIXES
-from focus_detr.data.label_pairs import Pairing, pair_labels, warn_of_rivals
+from focus_detr.data.label_pairs import Pairing, by_stem, pair_labels, warn_of_rivals
 from focus_detr.data.named_files import NamedFiles, spellings
 from focus_detr.data.picture_files import find_pictures, is_folder, read_size
 from focus_detr.data.text_files import is_comment, read_text
@@ -118,7 +117,9 @@ def _find_layout(source: Path) -> _Layout:
     if is_folder(source):
         inner = source / XML_FOLDER
         folder = inner if is_folder(inner) else source
-        xmls = tuple(folder / name for name in files_below(folder, {_XML}))
+        xmls = tuple(
+            folder / name for name in by_stem(files_below(folder, {_XML}), folder).values()
+        )
         if not xmls:
             raise FocusDetrError(f"{source} has no xml files")
         return _Layout(xmls, folder, folder.parent)
@@ -183,16 +184,16 @@ def _image_folder(layout: _Layout) -> Path:
 
 def _class_map(pages: Sequence[VocPage], layout: _Layout, model: ClassMap | None) -> ClassMap:
     """The names of a list beside the set, or all that occur; each must be one of the model's."""
-    names_file = find_names_file((layout.xml_folder, layout.root), LIST_NAMES)
-    if names_file is None:
+    listed = nearest_names((layout.xml_folder, layout.root), LIST_NAMES)
+    if listed is None:
         found = sorted({item.name for page in pages for item in page.objects})
         names = tuple(found) or (model.names if model else ())
     else:
-        names = read_class_names(names_file)
+        names = listed[0]
     if not names:
         raise FocusDetrError(f"{layout.xml_folder}: no file has an object, so there are no classes")
     allowed = set(names) & set(model.names) if model else set(names)
-    where = "the model's classes" if names_file is None else str(names_file)
+    where = "the model's classes" if listed is None else str(listed[1])
     for page in pages:
         for number, item in enumerate(page.objects, start=1):
             if item.name not in allowed:

@@ -9,8 +9,10 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from focus_detr.data.annotations import MAX_SIDE
-from focus_detr.data.json_fields import flag
+from focus_detr.data.class_names import clean_name
+from focus_detr.data.json_fields import ROTATION, finite_number, flag
 from focus_detr.data.text_files import read_xml
+from focus_detr.data.turned_boxes import Box, box_around, box_around_turned
 from focus_detr.errors import FocusDetrError
 from focus_detr.io.checks import is_finite_number
 
@@ -21,15 +23,13 @@ _WORDS = {  # of tools for VOC, besides those that are flags everywhere
 }
 _POINT = ("x", "y")
 
-Box = tuple[float, float, float, float]  # x, y, width, height in pixels, counted from 0
-
 
 @dataclass(frozen=True)
 class VocObject:
     """One object of a picture."""
 
     name: str
-    box: Box
+    box: Box  # counted from 0
     difficult: bool
 
 
@@ -76,7 +76,10 @@ def _size(root: Element, path: Path) -> tuple[int, int] | None:
 
 
 def _object(item: Element, where: str) -> VocObject:
-    name = (item.findtext("name") or "").strip()
+    for key in ("name", "bndbox"):
+        if (there := len(item.findall(key))) > 1:
+            raise FocusDetrError(f"{where} has {there} times '{key}', expected one")
+    name = clean_name(item.findtext("name") or "")
     if not name:
         raise FocusDetrError(f"{where} has no 'name'")
     text = (item.findtext("difficult") or "").strip()
@@ -88,28 +91,35 @@ def _box(item: Element, where: str) -> Box:
     """``bndbox``, or what stands in its place; boxes of an object's parts are not its own."""
     if item.find("bndbox") is not None:
         x1, y1, x2, y2 = (_number(item, f"bndbox/{key}", where) for key in _CORNERS)
-        return x1 - 1, y1 - 1, x2 - x1 + 1, y2 - y1 + 1
+        box = x1 - 1, y1 - 1, x2 - x1 + 1, y2 - y1 + 1
+        rotation = _rotation(item)
+        return box_around_turned(box, math.radians(rotation)) if rotation else box
     if item.find("robndbox") is not None:
-        return _around(_turned_corners(item, where))
+        return _turned_box(item, where)
     polygon = item.find("polygon")
     if polygon is not None:
-        return _around(_polygon_points(polygon, where))
+        return box_around(_polygon_points(polygon, where))
     raise FocusDetrError(f"{where} has no 'bndbox'")
 
 
-def _around(points: Sequence[tuple[float, float]]) -> Box:
-    xs, ys = zip(*points, strict=True)
-    return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
-
-
-def _turned_corners(item: Element, where: str) -> list[tuple[float, float]]:
-    """Of a box by its centre, its sides and the angle in radians by which it is turned."""
+def _turned_box(item: Element, where: str) -> Box:
+    """Around a box given by its centre, its sides and the angle in radians it is turned by."""
     x, y, width, height, angle = (
         _number(item, f"robndbox/{key}", where) for key in ("cx", "cy", "w", "h", "angle")
     )
-    cos, sin = math.cos(angle), math.sin(angle)
-    halves = [(side * width / 2, other * height / 2) for side in (-1, 1) for other in (-1, 1)]
-    return [(x + cos * u - sin * v, y + sin * u + cos * v) for u, v in halves]
+    if abs(angle) > math.tau:
+        raise FocusDetrError(
+            f"{where}: 'robndbox/angle' is {angle:g}, as if it were degrees; expected radians"
+        )
+    return box_around_turned((x - width / 2, y - height / 2, width, height), angle)
+
+
+def _rotation(item: Element) -> float:
+    """CVAT's angle in degrees by which ``bndbox`` is turned."""
+    for attribute in item.iterfind("attributes/attribute"):
+        if attribute.findtext("name") == ROTATION:
+            return finite_number(attribute.findtext("value")) or 0.0
+    return 0.0
 
 
 def _polygon_points(polygon: Element, where: str) -> list[tuple[float, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from io import BytesIO
 
 from focus_detr.data.png_chunks import END, PIXELS, START, png_chunks
@@ -14,6 +15,13 @@ _JPEG_END = 0xD9
 _JPEG_TAIL = bytes((0xFF, _JPEG_END))
 _JPEG_SCAN = 0xDA
 _JPEG_LONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
+_TIFF_FORMS = {  # place of the first directory's place; that, its length and an entry as structs
+    b"II*\0": (4, "<I", "<H", "<HHII"),
+    b"MM\0*": (4, ">I", ">H", ">HHII"),
+    b"II+\0": (8, "<Q", "<Q", "<HHQQ"),
+    b"MM\0+": (8, ">Q", ">Q", ">HHQQ"),
+}
+_TIFF_COLOURS = 320  # tag of a palette, of two bytes a number
 _MARKER = re.compile(rb"\xff([^\x00\xff])")
 _AFTER_SCAN = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # coded pixels have these three
 
@@ -21,11 +29,15 @@ _AFTER_SCAN = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # coded pixels have th
 def is_cut_off(data: bytes) -> bool:
     """Whether the pixels of a JPEG or PNG begin and do not end, which decoders may fill with grey.
 
+    Of a TIFF, whether the colours of its palette do; decoders find missing pixels themselves.
+
     Telephones put films, second exposures and maps of brightness behind the end of a JPEG: the end
     is that of the first picture. A thumbnail in the header has an end of its own.
     """
     if data.startswith(_JPEG_START):
         return not data.endswith(_JPEG_TAIL) and _is_jpeg_cut_off(data)
+    if data[:4] in _TIFF_FORMS:
+        return _is_tiff_cut_off(data)
     return data.startswith(START) and _is_png_cut_off(data)
 
 
@@ -43,3 +55,19 @@ def _is_jpeg_cut_off(data: bytes) -> bool:
 def _is_png_cut_off(data: bytes) -> bool:
     kinds = [chunk.kind for chunk in png_chunks(BytesIO(data))]
     return PIXELS in kinds and END not in kinds
+
+
+def _is_tiff_cut_off(data: bytes) -> bool:
+    at, place_form, length_form, entry_form = _TIFF_FORMS[data[:4]]
+    try:
+        (place,) = struct.unpack_from(place_form, data, at)
+        (entries,) = struct.unpack_from(length_form, data, place)
+        place += struct.calcsize(length_form)
+        for _ in range(entries):
+            tag, _, count, start = struct.unpack_from(entry_form, data, place)
+            if tag == _TIFF_COLOURS:
+                return bool(start + 2 * count > len(data))
+            place += struct.calcsize(entry_form)
+    except struct.error:  # the directory is not there, as the decoder tells
+        pass
+    return False

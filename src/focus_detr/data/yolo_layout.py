@@ -15,10 +15,12 @@ from focus_detr.data.class_names import (
     LIST_NAMES,
     YAML_NAMES,
     find_names_file,
+    nearest_names,
     read_class_names,
     read_yaml,
+    warn_of_other_order,
 )
-from focus_detr.data.label_pairs import label_stems, pair_labels, warn_of_rivals
+from focus_detr.data.label_pairs import by_stem, label_stems, pair_labels, warn_of_rivals
 from focus_detr.data.named_files import NamedFiles, find_all, same_letters, spellings
 from focus_detr.data.picture_files import find_pictures, is_file, is_folder
 from focus_detr.data.text_files import is_comment, read_text
@@ -87,11 +89,15 @@ def _from_yaml(path: Path, image_dir: Path | None, split: Split) -> Layout:
     content = read_yaml(path)
     names = read_class_names(path)
     pairs: list[Pair] = []
+    folders = [path.parent]
     for place in [image_dir] if image_dir else _places(content, path, split):
         if is_file(place):
             pairs += _listed(place, None)
         else:
-            pairs += _pairs(place, _labels_of(place))
+            labels = _labels_of(place)
+            folders.append(labels)
+            pairs += _pairs(place, labels)
+    warn_of_other_order(names, path, folders)
     return Layout(_once(pairs, path), names, path)
 
 
@@ -169,7 +175,7 @@ def _pairs(images: Path, labels: Path) -> list[Pair]:
     names = find_pictures(images)
     if not names:
         raise FocusDetrError(f"{images} has no pictures")
-    files = {PurePosixPath(name).with_suffix("").as_posix(): name for name in _label_files(labels)}
+    files = by_stem(_label_files(labels), labels)
     pairing = pair_labels(dict.fromkeys(files, ""), names)
     found = {picture: labels / files[stem] for stem, picture in pairing.pictures.items()}
     orphans = [labels / files[stem] for stem in files.keys() - pairing.pictures.keys()]
@@ -232,9 +238,12 @@ def _listed(path: Path, image_dir: Path | None) -> list[Pair]:
 
 
 def _without_rivals(pairs: Sequence[Pair], source: Path) -> list[Pair]:
-    """Without pictures whose label file is that of another, as in ``pair_labels``."""
+    """Without pictures whose label file is that of another, as in ``pair_labels``.
+
+    A picture that is not there has none.
+    """
     owners: dict[Path, Pair] = {}
-    for pair in sorted(pairs, key=lambda pair: pair.image):
+    for pair in sorted(pairs, key=lambda pair: (not is_file(pair.image), pair.image)):
         owners.setdefault(pair.labels, pair)
     rivals = {
         pair.name: owners[pair.labels].name
@@ -276,9 +285,9 @@ def _label_names(folder: Path) -> dict[str, str]:
 def _names_above(folder: Path) -> tuple[tuple[str, ...], Path]:
     """Class names from the file nearest to the labels, at most three folders up."""
     for place in (folder, *folder.absolute().parents[:3]):
-        found = find_names_file((place,), (*YAML_NAMES, *LIST_NAMES))
+        found = nearest_names((place,), (*YAML_NAMES, *LIST_NAMES))
         if found is not None:
-            return read_class_names(found), found
+            return found
     raise FocusDetrError(
         f"{folder}: the class names are missing; put a {YAML_NAMES[0]} or {LIST_NAMES[0]} there"
     )

@@ -18,6 +18,7 @@ _BOX = len(_BOX_FIELDS)
 _FAR_OUTSIDE = 0.5  # of the picture's side; rounding does not lead so far, pixel coordinates do
 _ROUNDING = 0.02  # of the picture's side, within which a point lies in a box
 _CORNERS = 8  # numbers of an oriented box's four points
+_TRACKED = 6  # numbers of a box with a confidence and the number of its track
 _ORIENTED = 0.9  # share of the outlines from which on they are oriented boxes, some cut at the edge
 _LIKELY = 0.7  # share of the outlines from which on they are probably none
 _KEY_POINTS_NEED = "key points need a kpt_shape in data.yaml"
@@ -51,6 +52,7 @@ class _Tally:
     like_upper_left: int = 0  # boxes inside the picture if the first two are their upper left end
     outlines: int = 0
     like_key_points: int = 0  # outlines that could be a box with key points
+    like_tracked: int = 0  # outlines that could be a box with a confidence and a whole number
     parallelograms: int = 0
     lengths: set[int] = field(default_factory=set)  # numbers in the lines of outlines
     first_outline: str = ""
@@ -113,6 +115,12 @@ class LineReader:
             FocusDetrError: its lines can be read in two ways, or its boxes are no centres.
         """
         tally = self._tally
+        if not self._form.outlines and _seem_tracked(tally):
+            raise FocusDetrError(
+                f"{tally.first_outline}: {tally.lengths.pop()} numbers seem to be a box, a "
+                "confidence and the number of a track, and so do those of other lines; leave the "
+                "last two out, or say kpt_shape: null in the set's data.yaml for triangles"
+            )
         if not self._form.outlines and _is_ambiguous(tally):
             raise FocusDetrError(
                 f"{tally.first_outline}: {tally.lengths.pop()} numbers can be an outline or a box "
@@ -136,6 +144,7 @@ class LineReader:
         tally.first_outline = tally.first_outline or where
         tally.outlines += 1
         tally.like_key_points += _could_be_key_points(values)
+        tally.like_tracked += _could_be_tracked(values)
         tally.parallelograms += len(values) == _CORNERS and _is_parallelogram(values)
         tally.lengths.add(1 + len(values))
         xs, ys = values[::2], values[1::2]
@@ -188,6 +197,18 @@ def _is_ambiguous(tally: _Tally) -> bool:
         and tally.like_key_points > _LIKELY * tally.outlines
         and not oriented
     )
+
+
+def _seem_tracked(tally: _Tally) -> bool:
+    """Triangles whose last corner lies on an edge of the picture are rare."""
+    return tally.lengths == {1 + _TRACKED} and tally.like_tracked > _LIKELY * tally.outlines
+
+
+def _could_be_tracked(values: Sequence[float]) -> bool:
+    """Whether they are a box inside the picture, a share and a whole number; up to 1 here."""
+    x, y, width, height = values[:4]
+    inside = _lies_in(x, width, 0.5, 1) and _lies_in(y, height, 0.5, 1)
+    return len(values) == _TRACKED and inside and values[5].is_integer() and 0 <= values[4] <= 1
 
 
 def _could_be_key_points(values: Sequence[float]) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from focus_detr.data.annotations import Annotations
+from focus_detr.data.class_names import clean_name
 from focus_detr.data.json_fields import ImageId
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.results_io import Detection
@@ -114,9 +115,10 @@ class NameMatcher:
         number: int = detection["category_id"]
         name = detection.get("category_name")
         known = self._classes.get(number)
-        if not isinstance(name, str) or name == known:
+        name = clean_name(name) if isinstance(name, str) else None
+        if name in (None, known):
             return self._known(number, self._classes, "category_id", where)
-        found = self._categories.get(name)
+        found = self._categories.get(name or "")
         if found is None or not self._annotations.numbered:
             raise FocusDetrError(
                 f"{where} is of class {name!r}, but category {number} of "

@@ -65,14 +65,14 @@ def collect_images(paths: Sequence[str | Path], out: Path) -> list[ImageInput]:
     if not found:
         places = ", ".join(map(str, paths))
         raise FocusDetrError(f"no pictures ({', '.join(sorted(IMAGE_SUFFIXES))}) in {places}")
-    real = {picture.resolve() for picture in found}
+    real = {_real(picture) for picture in found}
     taken: set[Path] = set()
     inputs = []
     for picture, (relative, named) in found.items():
         result = _result_name(relative, taken)
         taken |= _stems(result.with_suffix(""))
         written = (result, token_picture(result))
-        if any((out / name).resolve() in real for name in written):
+        if any(_real(out / name) in real for name in written):
             raise FocusDetrError(f"the result would overwrite {picture}; choose another folder")
         inputs.append(ImageInput(picture, result, named))
     return inputs
@@ -106,18 +106,32 @@ def _search(path: Path, out: Path) -> Iterator[tuple[Path, Path]]:
     if path.is_file():
         yield path, Path(path.name)
     elif path.is_dir():
-        inside = path.resolve() != out.resolve()
+        inside = _real(path) != _real(out)
         for relative in map(Path, files_below(path, IMAGE_SUFFIXES)):
             picture = path / relative
-            is_result = inside and out.resolve() in picture.resolve().parents
-            if picture.is_file() and not is_result:
+            is_result = inside and _real(out) in _real(picture).parents
+            if _can_be_read(picture) and not is_result:
                 yield picture, relative
+    elif os.path.lexists(path):
+        raise FocusDetrError(f"{path} is neither a file nor a folder, or a link that leads nowhere")
     elif found := matching(path):
         for match in found:
-            if match.is_dir() or match.suffix.lower() in IMAGE_SUFFIXES:
+            if match.is_dir():
                 yield from _search(match, out)
+            elif match.suffix.lower() in IMAGE_SUFFIXES and _can_be_read(match):
+                yield match, Path(match.name)
     else:
         raise FocusDetrError(f"there is no file or folder {path}")
+
+
+def _real(path: Path) -> Path:
+    """Where links lead; ``Path.resolve`` fails at a link to itself."""
+    return Path(os.path.realpath(path))
+
+
+def _can_be_read(path: Path) -> bool:
+    """No pipe or device, which may wait for ever; a link that leads nowhere is told when read."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def _result_name(relative: Path, taken: set[Path]) -> Path:

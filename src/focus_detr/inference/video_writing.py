@@ -12,6 +12,7 @@ import numpy as np
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.io.files import whole_file, writing
+from focus_detr.io.user_paths import check_utf8
 
 SUFFIX = ".mp4"
 _CODEC = "mp4v"
@@ -41,7 +42,7 @@ class VideoWriter:
         if self._writer is None:
             codec = cv2.VideoWriter.fourcc(*_CODEC)
             self._writer, self._size = (
-                cv2.VideoWriter(str(self._path), codec, self._rate, size),
+                cv2.VideoWriter(str(self._path.absolute()), codec, self._rate, size),
                 size,
             )
             if not self._writer.isOpened():
@@ -63,6 +64,7 @@ def whole_video(path: Path, rate: float) -> Iterator[VideoWriter]:
     Raises:
         FocusDetrError: the file cannot be written.
     """
+    check_utf8(path, "OpenCV")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         place = tempfile.TemporaryDirectory(prefix=".video.", dir=path.parent)

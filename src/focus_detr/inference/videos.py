@@ -14,6 +14,7 @@ from focus_detr.data.orientation import UPRIGHT, turn
 from focus_detr.data.visible_files import matching
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.video_container import container_orientation
+from focus_detr.io.user_paths import check_utf8
 from focus_detr.wording import counted
 
 VIDEO_SUFFIXES = frozenset(
@@ -100,7 +101,10 @@ class Frames:
             FocusDetrError: it cannot be opened.
         """
         self._video = video
-        source = video.source if isinstance(video.source, int) else str(video.source)
+        if isinstance(video.source, Path):
+            check_utf8(video.source, "OpenCV")  # it would crash
+        # from the root, as http:a.mp4 would be an address
+        source = video.source if isinstance(video.source, int) else str(video.source.absolute())
         self._capture = cv2.VideoCapture(source)
         if not self._capture.isOpened():
             raise FocusDetrError(

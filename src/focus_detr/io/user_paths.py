@@ -46,8 +46,8 @@ def user_path(written: str | os.PathLike[str]) -> Path:
     return Path(path_text(written))
 
 
-def check_utf8(path: Path) -> None:
-    """Refuse a path that MindSpore cannot take, in whose names there are bytes outside UTF-8.
+def check_utf8(path: Path, library: str = "MindSpore") -> None:
+    """Refuse a path that a library cannot take, in whose names there are bytes outside UTF-8.
 
     Raises:
         FocusDetrError: it is one.
@@ -56,6 +56,6 @@ def check_utf8(path: Path) -> None:
         str(path.resolve()).encode()
     except UnicodeEncodeError as error:
         raise FocusDetrError(
-            f"MindSpore cannot use {path.absolute()}: a file's name and those of the folders "
+            f"{library} cannot use {path.absolute()}: a file's name and those of the folders "
             "around it must be UTF-8"
         ) from error
