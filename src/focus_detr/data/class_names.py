@@ -134,7 +134,7 @@ def _refuse_comment(names: Sequence[str], path: Path) -> None:
         if name.startswith("# "):
             raise FocusDetrError(
                 f"{path}: line {index + 1}, {name!r}, seems to be a comment, but each line names a "
-                f"class; if it is one, list the names in a {YAML_NAMES[0]}"
+                f"class; leave it out (only a {YAML_NAMES[0]} can name a class like this)"
             )
 
 
