@@ -66,7 +66,7 @@ def check_total_norm(
 # which reaches ``encoder.layers.0.norm2.weight``. Rare, so few slices of a file may need the room.
 FLIP = 5e-3  # of the slice's largest number
 FLIPPED = 2  # slices of a file
-# its gradient nearly cancels: the reference's own error is up to 4 % (golden files' README)
+# its gradient nearly cancels: the reference's own error is up to 4 %
 CANCELLING = {"grad/transformer.alpha": 0.05}
 
 

@@ -91,3 +91,14 @@ def test_the_box_around_a_turned_one_counts() -> None:
         upright = {**turned, "attributes": {"rotation": same}}
         assert annotation_box(upright, "here") == (40, 35, 20, 10)
     assert annotation_box({**turned, "attributes": []}, "here") == (40, 35, 20, 10)
+
+
+def test_the_box_of_an_outline_is_turned_already() -> None:
+    """CVAT keeps the attribute where it makes an outline or, of an ellipse, a mask."""
+    turned = {"bbox": [2, 3, 6, 4], "attributes": {"rotation": 90.0}}
+    for outline in ([[2, 3, 8, 3, 8, 7, 2, 7]], RUNS):
+        assert annotation_box({**turned, "segmentation": outline}, "here") == (2, 3, 6, 4)
+    for nothing in ([], [[]], None):
+        assert annotation_box({**turned, "segmentation": nothing}, "here") == pytest.approx(
+            (3, 2, 4, 6)
+        )

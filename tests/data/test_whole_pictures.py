@@ -110,3 +110,11 @@ def test_a_palette_that_ends_early_is_found(compression: str, big: bool) -> None
     with pytest.raises(FocusDetrError):
         decode_image(data[:-1000], "a.tif")
     assert not is_cut_off(data[:6])
+
+
+@pytest.mark.parametrize("place", [60, 2**32, 2**64 - 1])
+def test_a_directory_that_lies_nowhere_is_left_to_the_decoder(place: int) -> None:
+    data = b"II+\0\x08\0\0\0" + place.to_bytes(8, "little") + bytes(44)
+    assert not is_cut_off(data)
+    with pytest.raises(FocusDetrError, match="a\\.tif"):
+        decode_image(data, "a.tif")

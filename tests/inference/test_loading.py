@@ -98,6 +98,14 @@ def test_another_network_is_refused_with_a_list(checkpoint: Path) -> None:
         load_detector(checkpoint, replace(NETWORK, width=64))
 
 
+def test_class_names_are_those_of_files_that_look_alike(checkpoint: Path, tmp_path: Path) -> None:
+    whole = load_checkpoint(checkpoint)
+    names = ["cafe\u0301", *CLASSES.names[1:]]
+    path = tmp_path / "older.safetensors"
+    save_checkpoint(path, whole.tensors, {**whole.metadata, "class_names": names})
+    assert load_detector(path).classes.names == ("caf\xe9", *CLASSES.names[1:])
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

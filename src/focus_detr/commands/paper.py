@@ -178,7 +178,7 @@ def _draw(given: argparse.Namespace) -> list[Path]:
 
 
 def _draw_costs(given: argparse.Namespace) -> list[Path]:
-    from focus_detr.paper.costs_session import CostRequest, draw_cost_figures
+    from focus_detr.paper.costs_session import USUAL_SIZE, CostRequest, draw_cost_figures
     from focus_detr.paper.detectors import named_files
     from focus_detr.paper.photographs import picture_files
 
@@ -187,7 +187,7 @@ def _draw_costs(given: argparse.Namespace) -> list[Path]:
         rows=find_rows(given.rows) if given.rows or not given.checkpoint else (),
         checkpoints=named_files(given.checkpoint or ()),
         pictures=picture_files(paths, given.out, MOST_PICTURES, whole=whole) if paths else (),
-        size=_exact_size(given),
+        size=_exact_size(given, USUAL_SIZE),
         short_side=given.short_side,
         max_side=given.max_side,
         check=not given.no_check,
@@ -198,7 +198,7 @@ def _draw_costs(given: argparse.Namespace) -> list[Path]:
     return files
 
 
-def _exact_size(given: argparse.Namespace) -> tuple[int, int] | None:
+def _exact_size(given: argparse.Namespace, usual: tuple[int, int]) -> tuple[int, int] | None:
     if given.height is None and given.width is None:
         return None
-    return given.height or 800, given.width or 1066
+    return given.height or usual[0], given.width or usual[1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -25,8 +24,9 @@ YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml")
 LIST_NAMES = ("classes.txt", "obj.names", "labels.txt")
 _log = logging.getLogger(__name__)
 
-_UNSEEN = r"[\s\u200b\u200e\u200f\u2060\ufeff]+"  # blanks, and marks that are not drawn
-_AROUND = re.compile(f"^{_UNSEEN}|{_UNSEEN}$")
+_LAST_BLANK = 0x3000  # of Unicode
+_MARKS = "\u200b\u200e\u200f\u2060\ufeff"  # that are not drawn
+_UNSEEN = _MARKS + "".join(filter(str.isspace, map(chr, range(_LAST_BLANK + 1))))
 _NUMBERS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp"))
 
 
@@ -44,7 +44,7 @@ def clean_name(written: str) -> str:
 
     That are blanks and marks around it, and the form of its accents, in which systems differ.
     """
-    return _AROUND.sub("", unicodedata.normalize("NFC", written))
+    return unicodedata.normalize("NFC", written).strip(_UNSEEN)
 
 
 def number_classes(names: Sequence[str], model: ClassMap | None) -> ClassMap:
@@ -134,7 +134,7 @@ def _refuse_comment(names: Sequence[str], path: Path) -> None:
         if name.startswith("# "):
             raise FocusDetrError(
                 f"{path}: line {index + 1}, {name!r}, seems to be a comment, but each line names a "
-                f"class; if it is one, list the names in a {YAML_NAMES[0]}"
+                f"class; leave it out (only a {YAML_NAMES[0]} can name a class like this)"
             )
 
 

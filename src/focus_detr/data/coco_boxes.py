@@ -16,6 +16,7 @@ Size = tuple[int, int]  # (height, width) in pixels
 _ROUNDING = 1.01
 _MODES = ("1", "XYWH_ABS")  # of detectron2
 _UNKNOWN = (0, 0)
+_NO_OUTLINE: tuple[Any, ...] = (None, [], [[]])
 _LEAST_SIDE = 4  # pixels of a box in which an object of less than one square pixel is doubtful
 
 
@@ -54,9 +55,14 @@ def annotation_box(entry: Entry, where: str, picture: Size = _UNKNOWN) -> Box:
 
 
 def _rotation(entry: Entry) -> float:
-    """The angle in degrees by which CVAT's box is turned; ``bbox`` is that before it."""
+    """The angle in degrees by which CVAT's box is turned; ``bbox`` is that before it.
+
+    With an outline or a mask, as of an ellipse, ``bbox`` is around that and no longer turned.
+    """
     attributes = entry.get("attributes")
-    return finite_number(attributes.get(ROTATION)) or 0.0 if isinstance(attributes, dict) else 0.0
+    if entry.get("segmentation") not in _NO_OUTLINE or not isinstance(attributes, dict):
+        return 0.0
+    return finite_number(attributes.get(ROTATION)) or 0.0
 
 
 def annotation_area(entry: Entry, box: Box, where: str) -> tuple[float, bool]:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from posixpath import basename, splitext
 
@@ -31,7 +32,8 @@ def label_stems(picture: str) -> tuple[str, str]:
 def by_stem(files: Sequence[str], folder: Path) -> dict[str, str]:
     """Label files under their paths without the ending, each of which only one file can have.
 
-    Of ``1.txt`` and ``1.TXT`` the first one counts; a warning counts the others.
+    Of ``1.txt`` and ``1.TXT`` the first one counts; a warning counts the others. They are in the
+    order of the files' names, from which VOC numbers its images.
 
     Args:
         files: relative to the folder.
@@ -46,7 +48,7 @@ def by_stem(files: Sequence[str], folder: Path) -> dict[str, str]:
             "%s: left out %s beside another of the same name, such as %s beside %s",
             *(folder, counted(len(again), "label file"), again[0], found[_stem(again[0])]),
         )
-    return {stem: found[stem] for stem in sorted(found)}
+    return dict(sorted(found.items(), key=itemgetter(1)))
 
 
 def _ending(name: str) -> tuple[bool, str]:

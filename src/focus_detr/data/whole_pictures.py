@@ -68,6 +68,6 @@ def _is_tiff_cut_off(data: bytes) -> bool:
             if tag == _TIFF_COLOURS:
                 return bool(start + 2 * count > len(data))
             place += struct.calcsize(entry_form)
-    except struct.error:  # the directory is not there, as the decoder tells
+    except (struct.error, OverflowError):  # the directory is not there, as the decoder tells
         pass
     return False

@@ -10,6 +10,7 @@ from typing import Any
 
 from focus_detr.config.loading import config_from_dict
 from focus_detr.config.schema import Config, DataConfig, ModelConfig
+from focus_detr.data.class_names import clean_name
 from focus_detr.data.classes import ClassMap
 from focus_detr.distributed.world import SINGLE, World
 from focus_detr.errors import FocusDetrError
@@ -136,7 +137,7 @@ def _classes(path: str | Path, metadata: Mapping[str, Any]) -> ClassMap:
             f"checkpoint {path} does not say which classes it detects "
             "(class_names and category_ids in its metadata)"
         )
-    return ClassMap(tuple(names), tuple(category_ids))
+    return ClassMap(tuple(map(clean_name, names)), tuple(category_ids))
 
 
 def _stored_model(path: str | Path, metadata: Mapping[str, Any]) -> ModelConfig:
