@@ -106,10 +106,11 @@ def _search(path: Path, out: Path) -> Iterator[tuple[Path, Path]]:
     if path.is_file():
         yield path, Path(path.name)
     elif path.is_dir():
-        inside = _real(path) != _real(out)
+        results = _real(out)
+        inside = _real(path) != results
         for relative in map(Path, files_below(path, IMAGE_SUFFIXES)):
             picture = path / relative
-            is_result = inside and _real(out) in _real(picture).parents
+            is_result = inside and results in _real(picture).parents
             if _can_be_read(picture) and not is_result:
                 yield picture, relative
     elif os.path.lexists(path):
