@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from focus_detr.wording import counted, first_line, named
+from focus_detr.wording import close_names, counted, did_you_mean, first_line, named
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,10 @@ def test_only_one_is_singular(noun: str, plural: str) -> None:
 )
 def test_of_a_librarys_message_the_first_line_is_told(told: str, line: str) -> None:
     assert first_line(RuntimeError(told)) == line
+
+
+def test_names_that_may_have_been_meant_are_asked_for() -> None:
+    assert close_names("trian", ["eval", "train", "brain"], 2) == ["train", "brain"]
+    assert close_names("zebra", ["eval", "train"]) == []
+    assert did_you_mean(["train", "brain"]) == "did you mean train or brain?"
+    assert did_you_mean([]) == ""

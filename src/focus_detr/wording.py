@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable, Sequence
+
 _HISSING = ("s", "x", "ch", "sh")
 
 
@@ -25,3 +28,13 @@ def percent(metric: float) -> str:
 def first_line(error: BaseException) -> str:
     """What an exception of a library says, without the lines below, such as a call stack."""
     return str(error).strip().partition("\n")[0]
+
+
+def close_names(name: str, known: Iterable[str], most: int = 1) -> list[str]:
+    """What may have been meant by a name that is unknown, likeliest first."""
+    return difflib.get_close_matches(name, list(known), n=most)
+
+
+def did_you_mean(names: Sequence[str]) -> str:
+    """``did you mean train or eval?``; empty where there are no names."""
+    return f"did you mean {' or '.join(names)}?" if names else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -13,6 +12,7 @@ from focus_detr.process.program import PROGRAM
 from focus_detr.process.requirements import check_packages
 from focus_detr.process.runtime import EXIT_BAD_INPUT, Command, command, load_mindspore
 from focus_detr.process.screen import tell
+from focus_detr.wording import close_names, did_you_mean
 
 CONVERT = "convert"
 DOCTOR = "doctor"
@@ -76,6 +76,6 @@ def _call(name: str, argv: Sequence[str] | None) -> int:
 
 
 def _unknown(name: str) -> str:
-    close = difflib.get_close_matches(name, COMMANDS, n=1)
-    meant = f"; did you mean {close[0]}?" if close else ""
+    close = close_names(name, COMMANDS)
+    meant = f"; {did_you_mean(close)}" if close else ""
     return f"error: there is no command {name!r}, only {', '.join(COMMANDS)}{meant}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
 from focus_detr.errors import FocusDetrError
+from focus_detr.wording import close_names, did_you_mean
 
 SUFFIX = ".yaml"
 _FIRST = "base" + SUFFIX  # tells the folder from others of its name
@@ -49,8 +49,8 @@ def find_settings(wanted: Path, name: str) -> Path:
     if path.suffix == SUFFIX:
         _point_to(path, names)
     elif _looks_like_name(name):
-        close = difflib.get_close_matches(name, names, n=_CLOSE)
-        offered = f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(names)}"
+        close = close_names(name, names, _CLOSE)
+        offered = did_you_mean(close) or f"it has {', '.join(names)}"
         raise FocusDetrError(
             f"there is no file {name}, and the package has no such settings; {offered}"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import types
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from focus_detr.config.schema import Config
 from focus_detr.errors import FocusDetrError
 from focus_detr.io.checks import is_unicode
 from focus_detr.io.user_paths import PathText, path_text
+from focus_detr.wording import close_names, did_you_mean
 
 _SCALARS = {
     bool: "true or false",
@@ -169,10 +169,10 @@ def _convert_record(cls: type, value: Any) -> Any:
 def _unknown_key(cls: type, path: str, source: str) -> str:
     section, _, name = path.rpartition(".")
     allowed = list(get_type_hints(cls))
-    close = difflib.get_close_matches(name, allowed, n=1)
+    close = close_names(name, allowed)
     meant = [f"{section}.{match}" if section else match for match in close]
     meant += [key for key in full_keys(Config) if key.rpartition(".")[2] == name]
-    question = f"; did you mean {' or '.join(meant)}?" if meant else ""
+    question = f"; {did_you_mean(meant)}" if meant else ""
     return (
         f"{source}: unknown setting {path}; {section or 'the top level'} has "
         f"{', '.join(allowed)}{question}"

@@ -6,12 +6,12 @@ Where the copy that was read has lost digits, only those that survive count.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from focus_detr.config.schema import ModelConfig
 from focus_detr.errors import FocusDetrError
+from focus_detr.wording import close_names, did_you_mean
 
 USUAL_KEEP = 30  # percent
 _CLOSE = 5  # rows that are offered for an unknown name
@@ -116,10 +116,9 @@ def find_rows(names: list[str]) -> list[Published]:
 def _unknown(name: str, rows: list[str]) -> str:
     """Figures leave ``family/`` out, and a network with keep ratios has a row for each."""
     started = [row for row in rows if row.removeprefix("family/").startswith(name)]
-    close = difflib.get_close_matches(name, rows, n=_CLOSE)
-    close += difflib.get_close_matches(f"family/{name}", rows, n=_CLOSE)
+    close = close_names(name, rows, _CLOSE) + close_names(f"family/{name}", rows, _CLOSE)
     meant = list(dict.fromkeys(started or close))[:_CLOSE]
-    offered = f"; did you mean {' or '.join(meant)}?" if meant else f", only {', '.join(rows)}"
+    offered = f"; {did_you_mean(meant)}" if meant else f", only {', '.join(rows)}"
     return f"there is no row {name}{offered}"
 
 
