@@ -15,6 +15,7 @@ DEFORMABLE = {
     "model.decoder.ffn_width": 1024,
     "model.encoder.dropout": 0.1,
     "model.decoder.dropout": 0.1,
+    "model.decoder.self_attention_dropout": 0.0,
     "model.decoder.queries": 300,
     "model.backbone.freeze_at": 1,
     "model.logit_epsilon": 1e-3,
@@ -26,6 +27,7 @@ DEFORMABLE = {
     "train.schedule.milestones": (40,),
 }
 SPARSE = DEFORMABLE | {
+    "model.decoder.self_attention_dropout": 0.1,
     "model.backbone.freeze_at": 2,
     "model.logit_epsilon": 1e-5,
     "model.max_detections": 100,

@@ -130,6 +130,7 @@ class DecoderConfig:
     points: int = 4
     queries: int = 900
     dropout: float = 0.0  # 0.1 in Deformable DETR
+    self_attention_dropout: float = 0.0  # of what it adds; 0.1 in the original Deformable DETR
     # of the queries: boxes: worked out anew from the boxes in each layer; constant: their source's
     position: Literal["boxes", "constant"] = "boxes"
     scale_position: bool = False  # true: multiplied by a function of the query (DN-Deformable-DETR)

@@ -89,6 +89,7 @@ RANGES = {
     "model.decoder.queries": COUNT,
     "model.encoder.dropout": DROPPED,
     "model.decoder.dropout": DROPPED,
+    "model.decoder.self_attention_dropout": DROPPED,
     "model.logit_epsilon": Range(1e-6, 0.1),
     "loss.class_cost": NOT_NEGATIVE,
     "loss.box_cost": NOT_NEGATIVE,

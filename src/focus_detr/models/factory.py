@@ -193,9 +193,10 @@ def build_decoder(
         kind, layer = GatheringDecoder, GatheringLayer
         shares_first = decoder.gathering == "released"
         pass_twice = {"shares_first": shares_first, "gathers_slots": gathers == "all"}
+    dropouts = {"dropout": decoder.dropout, "output_dropout": decoder.self_attention_dropout}
     layers = [
         layer(
-            MultiHeadAttention(width, config.heads, dropout=decoder.dropout),
+            MultiHeadAttention(width, config.heads, **dropouts),
             build_deformable_attention(config, decoder.points, decoder.dropout),
             FeedForward(width, decoder.ffn_width, dropout=decoder.dropout),
             width,
