@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -81,3 +82,46 @@ def test_its_numbers_are_the_reference_s(name: str) -> None:
     config = load_config(f"family/{name}")
     found: dict[str, Any] = {key: reduce(getattr, key.split("."), config) for key in RECIPES[name]}
     assert found == RECIPES[name]
+
+
+@pytest.mark.parametrize(
+    ("row", "base", "kinds"),
+    [
+        ("sparse_detr_r50_50ep", "efficient_detr_r50_50ep", "sparse"),
+        ("sparse_detr_dual_r50_50ep", "efficient_detr_r50_50ep", "sparse dual"),
+        (
+            "deformable_detr_two_stage_focus_r50_50ep",
+            "deformable_detr_two_stage_r50_50ep",
+            "focus dual",
+        ),
+        ("deformable_detr_sparse_r50_50ep", "deformable_detr_refine_r50_50ep", "sparse"),
+        ("deformable_detr_sparse_dual_r50_50ep", "deformable_detr_refine_r50_50ep", "sparse dual"),
+        ("deformable_detr_focus_r50_50ep", "deformable_detr_refine_r50_50ep", "focus dual"),
+        ("dn_deformable_detr_sparse_r50_50ep", "dn_deformable_detr_r50_50ep", "sparse"),
+        ("dn_deformable_detr_sparse_dual_r50_50ep", "dn_deformable_detr_r50_50ep", "sparse dual"),
+        ("dn_deformable_detr_focus_r50_50ep", "dn_deformable_detr_r50_50ep", "focus dual"),
+        ("dino_sparse_r50_36ep", "dino_r50_36ep", "sparse"),
+        ("dino_sparse_dual_r50_36ep", "dino_r50_36ep", "sparse dual"),
+        ("dino_focus_r50_36ep", "dino_r50_36ep", "focus dual"),
+    ],
+)
+def test_rows_of_tables_3_and_11_exchange_selection_and_encoder_alone(
+    row: str, base: str, kinds: str
+) -> None:
+    config, dense = load_config(f"family/{row}"), load_config(f"family/{base}")
+    model, encoder = config.model, config.model.encoder
+    assert model.foreground_selector.enabled and not dense.model.foreground_selector.enabled
+    assert model.foreground_selector.kind == kinds.split()[0]
+    assert encoder.dual_attention == ("dual" in kinds)
+    shares = [encoder.keep_ratio * share for share in encoder.cascade]
+    assert sum(shares) / len(shares) == pytest.approx(0.3)
+    same = {"foreground_selector": model.foreground_selector, "encoder": encoder}
+    assert replace(dense.model, **same) == model
+    width, dropout = encoder.ffn_width, encoder.dropout
+    assert (dense.model.encoder.ffn_width, dense.model.encoder.dropout) == (width, dropout)
+    assert (config.loss, config.denoising) == (dense.loss, dense.denoising)
+
+
+def test_focus_detr_on_dino_is_focus_detr() -> None:
+    row, usual = load_config("family/dino_focus_r50_36ep"), load_config("focus_detr_r50_36ep")
+    assert replace(row, train=replace(row.train, output_dir=usual.train.output_dir)) == usual
