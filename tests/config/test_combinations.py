@@ -28,6 +28,11 @@ DINO = "family/dino_r50_12ep"
         (POINTS, "model.decoder.refine=true", "go with model.decoder.shared_heads false"),
         (POINTS, "model.decoder.scale_position=true", "scale_position goes with .*position boxes"),
         (TWO_STAGE, "model.queries.content=memory", "goes with .*source mixed, not two_stage"),
+        (
+            ANCHORS,
+            "model.queries.proposal_labels=classes",
+            "goes with mixed, two_stage, two_stage_mixed, efficient, not learned_anchors$",
+        ),
         (DINO, "model.levels=6", "model.levels is 6, expected at least 3 and at most 5"),
         (
             "family/dino_r50_5scale_12ep",

@@ -26,6 +26,8 @@ def combinations(config: Config) -> Iterator[str]:
         yield f"{key} and model.decoder.refine go with model.decoder.shared_heads false"
     if model.queries.content == "memory" and source != "mixed":
         yield f"model.queries.content memory goes with model.queries.source mixed, not {source}"
+    if model.queries.proposal_labels is not None and source not in PROPOSING:
+        yield f"model.queries.proposal_labels goes with {', '.join(PROPOSING)}, not {source}"
     yield from _category_head(model)
     yield from _denoising(config)
     yield from _mixed_matching(config)

@@ -119,6 +119,9 @@ class QueriesConfig:
     # (DN-Deformable-DETR)
     source: QuerySource = "mixed"
     content: Literal["learned", "memory"] = "learned"  # memory: of mixed queries, their tokens
+    # what proposals learn and are ranked by: objects: whether there is one, by the first logit;
+    # classes: the best one; None: as published, which is objects with both kinds of two_stage
+    proposal_labels: Literal["objects", "classes"] | None = None
 
 
 @dataclass(frozen=True)

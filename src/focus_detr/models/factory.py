@@ -224,6 +224,14 @@ def proposes(config: ModelConfig) -> bool:
     return config.queries.source in PROPOSING
 
 
+def tells_objects(config: ModelConfig) -> bool:
+    """Whether proposals tell objects from background; otherwise they tell classes."""
+    labels = config.queries.proposal_labels
+    if labels is None:
+        return config.queries.source in ("two_stage", "two_stage_mixed")
+    return labels == "objects"
+
+
 def marks_denoising(config: ModelConfig) -> bool:
     """Whether a channel of the queries tells denoising queries apart."""
     return config.queries.source == "learned_anchors" and config.label_rows != "none"
@@ -249,8 +257,7 @@ def build_queries(config: ModelConfig, heads: Heads, projection: MemoryProjectio
         return LearnedPoints(count, width)
     if source == "learned_anchors":
         return LearnedAnchors(count, width, marked=marks_denoising(config))
-    is_two_stage = source in ("two_stage", "two_stage_mixed")
-    proposals = Proposals(projection, heads, count, by_first_class=is_two_stage)
+    proposals = Proposals(projection, heads, count, by_first_class=tells_objects(config))
     if source == "two_stage":
         return TwoStageQueries(proposals, width)
     if source == "two_stage_mixed":
