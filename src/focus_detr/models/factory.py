@@ -1,4 +1,4 @@
-"""Builds models from the settings: the only file of this package that reads them."""
+"""Builds models from the settings, which no cell reads; what counts arithmetic reads them too."""
 
 from __future__ import annotations
 
