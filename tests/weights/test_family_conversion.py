@@ -16,6 +16,7 @@ from model_cases import golden_images, normalised_batch
 from original_names import as_original
 
 from focus_detr.config.schema import BackboneConfig, ModelConfig, PaddingConfig, PositionConfig
+from focus_detr.data.coco_classes import COCO_CLASSES
 from focus_detr.inference.loading import load_detector
 from focus_detr.weights.checkpoint import save_checkpoint
 from focus_detr.weights.convert import (
@@ -50,6 +51,23 @@ def test_the_authors_names_and_rows_give_the_same_tensors(base: str) -> None:
     assert found.keys() == expected.keys()
     for name, tensor in expected.items():
         np.testing.assert_array_equal(found[name], tensor, err_msg=name)
+
+
+LABELS, LOST_LABELS = "denoising_generator.label_encoder.weight", "label_encoder.weight"
+
+
+def test_labels_that_detrex_own_conversion_loses_are_found() -> None:
+    state = torch_weights("dn_deformable", META)
+    expected = detector_to_ours(state)
+    rows = state.pop(LABELS)
+    spread = np.zeros((92, rows.shape[1]), rows.dtype)  # 11 category ids without a class
+    spread[[*COCO_CLASSES.category_ids, 91]] = rows
+    for table in (rows, spread):
+        tensors = detector_to_ours(state | {LOST_LABELS: table})
+        assert tensors.keys() == expected.keys()
+        np.testing.assert_array_equal(tensors["label_embed"], expected["label_embed"])
+    tensors.pop("label_embed")  # contents of queries still tell that there has to be one
+    assert infer_model(tensors, PositionConfig()).label_rows == "one_more"
 
 
 @pytest.mark.parametrize("base", BASES)

@@ -147,8 +147,9 @@ def _infer_queries(tensors: Tensors) -> QueriesConfig:
 
 def _infer_label_rows(tensors: Tensors, classes: int) -> LabelRows:
     rows = _size(tensors, "label_embed", 0, 0)
-    if not rows:
-        return "none"
+    width = _size(tensors, "level_embed", 1, 0)
+    if not rows:  # contents without the channel that marks denoising go with such a table
+        return "one_more" if _size(tensors, "queries.content_embed", 1, width) < width else "none"
     return "one_more" if rows == classes + 1 else "classes"
 
 
