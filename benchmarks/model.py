@@ -3,6 +3,7 @@
     python benchmarks/model.py
     python benchmarks/model.py --height 800 --width 1066 --repeat 5 --json model.json
     python benchmarks/model.py --config config/focus_detr_lite0_small.yaml train.batch_size=1
+    python benchmarks/model.py --rows 'family/*'  # counts of every row of the family, no times
 
 Prints weights and multiply-adds per part, the latency of the forward pass (one image) and of the
 training step (train.batch_size images, ten boxes each), the forward pass's share of the speed
@@ -32,11 +33,13 @@ from model_report import (
     rate_table,
     training_table,
 )
+from model_rows import rows_table
 from model_training import TRAINING_PARTS
 from model_worker import Work
 
 from focus_detr.config.loading import load_config, to_dict
 from focus_detr.config.schema import Config
+from focus_detr.errors import FocusDetrError
 from focus_detr.models.factory import build_model
 from focus_detr.models.flops import MultiplyAdds, count_multiply_adds
 from focus_detr.models.parameter_counts import ParameterCounts, count_parameters
@@ -62,6 +65,12 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         default=[],
         choices=(PARTS, TRAINING),
         help="leave out the parts of the forward pass, or the training step; may be repeated",
+    )
+    parser.add_argument(
+        "--rows",
+        metavar="NAMES",
+        help="time nothing: weights and multiply-adds of the package's settings of these names, "
+        "such as 'family/*'",
     )
     arguments = parse_intermixed(parser, argv)
     check_least(arguments, {"height": SMALLEST_SIDE, "width": SMALLEST_SIDE, "repeat": 1})
@@ -111,6 +120,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     arguments = parse_arguments(argv)
     height, width, repeat = arguments.height, arguments.width, arguments.repeat
+    if arguments.rows is not None:
+        if arguments.config or arguments.json:
+            raise FocusDetrError(
+                "--rows takes the package's settings and goes without --config and --json"
+            )
+        title = f"one image of {COUNTED_SIZE[0]} x {COUNTED_SIZE[1]}"
+        show(title, rows_table(arguments.rows, arguments.overrides, *COUNTED_SIZE))
+        return
     config = load_config(arguments.config, arguments.overrides)
     device = prepare_runtime(arguments.device)
     classes, configs = config.model.num_classes or COCO_CLASSES, variants(config)

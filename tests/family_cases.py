@@ -68,6 +68,7 @@ def small_family_config(name: str, *overrides: str) -> Config:
         "model.decoder.points=2",
         "model.decoder.queries=30",
         "model.decoder.dropout=0",
+        "model.decoder.self_attention_dropout=0",
         "model.max_detections=20",
     )
     return load_config(FOLDER / f"{name}.yaml", [*sizes, *overrides])

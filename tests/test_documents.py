@@ -85,3 +85,17 @@ def test_commands_have_their_script_options_and_settings(script: str, arguments:
     config = next((argument for argument in arguments if argument.endswith(".yaml")), None)
     if config is not None and not config.endswith(USERS_OWN):
         load_config(ROOT / config, overrides)
+
+
+def test_picture_and_table_of_the_parts_name_the_same_classes() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    table = dict(
+        re.findall(r"^\| (selection|encoder|queries|denoising) \| (`[A-Z].*?) \| `", text, re.M)
+    )
+    picture = (ROOT / "docs/images/network_parts.svg").read_text(encoding="utf-8")
+    named = {name for kinds in table.values() for name in re.findall(r"`([A-Z]\w+)`", kinds)}
+    assert len(table) == 4 and len(named) == 14
+    drawn = set(
+        re.findall(r"\b[A-Z]\w+(?:Tokens|Selection|Encoder|Queries|Points|Anchors)\b", picture)
+    )
+    assert drawn == named

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import focus_detr
 
 PACKAGE = Path(focus_detr.__file__).parent
@@ -33,10 +35,39 @@ def imports() -> Iterator[tuple[str, str, str]]:
         place = path.relative_to(PACKAGE)
         room = place.parts[0] if len(place.parts) > 1 else place.stem
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("focus_detr."):
-                other = (node.module or "").split(".")[1]
+            for module in modules(node):
+                other = module.split(".")[1]
                 if other != room:
                     yield str(place), room, other
+
+
+def modules(node: ast.AST) -> Iterator[str]:
+    """Modules of this package that a statement imports, however it is written."""
+    names: list[str] = []
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports name the package"
+        names = [str(node.module)]
+        if node.module == "focus_detr":
+            names = [f"focus_detr.{alias.name}" for alias in node.names]
+    package = "focus_detr."
+    yield from (n for n in names if n.startswith(package) and not n.startswith(f"{package}_"))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from focus_detr.losses.align import PairQuality",
+        "from focus_detr.losses import align",
+        "from focus_detr import losses",
+        "import focus_detr.losses.align",
+    ],
+)
+def test_every_way_to_import_counts(statement: str) -> None:
+    source = ast.parse(f"{statement}\nfrom focus_detr import __version__\nimport focus_detr")
+    (found,) = [module for node in ast.walk(source) for module in modules(node)]
+    assert found.startswith("focus_detr.losses")
 
 
 def test_no_import_runs_upwards() -> None:

@@ -54,9 +54,23 @@ def test_forward_pass_is_measured_and_printed(tmp_path: Path) -> None:
     ("arguments", "sentence"),
     [
         (("--height", 8), "--height is 8, expected 32 or more"),
+        (("--rows", "famly/*"), "--rows famly/* fits no settings of the package, try 'family/*'"),
+        (("--rows", "family/*", "--json", "a.json"), "goes without --config and --json"),
         (("--repeat", 0), "--repeat is 0, expected 1 or more"),
         (("model.colour=blue",), "unknown setting model.colour"),
     ],
 )
 def test_bad_input_is_one_sentence(arguments: tuple[object, ...], sentence: str) -> None:
     assert sentence in refusal(SCRIPT, *arguments)
+
+
+def test_rows_of_the_family_are_counted_without_a_run() -> None:
+    finished = run_benchmark(SCRIPT, "--rows", "family/dino_r50_*ep")
+    assert finished.returncode == 0, finished.stderr
+    lines = [line.split() for line in finished.stdout.splitlines()]
+    counted = {line[0]: tuple(map(float, line[1:])) for line in lines[2:] if line}
+    names = ["dino_r50_12ep", "dino_r50_24ep", "dino_r50_36ep"]
+    scales = [f"dino_r50_5scale_{epochs}ep" for epochs in (12, 24, 36)]
+    assert list(counted) == [f"family/{name}" for name in (*names, *scales)]
+    for name in names:  # of the reference: 47.650 million, 237.0 and 136.65 + 2.26 billion
+        assert counted[f"family/{name}"] == pytest.approx((47.650, 237.0, 138.9), rel=1e-3)

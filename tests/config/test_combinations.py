@@ -28,11 +28,16 @@ DINO = "family/dino_r50_12ep"
         (POINTS, "model.decoder.refine=true", "go with model.decoder.shared_heads false"),
         (POINTS, "model.decoder.scale_position=true", "scale_position goes with .*position boxes"),
         (TWO_STAGE, "model.queries.content=memory", "goes with .*source mixed, not two_stage"),
+        (
+            ANCHORS,
+            "model.queries.proposal_labels=classes",
+            "goes with mixed, two_stage, two_stage_mixed, efficient, not learned_anchors$",
+        ),
         (DINO, "model.levels=6", "model.levels is 6, expected at least 3 and at most 5"),
         (
             "family/dino_r50_5scale_12ep",
             "model.backbone.name=efficientnet_lite0",
-            "model.levels 5 goes with a ResNet or a Swin Transformer, not efficientnet_lite0",
+            "^[^;]*model.levels 5 goes with a ResNet or a Swin Transformer, not efficientnet_lite0",
         ),
         (DINO, "model.logit_epsilon=0", "model.logit_epsilon is 0, expected at least 1e-06"),
         (DINO, "loss.align.repeats=[2]", "repeats above 1 goes with .* align, not focal"),
@@ -48,6 +53,11 @@ DINO = "family/dino_r50_12ep"
             "encoder_repeats above 1 goes with .* and loss.align.encoder align",
         ),
         (DINO, "loss.align.repeats=[]", "repeats is empty, expected at least one item$"),
+        (
+            DINO,
+            "denoising.kind=dn",
+            "100 goes with .*contrastive, .* pairs: .* groups, at most 20$",
+        ),
         (POINTS, "model.encoder.dropout=1", "dropout is 1, expected at least 0 and below 1"),
     ],
 )

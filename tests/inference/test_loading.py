@@ -59,7 +59,10 @@ def test_other_settings_are_used_with_a_warning_for_each(
         padding=PaddingConfig(training="none", evaluation="none"),
         max_detections=3,
         msda="composition",
-        decoder=replace(NETWORK.decoder, gathering="released"),
+        encoder=replace(NETWORK.encoder, dropout=0.1),
+        decoder=replace(
+            NETWORK.decoder, gathering="released", dropout=0.1, self_attention_dropout=0.1
+        ),
     )
     with caplog.at_level(logging.WARNING):
         assert load_detector(checkpoint, other).model == other

@@ -12,6 +12,7 @@ from golden_data import load
 from golden_draws import golden_targets
 from loss_cases import Case, random_case, set_losses
 from mindspore import Parameter, Tensor, nn
+from model_cases import pynative
 
 from focus_detr.losses.criterion import Criterion
 from focus_detr.losses.denoising_losses import DenoisingLosses
@@ -185,6 +186,26 @@ def test_order_of_targets_does_not_matter(plain: ByPlace) -> None:
     second, _, other = plain(*shuffled, HEIGHT, WIDTH)
     assert float(first) == pytest.approx(float(second), rel=1e-6)
     np.testing.assert_array_equal(matches.asnumpy()[..., order], other.asnumpy())
+
+
+def test_proposals_may_have_to_tell_objects_alone() -> None:
+    _, tensors, _ = _inputs((5, 2))
+    classes, objects = (
+        _criterion(encoder_labels=labels, denoising_losses=None)
+        for labels in ("classes", "objects")
+    )
+    unlabelled = list(tensors)
+    unlabelled[5] = Tensor(np.zeros_like(tensors[5].asnumpy()))
+    with pynative():
+        found, usual, alike = (
+            dict(zip(cell.loss_names, cell(*arrays, HEIGHT, WIDTH)[1].asnumpy(), strict=True))
+            for cell, arrays in ((objects, tensors), (classes, tensors), (classes, unlabelled))
+        )
+    assert found.keys() == usual.keys()
+    for name, value in found.items():
+        expected = alike if name.endswith("_enc") else usual
+        assert value == pytest.approx(expected[name], rel=1e-5)
+    assert abs(found["loss_class_enc"] - usual["loss_class_enc"]) > 1e-3
 
 
 def test_padding_of_targets_does_not_matter(plain: ByPlace) -> None:

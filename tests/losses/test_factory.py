@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from family_cases import FOLDER, small_family_config
 
 from focus_detr.config.loading import load_config
 from focus_detr.losses.align import IouAwareCrossEntropy
@@ -12,6 +13,7 @@ from focus_detr.losses.criterion import Criterion
 from focus_detr.losses.factory import build_criterion
 from focus_detr.losses.focal import SigmoidFocalLoss
 from focus_detr.losses.set_losses import SetLosses
+from focus_detr.models.factory import build_model, tells_objects
 
 ALIGN = "loss.classification=align"
 GATHERS = "model.decoder.gathering=released"
@@ -105,3 +107,20 @@ def test_slots_gather_if_there_are_any() -> None:
 def test_published_recipes_have_as_many_losses_as_their_code(name: str, losses: int) -> None:
     names = _criterion(name=name).loss_names
     assert len(names) == len(set(names)) == losses
+
+
+@pytest.mark.parametrize(
+    ("name", "usual", "other"),
+    [
+        ("deformable_detr_two_stage_r50_50ep", True, "classes"),
+        ("dac_detr_r50_12ep", True, "classes"),
+        ("sparse_detr_r50_50ep", False, "objects"),
+        ("dino_r50_12ep", False, "objects"),
+    ],
+)
+def test_what_proposals_tell_they_are_ranked_by(name: str, usual: bool, other: str) -> None:
+    for changes, objects in (((), usual), ((f"model.queries.proposal_labels={other}",), not usual)):
+        config = load_config(FOLDER / f"{name}.yaml", changes)
+        assert build_criterion(config).tells_objects is tells_objects(config.model) is objects
+        small = small_family_config(name, "model.encoder.cascade=[1, 1]", *changes).model
+        assert build_model(small, 3).queries.proposals.by_first_class is objects

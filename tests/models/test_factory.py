@@ -12,7 +12,7 @@ from model_cases import SMALL_CLASSES, small_config
 
 from focus_detr.config.schema import Config, ForegroundSelectorConfig, LossConfig
 from focus_detr.losses.factory import build_criterion, build_training_loss
-from focus_detr.models.factory import build_model
+from focus_detr.models.factory import build_attention_map, build_model
 from focus_detr.weights.checkpoint import model_tensors
 
 OVERLAPPING = ((-1, 64), (64, 256), (128, 512), (256, 999999))
@@ -79,3 +79,19 @@ def test_the_seed_of_a_training_draws_its_first_weights() -> None:
         theirs = model_tensors(build_model(config.model, SMALL_CLASSES, seed=seed))
         assert ours.keys() == theirs.keys()
         assert all(np.array_equal(ours[name], theirs[name]) for name in ours) is same
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ({}, (False, False)),
+        ({"half_pixel": True}, (True, False)),
+        ({"attention_queries": "all"}, (False, True)),
+    ],
+    ids=str,
+)
+def test_settings_reach_the_map_of_where_the_decoder_looks(
+    selector: dict[str, Any], expected: tuple[bool, bool]
+) -> None:
+    found = build_attention_map(_config(kind="sparse", **selector).model)
+    assert (found.half_pixel, found.all_queries) == expected

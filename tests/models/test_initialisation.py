@@ -38,6 +38,27 @@ def test_heads_start_equal_and_unsure(model: DETR) -> None:
         np.testing.assert_array_equal(head.layers[0].weight.asnumpy(), first)
 
 
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("deformable_detr_sparse_r50_50ep", -2.0), ("dino_sparse_r50_36ep", 0.0)],
+)
+def test_first_boxes_of_learned_queries_start_small_and_all_others_as_proposed(
+    name: str, size: float
+) -> None:
+    config = small_family_config(name, "model.encoder.cascade=[1, 1]").model
+    network = build_model(config, SMALL_CLASSES)
+    biases = [head.layers[-1].bias.asnumpy() for head in network.box_heads]
+    np.testing.assert_array_equal(biases[0], [0, 0, size, size])
+    assert not np.any(biases[1:])
+    encoder, first = network.encoder_heads, network.box_heads[0]
+    for box_head, class_head in zip(encoder.box_heads, encoder.class_heads, strict=True):
+        assert not box_head.layers[-1].bias.asnumpy().any()
+        np.testing.assert_array_equal(
+            box_head.layers[0].weight.asnumpy(), first.layers[0].weight.asnumpy()
+        )
+        np.testing.assert_allclose(class_head.bias.asnumpy(), -math.log(99), rtol=1e-6)
+
+
 def test_sampling_starts_along_eight_directions() -> None:
     grid = sampling_directions(8, 4, 4).reshape(8, 4, 4, 2)
     np.testing.assert_allclose(grid[0, 0], [[1, 0], [2, 0], [3, 0], [4, 0]], atol=1e-12)

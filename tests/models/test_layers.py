@@ -46,3 +46,15 @@ def test_dropout_acts_in_training_alone(dropout: float) -> None:
         assert same == [dropout == 0] * 2
         assert np.isfinite(found[0]).all()
         assert np.array_equal(*found) == (dropout == 0)
+
+
+def test_dropout_of_what_self_attention_adds_leaves_content_or_doubles_the_change() -> None:
+    rng = np.random.default_rng(1)
+    x = Tensor(rng.normal(size=(1, 40, 8)).astype(np.float32))
+    bias = Tensor(np.zeros((1, 1, 1, 1), np.float32))
+    attention = MultiHeadAttention(8, 2, output_dropout=0.5)
+    added = (attention.set_train(False)(x, x, bias) - x).asnumpy()
+    found = (attention.set_train(True)(x, x, bias) - x).asnumpy()
+    dropped = found == 0
+    assert 0.4 < dropped.mean() < 0.6
+    np.testing.assert_allclose(found[~dropped], 2 * added[~dropped], rtol=0, atol=1e-5)

@@ -13,6 +13,7 @@ from functools import cache
 import mindspore as ms
 import numpy as np
 import pytest
+from family_cases import small_family_config
 from golden_data import image_for
 from mindspore import nn
 from model_cases import SMALL_CLASSES, normalised_batch, pynative, scatter_weights, small_config
@@ -68,6 +69,29 @@ def _assert_same(found: list, expected: list) -> None:
 )
 def test_a_padded_batch_gives_what_each_image_gives_alone(backbone: BackboneConfig) -> None:
     detector = _detector(backbone=backbone)
+    images = _images((128, 192), (64, 128))
+    together = _detect(detector, images, 192, 256)
+    for index, image in enumerate(images):
+        alone = _detect(detector, [image], None, None)
+        _assert_same([output[index] for output in together], [output[0] for output in alone])
+
+
+FOCUS, SPARSE = "model.encoder.cascade=[1.0, 0.5]", "model.encoder.cascade=[1, 1]"
+
+
+@pytest.mark.parametrize(
+    ("name", "cascade"),
+    [
+        ("deformable_detr_focus_r50_50ep", FOCUS),
+        ("deformable_detr_two_stage_focus_r50_50ep", FOCUS),
+        ("dn_deformable_detr_focus_r50_50ep", FOCUS),
+        ("deformable_detr_sparse_dual_r50_50ep", SPARSE),
+        ("dn_deformable_detr_sparse_dual_r50_50ep", SPARSE),
+        ("sparse_detr_dual_r50_50ep", SPARSE),
+    ],
+)
+def test_no_row_of_the_family_sees_padding(name: str, cascade: str) -> None:
+    detector = _built(small_family_config(name, cascade).model)
     images = _images((128, 192), (64, 128))
     together = _detect(detector, images, 192, 256)
     for index, image in enumerate(images):

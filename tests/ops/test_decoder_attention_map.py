@@ -14,7 +14,7 @@ from mindspore import Tensor, nn, ops
 from model_cases import pynative, scatter_weights
 from msda_twin import Problem, Shapes, attention_map, random_problem
 
-from focus_detr.ops.decoder_attention_map import decoder_attention_map
+from focus_detr.ops.decoder_attention_map import DecoderAttentionMap, decoder_attention_map
 from focus_detr.ops.msda import MSDeformableAttention
 from focus_detr.ops.msda_composition import ComposedSampling, PlacedSampling
 from focus_detr.ops.msda_custom import FusedSampling
@@ -80,6 +80,20 @@ def test_map_equals_the_plain_twin(seed: int, shapes: list, half_pixel: bool) ->
     expected = attention_map(p.shapes, p.locations, p.weights, half_pixel)
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
     assert (found.sum(1) <= p.weights.sum((1, 2, 3, 4)) + 1e-5).all()
+
+
+@pytest.mark.parametrize("all_queries", [False, True])
+def test_denoising_queries_count_on_demand_alone(all_queries: bool) -> None:
+    shapes, slots = ((5, 7), (3, 4)), 4  # of ten queries in each of two layers
+    layers = [random_problem(seed, shapes, batch=2, queries=10) for seed in (0, 1)]
+    places = tuple(Tensor(p.locations) for p in layers), tuple(Tensor(p.weights) for p in layers)
+    with pynative():
+        found = DecoderAttentionMap(all_queries=all_queries)(*places, slots, shapes).asnumpy()
+    first = 0 if all_queries else slots
+    expected = sum(
+        attention_map(shapes, p.locations[:, first:], p.weights[:, first:], False) for p in layers
+    )
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
 def test_with_the_half_pixel_it_is_what_the_values_count_for() -> None:

@@ -16,6 +16,7 @@ from model_cases import golden_images, normalised_batch
 from original_names import as_original
 
 from focus_detr.config.schema import BackboneConfig, ModelConfig, PaddingConfig, PositionConfig
+from focus_detr.data.coco_classes import COCO_CLASSES
 from focus_detr.inference.loading import load_detector
 from focus_detr.weights.checkpoint import save_checkpoint
 from focus_detr.weights.convert import (
@@ -52,6 +53,23 @@ def test_the_authors_names_and_rows_give_the_same_tensors(base: str) -> None:
         np.testing.assert_array_equal(found[name], tensor, err_msg=name)
 
 
+LABELS, LOST_LABELS = "denoising_generator.label_encoder.weight", "label_encoder.weight"
+
+
+def test_labels_that_detrex_own_conversion_loses_are_found() -> None:
+    state = torch_weights("dn_deformable", META)
+    expected = detector_to_ours(state)
+    rows = state.pop(LABELS)
+    spread = np.zeros((92, rows.shape[1]), rows.dtype)  # 11 category ids without a class
+    spread[[*COCO_CLASSES.category_ids, 91]] = rows
+    for table in (rows, spread):
+        tensors = detector_to_ours(state | {LOST_LABELS: table})
+        assert tensors.keys() == expected.keys()
+        np.testing.assert_array_equal(tensors["label_embed"], expected["label_embed"])
+    tensors.pop("label_embed")  # contents of queries still tell that there has to be one
+    assert infer_model(tensors, PositionConfig()).label_rows == "one_more"
+
+
 @pytest.mark.parametrize("base", BASES)
 def test_all_names_come_back(base: str) -> None:
     state = torch_weights(base, META)
@@ -69,7 +87,6 @@ def _told_by_tensors(model: ModelConfig) -> dict[str, Any]:
         "backbone": BackboneConfig(),
         "position": PositionConfig(),
         "padding": PaddingConfig(),
-        "encoder": replace(model.encoder, category_head="encoder"),
         "decoder": decoder,
     }
     return vars(replace(model, **silent))
@@ -128,12 +145,9 @@ def test_a_file_becomes_the_network_that_gives_the_golden_detections(
     assert len(metadata["class_names"]) == len(metadata["category_ids"]) == 80
     stored, model = stored_model(metadata, "the file"), family_config(base).model
     assert stored is not None
-    unused = {"backbone": replace(model.backbone, weights=stored.backbone.weights)}
-    if base != "dino":  # one that selects no tokens has no head to tell their categories
-        head = stored.encoder.category_head
-        unused["encoder"] = replace(model.encoder, category_head=head)
+    start = replace(model.backbone, weights=stored.backbone.weights)
     as_reference = replace(stored, padding=PaddingConfig(evaluation="none"))
-    assert as_reference == replace(model, **unused)
+    assert as_reference == replace(model, backbone=start)
 
 
 # the others' files differ in tensors and settings alone, which the test above compares

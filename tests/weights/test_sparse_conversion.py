@@ -20,6 +20,7 @@ from focus_detr.weights.convert import (
     detector_to_ours,
     detector_to_torch,
 )
+from focus_detr.weights.model_settings import infer_model
 from focus_detr.weights.stored_settings import stored_model
 from focus_detr.weights.torch_writer import write_state_dict
 
@@ -107,3 +108,22 @@ def test_a_network_there_and_back_is_the_same(recipe: str, classes: int) -> None
     assert again.keys() == tensors.keys()
     for name, tensor in tensors.items():
         np.testing.assert_array_equal(again[name], tensor, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "head"),
+    [
+        ("deformable_detr_sparse_dual_r50_50ep", "encoder"),  # its layers have heads of their own
+        ("dn_deformable_detr_sparse_dual_r50_50ep", "encoder"),
+        ("dino_sparse_dual_r50_36ep", "encoder"),
+        ("dn_deformable_detr_focus_r50_50ep", "decoder_layer"),
+        ("deformable_detr_refine_r50_50ep", "encoder"),  # of no use
+    ],
+)
+def test_whose_class_head_the_dual_attention_shares_is_that_of_the_recipe(
+    recipe: str, head: str
+) -> None:
+    model = small_family_config(recipe, CASCADE).model
+    found = infer_model(model_tensors(build_model(model, 3)), model.position)
+    assert found.encoder.category_head == model.encoder.category_head == head
+    assert found.encoder.dual_attention == model.encoder.dual_attention

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from focus_detr.config.schema import PROPOSING, Config, ModelConfig
 
+MOST_GROUPS = 20  # of DN-DETR's denoising, each with a query for every box; published: 5
 MOST_OF_LITE = 4  # levels of EfficientNet-Lite0, which has no map of stride 4
 
 
@@ -25,6 +26,8 @@ def combinations(config: Config) -> Iterator[str]:
         yield f"{key} and model.decoder.refine go with model.decoder.shared_heads false"
     if model.queries.content == "memory" and source != "mixed":
         yield f"model.queries.content memory goes with model.queries.source mixed, not {source}"
+    if model.queries.proposal_labels is not None and source not in PROPOSING:
+        yield f"model.queries.proposal_labels goes with {', '.join(PROPOSING)}, not {source}"
     yield from _category_head(model)
     yield from _denoising(config)
     yield from _mixed_matching(config)
@@ -68,6 +71,11 @@ def _denoising(config: Config) -> Iterator[str]:
         )
     elif config.model.label_rows == "none":
         yield "denoising goes with model.label_rows classes or one_more: set denoising.number 0"
+    if denoising.kind == "dn" and denoising.number > MOST_GROUPS:
+        yield (
+            f"denoising.number {denoising.number} goes with denoising.kind contrastive, where it "
+            f"counts pairs: of kind dn it counts groups, at most {MOST_GROUPS}"
+        )
 
 
 def _mixed_matching(config: Config) -> Iterator[str]:

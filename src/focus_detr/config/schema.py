@@ -119,6 +119,9 @@ class QueriesConfig:
     # (DN-Deformable-DETR)
     source: QuerySource = "mixed"
     content: Literal["learned", "memory"] = "learned"  # memory: of mixed queries, their tokens
+    # what proposals learn and are ranked by: objects: whether there is one, by the first logit;
+    # classes: the best one; None: as published, which is objects with both kinds of two_stage
+    proposal_labels: Literal["objects", "classes"] | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,7 @@ class DecoderConfig:
     points: int = 4
     queries: int = 900
     dropout: float = 0.0  # 0.1 in Deformable DETR
+    self_attention_dropout: float = 0.0  # of what it adds; 0.1 in the original Deformable DETR
     # of the queries: boxes: worked out anew from the boxes in each layer; constant: their source's
     position: Literal["boxes", "constant"] = "boxes"
     scale_position: bool = False  # true: multiplied by a function of the query (DN-Deformable-DETR)

@@ -10,10 +10,9 @@ from focus_detr.config.schema import Config
 def selection_problems(config: Config) -> Iterator[str]:
     """A sentence for each combination that makes no sense."""
     selector, encoder = config.model.foreground_selector, config.model.encoder
-    sparse = selector.enabled and selector.kind == "sparse"
-    if sparse:
+    if selector.kind == "sparse":
         yield from _sparse_problems(config)
-    if encoder.auxiliary_heads and not sparse:
+    elif encoder.auxiliary_heads:
         yield (
             "model.encoder.auxiliary_heads needs model.foreground_selector.kind sparse, whose "
             "encoder carries the tokens that these heads read"
@@ -29,6 +28,9 @@ def _sparse_problems(config: Config) -> Iterator[str]:
     """What a Sparse selector needs."""
     selector, encoder = config.model.foreground_selector, config.model.encoder
     because = "model.foreground_selector.kind sparse"
+    if not selector.enabled:
+        yield f"{because} goes with model.foreground_selector.enabled true, kind focus with false"
+        return
     if any(share != 1.0 for share in encoder.cascade):
         yield f"{because} needs model.encoder.cascade 1.0 in every layer, as all refine one list"
     if selector.features != "projection":

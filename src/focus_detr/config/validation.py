@@ -89,6 +89,7 @@ RANGES = {
     "model.decoder.queries": COUNT,
     "model.encoder.dropout": DROPPED,
     "model.decoder.dropout": DROPPED,
+    "model.decoder.self_attention_dropout": DROPPED,
     "model.logit_epsilon": Range(1e-6, 0.1),
     "loss.class_cost": NOT_NEGATIVE,
     "loss.box_cost": NOT_NEGATIVE,
@@ -206,8 +207,6 @@ def _model(model: ModelConfig) -> Iterator[str]:
     for parts in (SINE_PARTS, min(GROUP_NORM_GROUPS, max(model.width, 1))):
         if model.width % parts:
             yield f"model.width {model.width} is not divisible by {parts}"
-    if model.levels == 5 and model.backbone.name == "efficientnet_lite0":
-        yield "model.levels is 5, expected at most 4 with efficientnet_lite0"
     yield from _backbone(model.backbone)
 
 
@@ -233,7 +232,7 @@ def _backbone(backbone: BackboneConfig) -> Iterator[str]:
 def _selector(selector: ForegroundSelectorConfig, levels: int) -> Iterator[str]:
     key = "model.foreground_selector.label_intervals"
     intervals = selector.label_intervals
-    if selector.enabled and len(intervals) != levels:
+    if selector.enabled and selector.kind == "focus" and len(intervals) != levels:
         yield (
             f"{key} has {counted(len(intervals), 'item')}, expected one for each of "
             f"model.levels {levels}: change both together"
@@ -252,7 +251,8 @@ def _encoder(encoder: EncoderConfig, decoder_layers: int) -> Iterator[str]:
         )
     if any(later > earlier for earlier, later in pairwise(encoder.cascade)):
         yield f"model.encoder.cascade is {_text(encoder.cascade)}, expected shares that never rise"
-    if encoder.category_head == "decoder_layer" and encoder.layers > decoder_layers:
+    shares_layers = encoder.dual_attention and encoder.category_head == "decoder_layer"
+    if shares_layers and encoder.layers > decoder_layers:
         yield (
             "model.encoder.category_head decoder_layer needs model.encoder.layers "
             f"({encoder.layers}) to be at most model.decoder.layers ({decoder_layers})"

@@ -56,7 +56,7 @@ class Criterion(nn.Cell):
         mask_prediction_loss: MaskPredictionLoss | None = None,
         decoder_layers: int = 6,
         encoder: EncoderLoss = "chosen",
-        encoder_labels: Literal["classes", "objects"] = "objects",
+        encoder_labels: Literal["classes", "objects"] = "classes",
         encoder_layers: int = 0,
         weights: LossWeights = USUAL_WEIGHTS,
         reduce_count: nn.Cell | None = None,
@@ -73,8 +73,8 @@ class Criterion(nn.Cell):
             decoder_layers: how many layers predict.
             encoder: what of the encoder predicts: nothing; the proposals that became queries; or
                 every token.
-            encoder_labels: what every token has to tell: classes, or objects (class 0) from
-                background.
+            encoder_labels: what the encoder's predictions have to tell: classes, or objects (class
+                0) from background.
             encoder_layers: how many layers of the encoder predict for the tokens they refine.
             weights: of the parts.
             reduce_count: this worker's number of boxes [] -> what its losses are divided by [],
@@ -82,7 +82,8 @@ class Criterion(nn.Cell):
         """
         super().__init__()
         self.decoder_losses = decoder_losses
-        apart = encoder_losses is not None or encoder == "every_token"
+        self.tells_objects = encoder != "none" and encoder_labels == "objects"
+        apart = encoder_losses is not None or encoder == "every_token" or self.tells_objects
         self.encoder_losses = decoder_losses if encoder_losses is None else encoder_losses
         if denoising_losses is not None:
             self.denoising_losses = denoising_losses
@@ -95,7 +96,6 @@ class Criterion(nn.Cell):
         self.decoder_layers = decoder_layers
         self.proposals_apart = encoder != "none" and apart  # not matched with the decoder's layers
         self.proposals_join = encoder != "none" and not apart
-        self.tells_objects = encoder == "every_token" and encoder_labels == "objects"
         self.encoder_layers = encoder_layers
         self.foreground_weight = weights.foreground
         self.mask_prediction_weight = weights.mask_prediction

@@ -32,6 +32,7 @@ from focus_detr.models.factory import (
     encoder_predictions,
     learns_attention,
     marks_denoising,
+    tells_objects,
 )
 from focus_detr.models.training_options import lower_products, recompute
 from focus_detr.ops.products_choice import plain_products
@@ -143,7 +144,7 @@ def build_criterion(config: Config, *, reduce_count: nn.Cell | None = None) -> C
         mask_prediction_loss=mask_prediction_loss,
         decoder_layers=config.model.decoder.layers,
         encoder=_ENCODER_LOSS.get(config.model.queries.source, "none"),
-        encoder_labels="classes" if config.model.queries.source == "efficient" else "objects",
+        encoder_labels="objects" if tells_objects(config.model) else "classes",
         encoder_layers=encoder_predictions(config.model),
         weights=LossWeights(
             box=loss.box_weight,

@@ -1,4 +1,4 @@
-"""Builds models from the settings: the only file of this package that reads them."""
+"""Builds models from the settings, which no cell reads; what counts arithmetic reads them too."""
 
 from __future__ import annotations
 
@@ -193,9 +193,10 @@ def build_decoder(
         kind, layer = GatheringDecoder, GatheringLayer
         shares_first = decoder.gathering == "released"
         pass_twice = {"shares_first": shares_first, "gathers_slots": gathers == "all"}
+    dropouts = {"dropout": decoder.dropout, "output_dropout": decoder.self_attention_dropout}
     layers = [
         layer(
-            MultiHeadAttention(width, config.heads, dropout=decoder.dropout),
+            MultiHeadAttention(width, config.heads, **dropouts),
             build_deformable_attention(config, decoder.points, decoder.dropout),
             FeedForward(width, decoder.ffn_width, dropout=decoder.dropout),
             width,
@@ -223,6 +224,14 @@ def proposes(config: ModelConfig) -> bool:
     return config.queries.source in PROPOSING
 
 
+def tells_objects(config: ModelConfig) -> bool:
+    """Whether proposals tell objects from background; otherwise they tell classes."""
+    labels = config.queries.proposal_labels
+    if labels is None:
+        return config.queries.source in ("two_stage", "two_stage_mixed")
+    return labels == "objects"
+
+
 def marks_denoising(config: ModelConfig) -> bool:
     """Whether a channel of the queries tells denoising queries apart."""
     return config.queries.source == "learned_anchors" and config.label_rows != "none"
@@ -248,8 +257,7 @@ def build_queries(config: ModelConfig, heads: Heads, projection: MemoryProjectio
         return LearnedPoints(count, width)
     if source == "learned_anchors":
         return LearnedAnchors(count, width, marked=marks_denoising(config))
-    is_two_stage = source in ("two_stage", "two_stage_mixed")
-    proposals = Proposals(projection, heads, count, by_first_class=is_two_stage)
+    proposals = Proposals(projection, heads, count, by_first_class=tells_objects(config))
     if source == "two_stage":
         return TwoStageQueries(proposals, width)
     if source == "two_stage_mixed":

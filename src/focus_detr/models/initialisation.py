@@ -97,11 +97,13 @@ def _initialise_heads(heads: Heads, rng: np.random.Generator) -> None:
 
 
 def _copy_heads(source: Heads, target: EncoderHeads) -> None:
-    """All heads of the encoder's layers start as the decoder's."""
+    """All heads of the encoder's layers start as the decoder's; their proposals have a size."""
     for class_head in target.class_heads:
         _copy_parameters(source.class_heads[0], class_head)
     for box_head in target.box_heads:
         _copy_parameters(source.box_heads[0], box_head)
+        last = box_head.layers[-1]
+        _set(last.bias, np.zeros(last.bias.shape))
 
 
 def _initialise_linear(parts: Sequence[nn.Cell], but: nn.Cell, rng: np.random.Generator) -> None:

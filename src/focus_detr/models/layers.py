@@ -59,9 +59,12 @@ class MultiHeadAttention(ProductCell):
         width: C.
         heads: M.
         dropout: of the attention weights, while training; native products have none.
+        output_dropout: of what is added to the content, while training.
     """
 
-    def __init__(self, width: int, heads: int, *, dropout: float = 0.0) -> None:
+    def __init__(
+        self, width: int, heads: int, *, dropout: float = 0.0, output_dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.heads = heads
         self.scale = 1.0 / math.sqrt(width // heads)
@@ -71,6 +74,8 @@ class MultiHeadAttention(ProductCell):
         self.out_proj = Dense(width, width)
         self.drops = dropout > 0
         self.dropout = nn.Dropout(p=dropout)
+        self.drops_output = output_dropout > 0
+        self.output_dropout = nn.Dropout(p=output_dropout)
         library = native_products()
         self.native = library is not None
         if library is not None:
@@ -100,6 +105,8 @@ class MultiHeadAttention(ProductCell):
         """
         is_native = self.native and not (self.drops and self.training)
         attended = self._native(x, position, bias) if is_native else self._plain(x, position, bias)
+        if self.drops_output and self.training:
+            return x + self.output_dropout(self.out_proj(attended))  # [B, N, C]
         return self.out_proj(attended, x)  # [B, N, C]
 
     def _native(self, x: Tensor, position: Tensor, bias: Tensor) -> Tensor:

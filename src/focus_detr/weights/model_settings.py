@@ -108,18 +108,20 @@ def _is_sparse(tensors: Tensors) -> bool:
 def _infer_encoder(
     tensors: Tensors, usual: EncoderConfig, points: int, selects: bool
 ) -> EncoderConfig:
-    has_head = _source(tensors) in PROPOSING
+    is_dual = _any_below("encoder.layers.0.dual_attention.", tensors)
+    predicts = _any_below("encoder_heads.", tensors)
+    has_head = _source(tensors) in PROPOSING or predicts
     layers, is_sparse = _count(tensors, "encoder.layers.") or usual.layers, _is_sparse(tensors)
     if is_sparse:
         usual = replace(usual, keep_ratio=_SPARSE_RATIO, cascade=(1.0,) * layers)
     return replace(
         usual,
         layers=layers,
-        auxiliary_heads=_any_below("encoder_heads.", tensors),
+        auxiliary_heads=predicts,
         ffn_width=_size(tensors, "encoder.layers.0.ffn.linear1.bias", 0, usual.ffn_width),
         points=points,
-        dual_attention=_any_below("encoder.layers.0.dual_attention.", tensors),
-        category_head="encoder" if has_head else "decoder_layer",
+        dual_attention=is_dual,
+        category_head="encoder" if has_head or not is_dual else "decoder_layer",
         value="backbone" if selects and not is_sparse else "memory",
     )
 
@@ -145,8 +147,9 @@ def _infer_queries(tensors: Tensors) -> QueriesConfig:
 
 def _infer_label_rows(tensors: Tensors, classes: int) -> LabelRows:
     rows = _size(tensors, "label_embed", 0, 0)
-    if not rows:
-        return "none"
+    width = _size(tensors, "level_embed", 1, 0)
+    if not rows:  # contents without the channel that marks denoising go with such a table
+        return "one_more" if _size(tensors, "queries.content_embed", 1, width) < width else "none"
     return "one_more" if rows == classes + 1 else "classes"
 
 

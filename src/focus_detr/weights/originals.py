@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from focus_detr.data.coco_classes import COCO_CLASSES
+from focus_detr.weights.naming import DN_LABELS
 from focus_detr.weights.templates import both_ways
 
 Tensors = Mapping[str, np.ndarray]
@@ -21,7 +22,8 @@ CATEGORY_ROWS = 91  # ids 0 to 90, of which COCO uses 80
 _BODY = "backbone.0.body."
 _BLOCK = f"{_BODY}layer{{}}.#."
 _QUERIES, _POSITION = "query_embed.weight", "transformer.pos_trans.weight"
-_LABELS = "label_enc.weight"
+_LABELS, _LOST_LABELS = "label_enc.weight", "label_encoder.weight"
+_DN_ANCHORS = "refpoint_embed.weight"
 _ENCODER = "transformer.encoder.layers.#."
 _DECODER = "transformer.decoder.layers.#."
 _ENCODER_CLASSES, _ENCODER_BOXES = (
@@ -100,20 +102,27 @@ def is_original_dino(state: Tensors) -> bool:
 def to_detrex(state: Tensors) -> dict[str, np.ndarray]:
     """Names and classes as detrex has them; other checkpoints come back as they are."""
     if not is_original(state):
-        return _with_class_rows(dict(state))
+        return _with_class_rows(_with_label_encoder(state))
     layers = _decoder_layers(state)
-    has_anchors = "refpoint_embed.weight" in state
+    has_anchors = _DN_ANCHORS in state
     renamed = {}
     for name, tensor in state.items():
         if _COUNTERS.search(name):
             continue
         new = _neck_name(name, state) or _head_name(name, layers) or _TO_DETREX(name) or name
         if name == _LABELS and has_anchors:
-            new = "denoising_generator.label_encoder.weight"
+            new = DN_LABELS
         if name == _QUERIES and _POSITION in state:  # contents by place, as DINO's
             new = "transformer.tgt_embed.weight"
         renamed[new] = tensor
     return _with_class_rows(renamed)
+
+
+def _with_label_encoder(state: Tensors) -> dict[str, np.ndarray]:
+    """The one that detrex' own conversion of DN-Deformable-DETR leaves outside its generator."""
+    if _DN_ANCHORS not in state or DN_LABELS in state:
+        return dict(state)
+    return {DN_LABELS if n == _LOST_LABELS else n: tensor for n, tensor in state.items()}
 
 
 def is_sparse_release(state: Tensors) -> bool:

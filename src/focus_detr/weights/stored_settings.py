@@ -15,7 +15,14 @@ DETECTION_ONLY = frozenset(
     {"model.max_detections", "model.overlap_limit", "model.padding.evaluation"}
 )
 # detection computes the same with any of them
-TRAINING_ONLY = frozenset({"model.decoder.gathering"})
+TRAINING_ONLY = frozenset(
+    {
+        "model.decoder.gathering",
+        "model.encoder.dropout",
+        "model.decoder.dropout",
+        "model.decoder.self_attention_dropout",
+    }
+)
 
 
 class SettingDifference(NamedTuple):

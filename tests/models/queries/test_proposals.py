@@ -56,3 +56,30 @@ def test_padding_is_never_a_query_of_an_isolated_image_before_real_tokens() -> N
         chosen, real = proposals.choose(logits, valid, True)
     assert chosen.asnumpy()[0, :2].tolist() == [2, 1]
     assert real.asnumpy().tolist() == [[1.0, 1.0, 0.0]]
+
+
+@pytest.mark.parametrize(
+    ("source", "matters"), [("two_stage", False), ("efficient", False), ("mixed", True)]
+)
+def test_the_order_of_proposals_matters_where_places_have_contents_alone(
+    source: QuerySource, matters: bool
+) -> None:
+    model = _model(source).model
+
+    def predict() -> tuple[np.ndarray, np.ndarray]:
+        with pynative():
+            outputs = model(*normalised_batch([image_for(0, 96, 128, 0)]))
+        decoded = outputs["decoded"]
+        return decoded["logits"][-1].asnumpy()[0], decoded["boxes"][-1].asnumpy()[0]
+
+    proposals, usual = model.queries.proposals, predict()
+    choose = proposals.choose
+
+    def worst_first(*arguments: object) -> tuple[Tensor, Tensor]:
+        chosen, real = choose(*arguments)
+        return chosen.flip((1,)), real
+
+    proposals.choose = worst_first
+    for ordered, found in zip(usual, predict(), strict=True):
+        assert np.allclose(found[::-1], ordered, rtol=0, atol=1e-4) != matters
+        assert np.abs(found - ordered).max() > 1e-3
