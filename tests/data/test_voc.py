@@ -125,3 +125,15 @@ def test_a_set_without_objects_has_no_classes(root: Path) -> None:
         read_voc(root, None)
     model = ClassMap(("cat",), (4,))
     assert read_voc(root, None, model).classes == model
+
+
+def test_a_wrong_declaration_is_counted(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    start = '<?xml version="1.0" encoding="ISO-8859-1"?>\n'
+    for stem in SIZES:
+        text = voc_xml(f"{stem}.png", None, [("\u732b", (1, 1, 9, 9), 0)])
+        (root / "Annotations" / f"{stem}.xml").write_text(start + text, encoding="utf-8")
+    assert read_voc(root, None).classes.names == ("\u732b",)
+    assert (
+        "read 2 xml files as UTF-8, which they are, such as a.xml, though they declare cp1252"
+        in caplog.text
+    )

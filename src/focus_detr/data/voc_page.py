@@ -41,6 +41,7 @@ class VocPage:
     file_name: str  # of the picture, as the file says; often wrong after renaming
     size: tuple[int, int] | None  # (height, width); None: not given
     objects: tuple[VocObject, ...]
+    mistaken: str = ""  # the encoding that it declares while it is UTF-8
 
 
 def read_page(path: Path) -> VocPage:
@@ -49,7 +50,8 @@ def read_page(path: Path) -> VocPage:
     Raises:
         FocusDetrError: it is missing, not of VOC, or a field is missing or wrong.
     """
-    root = read_xml(path)
+    xml = read_xml(path)
+    root = xml.top
     if root.tag != "annotation":
         raise FocusDetrError(f"{path} is not a VOC file: its top element is '{root.tag}'")
     items = root.findall("object")
@@ -57,7 +59,8 @@ def read_page(path: Path) -> VocPage:
     objects = [
         _object(item, f"{path}: object {number}") for number, item in enumerate(items, start=1)
     ]
-    return VocPage(path, root.findtext("filename") or "", _size(root, path), tuple(objects))
+    name, size = root.findtext("filename") or "", _size(root, path)
+    return VocPage(path, name, size, tuple(objects), xml.mistaken)
 
 
 def _size(root: Element, path: Path) -> tuple[int, int] | None:
