@@ -102,6 +102,7 @@ def test_a_size_that_is_not_given_comes_from_the_picture(
         ("<name>cat</name>", "", r"a\.xml: object 2 has no 'name'"),
         ("<xmin>3</xmin>", "", r"a\.xml: object 2 has no 'bndbox/xmin'"),
         ("<xmin>3<", "<xmin>x<", r"object 2: 'bndbox/xmin' must be a finite number, not 'x'"),
+        ("<xmin>3<", "<xmin>1_3<", r"object 2: 'bndbox/xmin' must be a finite number, not '1_3'"),
         ("<xmin>3<", "<xmin>nan<", r"object 2: 'bndbox/xmin' must be a finite number"),
         ("<difficult>1<", "<difficult>2<", r"object 2: 'difficult' must be 0 or 1, not '2'"),
         ("bndbox", "box", r"object 1 has no 'bndbox'"),

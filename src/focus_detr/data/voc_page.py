@@ -14,7 +14,6 @@ from focus_detr.data.json_fields import ROTATION, finite_number, flag
 from focus_detr.data.text_files import read_xml
 from focus_detr.data.turned_boxes import Box, box_around, box_around_turned
 from focus_detr.errors import FocusDetrError
-from focus_detr.io.checks import is_finite_number
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _WORDS = {  # of tools for VOC, besides those that are flags everywhere
@@ -144,7 +143,7 @@ def _polygon_points(polygon: Element, where: str) -> list[tuple[float, float]]:
 def _check_pixels(items: Sequence[Element], path: Path) -> None:
     """Refuse shares of the picture, which would be boxes of a pixel or two."""
     texts = [item.findtext(f"bndbox/{key}") or "" for item in items for key in _CORNERS]
-    values = [float(text) for text in texts if _is_number(text)]
+    values = [value for value in map(finite_number, texts) if value is not None]
     if values and max(values) <= 1 and any(value != int(value) for value in values):
         raise FocusDetrError(
             f"{path}: all numbers of 'bndbox' are at most 1, as if they were shares of the "
@@ -152,17 +151,11 @@ def _check_pixels(items: Sequence[Element], path: Path) -> None:
         )
 
 
-def _is_number(text: str) -> bool:
-    try:
-        return is_finite_number(float(text))
-    except ValueError:
-        return False
-
-
 def _number(element: Element, key: str, where: str) -> float:
     text = element.findtext(key)
     if text is None:
         raise FocusDetrError(f"{where} has no '{key}'")
-    if not _is_number(text):
+    value = finite_number(text)
+    if value is None:
         raise FocusDetrError(f"{where}: '{key}' must be a finite number, not {text!r}")
-    return float(text)
+    return value
