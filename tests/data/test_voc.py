@@ -138,3 +138,14 @@ def test_a_wrong_declaration_is_counted(root: Path, caplog: pytest.LogCaptureFix
         "read 2 xml files as UTF-8, which they are, such as a.xml, though they declare cp1252"
         in caplog.text
     )
+
+
+@pytest.mark.parametrize(("start", "told"), [(1, False), (0, True), (0.5, True)])
+def test_a_set_that_counts_from_0_is_told(
+    tmp_path: Path, start: float, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    objects = {"a": [("cat", (3, 4, 9, 9), 0)], "b": [("cat", (5, start, 9, 9), 0)]}
+    read = read_voc(write_voc(tmp_path, SIZES, objects), None)
+    assert read.boxes[1].box == (4, start - 1, 5, 10 - start)
+    assert ("boxes of 1 xml file begin before pixel 1" in caplog.text) == told
+    assert ("such as in b.xml" in caplog.text) == told

@@ -174,6 +174,13 @@ def spellings(name: str) -> list[str]:
     return list(found)
 
 
+def plain_letters(name: str) -> str:
+    """Equal for names that differ only as ``spellings`` or ``same_letters`` have it."""
+    for step in _STEPS:
+        name = step(name)
+    return same_letters(name)
+
+
 def _of_address(name: str) -> str:
     """The path in an address; Label Studio's have it behind ``?d=``."""
     path, _, query = name.partition("?")

@@ -117,6 +117,13 @@ def _warn(pairing: Pairing, pages: Mapping[str, VocPage], source: Path) -> None:
             *(source, counted(len(pairing.contradicted), "xml file"), page.path.name),
             page.file_name,
         )
+    early = [page for page in pages.values() if page.early]
+    if early:
+        _log.warning(
+            "%s: boxes of %s begin before pixel 1, from which VOC counts, such as in %s; if the "
+            "set counts from 0, all its boxes are taken one pixel too far to the upper left",
+            *(source, counted(len(early), "xml file"), early[0].path.name),
+        )
     warn_of_rivals(source, pairing.rivals)
 
 

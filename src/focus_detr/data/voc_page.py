@@ -40,6 +40,7 @@ class VocPage:
     file_name: str  # of the picture, as the file says; often wrong after renaming
     size: tuple[int, int] | None  # (height, width); None: not given
     objects: tuple[VocObject, ...]
+    early: bool = False  # a ``bndbox`` begins before 1, where VOC has no pixel
     mistaken: str = ""  # the encoding that it declares while it is UTF-8
 
 
@@ -55,11 +56,12 @@ def read_page(path: Path) -> VocPage:
         raise FocusDetrError(f"{path} is not a VOC file: its top element is '{root.tag}'")
     items = root.findall("object")
     _check_pixels(items, path)
+    early = any(0 <= start < 1 for start in _numbers(items, _CORNERS[:2]))
     objects = [
         _object(item, f"{path}: object {number}") for number, item in enumerate(items, start=1)
     ]
     name, size = root.findtext("filename") or "", _size(root, path)
-    return VocPage(path, name, size, tuple(objects), xml.mistaken)
+    return VocPage(path, name, size, tuple(objects), early, xml.mistaken)
 
 
 def _size(root: Element, path: Path) -> tuple[int, int] | None:
@@ -142,13 +144,18 @@ def _polygon_points(polygon: Element, where: str) -> list[tuple[float, float]]:
 
 def _check_pixels(items: Sequence[Element], path: Path) -> None:
     """Refuse shares of the picture, which would be boxes of a pixel or two."""
-    texts = [item.findtext(f"bndbox/{key}") or "" for item in items for key in _CORNERS]
-    values = [value for value in map(finite_number, texts) if value is not None]
+    values = _numbers(items, _CORNERS)
     if values and max(values) <= 1 and any(value != int(value) for value in values):
         raise FocusDetrError(
             f"{path}: all numbers of 'bndbox' are at most 1, as if they were shares of the "
             "picture; VOC has pixels"
         )
+
+
+def _numbers(items: Sequence[Element], keys: Sequence[str]) -> list[float]:
+    """Those among the given ends of all boxes that are numbers."""
+    texts = (item.findtext(f"bndbox/{key}") or "" for item in items for key in keys)
+    return [value for value in map(finite_number, texts) if value is not None]
 
 
 def _number(element: Element, key: str, where: str) -> float:
