@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from focus_detr.api.pictures import PictureSource, is_picture
 from focus_detr.errors import FocusDetrError
@@ -35,6 +36,20 @@ def test_an_image_of_pillow_is_turned_as_its_camera_noted() -> None:
     image = Image.fromarray(RED_LEFT)
     image.getexif()[ORIENTATION] = A_QUARTER
     np.testing.assert_array_equal(PictureSource.of(image).read(), np.rot90(RED_LEFT, -1))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_a_file_is_turned_the_same_whoever_opens_it(tmp_path: Path, kind: str) -> None:
+    """XMP is followed by Pillow, not by us and browsers."""
+    note = b'<x xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+    texts = PngInfo()
+    texts.add_itxt("XML:com.adobe.xmp", note.decode())
+    more = {"PNG": {"pnginfo": texts}, "TIFF": {"tiffinfo": {700: note}}}.get(kind, {"xmp": note})
+    Image.fromarray(RED_LEFT).save(tmp_path / "a", kind, **more)
+    with Image.open(tmp_path / "a") as opened:
+        found = PictureSource.of(opened).read()
+        assert note in (opened.info.get("xmp"), str(opened.info.get("XML:com.adobe.xmp")).encode())
+    assert found.shape == PictureSource.of(tmp_path / "a").read().shape == RED_LEFT.shape
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK", "I;16"])
