@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
 
+from focus_detr.data.orientation import ORIENTATION, in_exif
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.preparation import check_image, read_picture
 from focus_detr.io.user_paths import user_path
@@ -99,6 +100,8 @@ def _load(image: Image.Image) -> None:
 def _only_exif(image: Image.Image) -> Iterator[None]:
     """Hide other notes of the orientation, which Pillow follows and readers of files do not."""
     hidden = {key: image.info.pop(key) for key in _NOT_FOLLOWED if key in image.info}
+    if hidden and image.format != "TIFF" and in_exif(image.info.get("exif", b"")) is None:
+        image.getexif().pop(ORIENTATION, None)  # taken from the others when the file was opened
     try:
         yield
     finally:
@@ -111,7 +114,7 @@ def _from_pillow(image: Image.Image) -> np.ndarray:
             _load(image)
         with _only_exif(image):  # a PNG may have more behind its pixels
             upright = ImageOps.exif_transpose(image)
-    except OSError as error:  # it is read only now
+    except Exception as error:  # it is read only now; Pillow raises what a broken file leads it to
         raise FocusDetrError(f"the image of Pillow cannot be read: {error}") from error
     if upright.mode.startswith("I;16"):
         grey = (np.asarray(upright, np.uint16) >> _UPPER_BYTE).astype(np.uint8)
