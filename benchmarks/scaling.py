@@ -173,7 +173,8 @@ def main(argv: Sequence[str] | None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--json", type=path_text, help="save assumptions and numbers here")
-    parser.add_argument("--measured", nargs=2, metavar="RUN", help="of one worker, of several")
+    runs = "of one worker, of several"
+    parser.add_argument("--measured", nargs=2, type=path_text, metavar="RUN", help=runs)
     parser.add_argument("assumptions", nargs="*", metavar="name=number", help="change assumptions")
     arguments = parse_intermixed(parser, argv)
     given = parse_assumptions(arguments.assumptions)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from focus_detr.api.pictures import PictureSource, is_picture
 from focus_detr.errors import FocusDetrError
@@ -15,6 +16,12 @@ from focus_detr.errors import FocusDetrError
 ORIENTATION, A_QUARTER = 0x0112, 6  # EXIF's number of the tag; to be turned right
 RED_LEFT = np.zeros((40, 60, 3), np.uint8)
 RED_LEFT[:, :30, 0] = 255
+
+
+def closed_image() -> Image.Image:
+    image = Image.new("RGB", (40, 40))
+    image.close()
+    return image
 
 
 def test_a_file_an_array_and_an_image_of_pillow_are_the_same(tmp_path: Path) -> None:
@@ -35,6 +42,27 @@ def test_an_image_of_pillow_is_turned_as_its_camera_noted() -> None:
     image = Image.fromarray(RED_LEFT)
     image.getexif()[ORIENTATION] = A_QUARTER
     np.testing.assert_array_equal(PictureSource.of(image).read(), np.rot90(RED_LEFT, -1))
+
+
+@pytest.mark.parametrize("maker", [None, "some camera"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_a_file_is_turned_the_same_whoever_opens_it(
+    tmp_path: Path, kind: str, maker: str | None
+) -> None:
+    """XMP is followed by Pillow, not by us and browsers."""
+    note = b'<x xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+    texts = PngInfo()
+    texts.add_itxt("XML:com.adobe.xmp", note.decode())
+    more = {"PNG": {"pnginfo": texts}, "TIFF": {"tiffinfo": {700: note}}}.get(kind, {"xmp": note})
+    exif = Image.Exif()
+    if maker:
+        exif[0x010F] = maker  # EXIF without an orientation
+        more["exif"] = exif
+    Image.fromarray(RED_LEFT).save(tmp_path / "a", kind, **more)
+    with Image.open(tmp_path / "a") as opened:
+        found = PictureSource.of(opened).read()
+        assert note in (opened.info.get("xmp"), str(opened.info.get("XML:com.adobe.xmp")).encode())
+    assert found.shape == PictureSource.of(tmp_path / "a").read().shape == RED_LEFT.shape
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK", "I;16"])
@@ -77,6 +105,7 @@ def test_other_modes_of_pillow_become_rgb(image: Image.Image, colour: tuple[int,
         (np.zeros((40, 40), np.uint8), r"pictures\[2\]: a picture must be \[H, W, 3\] uint8, got"),
         (np.zeros((40, 40, 3)), r"got \[40, 40, 3\] float64"),
         (np.zeros((40, 29, 3), np.uint8), "29x40 pixels; each side needs at least 30"),
+        (closed_image(), r"pictures\[2\]: the image of Pillow cannot be read: .* closed image"),
         (Image.new("F", (40, 40)), "mode F does not say what is white"),
         ("missing.png", "cannot read image missing.png"),
         (Path(__file__).parent, "is a folder: give a list of its pictures"),

@@ -164,6 +164,19 @@ def test_class_names_that_look_alike_are_one(make_coco: MakeCoco) -> None:
     assert read_coco(path, path.parent, model).classes.names == ("dog", "caf\xe9")
 
 
+def test_two_categories_of_one_name_are_told(
+    make_coco: MakeCoco, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = make_coco([(20, 30)], [annotation(1, 1, (0, 0, 5, 5), category_id=9)])
+    content = json.loads(path.read_text())
+    content["categories"].append({"id": 9, "name": " cat"})
+    path.write_text(json.dumps(content))
+    read = read_coco(path, path.parent)
+    assert read.classes == ClassMap(("cat", "dog", "cat"), (3, 7, 9))
+    assert [box.category_id for box in read.boxes] == [9]
+    assert "categories 3 and 9 are both called 'cat' and count as two classes" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [

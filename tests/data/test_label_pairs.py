@@ -35,6 +35,10 @@ ACCENT = "caf\u00e9"
         ("IMG", "", ["img.JPG"], "img.JPG"),
         ("IMG", "", ["img.JPG", "Img.jpg"], None),
         (unicodedata.normalize("NFD", ACCENT), "", [f"{ACCENT}.jpg"], f"{ACCENT}.jpg"),
+        ("my%20photo", "", ["my photo.jpg", "b.jpg"], "my photo.jpg"),  # as Label Studio does
+        ("my photo", "", ["my%20photo.jpg", "b.jpg"], "my%20photo.jpg"),
+        ("my%20photo", "", ["my photo.jpg", "my+photo.jpg"], None),
+        ("in/%E7%8C%AB", "", ["in/\u732b.jpg", "\u732b.jpg"], "in/\u732b.jpg"),
         ("gone", "gone.jpg", ["b.jpg"], None),
     ],
 )

@@ -30,6 +30,10 @@ def found(root: Path, *names: str) -> list[str]:
         (r"images\p1.jpg", "images/p1.jpg"),
         (r".\images\p1.jpg", "images/p1.jpg"),
         (" p1.jpg ", "p1.jpg"),
+        ("\ufeffimages/p1.jpg", "images/p1.jpg"),  # of lists that were joined
+        ("\u202aC:\\set\\images\\p1.jpg", "images/p1.jpg"),  # as Windows copies a path
+        ("Shot 1.23 PM.png", "Shot 1.23\u202fPM.png"),  # as macOS calls it
+        ("my\u00a0photo.jpg", "my photo.jpg"),
         ("my%20photo.jpg", "my photo.jpg"),
         ("file:///home/me/set/in/my%20photo.jpg", "in/my photo.jpg"),
         ("a &amp; b.jpg", "a & b.jpg"),

@@ -36,7 +36,10 @@ def test_files_of_pillow(kind: str) -> None:
         (b"version https://git-lfs.github.com/spec/v1\noid", "it is a pointer of Git LFS"),
         (b"\n<!DOCTYPE html><html>", "it is a web page"),
         (b"../blobs/0001", "it holds only the path ../blobs/0001, as of a link"),
-        (b"\0\0\0\x20ftypisom", "it is broken or no image"),
+        (b"\0\0\0\x20ftypisom", "it is a film, not a picture"),
+        (b"\x1a\x45\xdf\xa3\x01\0\0", "it is a film, not a picture"),
+        (b"RIFF\0\0\0\0AVI LIST", "it is a film, not a picture"),
+        (b"RIFF\0\0\0\0WAVE", "it is broken or no image"),
         (b"some/ text", "it is broken or no image"),
     ],
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
-from focus_detr.data.text_files import read_text, read_xml
+from focus_detr.data.text_files import Xml, read_text, read_xml
 from focus_detr.errors import FocusDetrError
 
 
@@ -62,13 +63,43 @@ def test_xml_is_read_in_the_encoding_that_it_declares(
     name = LETTERS.get(encoding, "na\u00efve")
     start = f'<?xml version="1.0" encoding="{declared}"?>\n' if declared else ""
     (tmp_path / "a.xml").write_bytes(f"{start}<a><b>{name}</b></a>".encode(encoding))
-    assert read_xml(tmp_path / "a.xml").findtext("b") == name
+    assert read_xml(tmp_path / "a.xml") == Xml(ANY, "")
+    assert read_xml(tmp_path / "a.xml").top.findtext("b") == name
+
+
+@pytest.mark.parametrize(
+    ("declared", "known", "name"),
+    [
+        ("ISO-8859-1", "cp1252", "na\u00efve"),
+        ("latin1", "cp1252", "\U0001f697"),
+        ("windows-1252", "windows-1252", "\u8f66"),
+        ("KOI8-R", "koi8-r", "\u043a\u043e\u0442"),
+        ("GBK", "gb18030", "\u8f66\u8f66"),
+        ("Shift_JIS", "cp932", "\u732b \u72ac"),
+    ],
+)
+def test_utf8_is_read_whatever_is_declared(
+    tmp_path: Path, declared: str, known: str, name: str
+) -> None:
+    text = f'<?xml version="1.0" encoding="{declared}"?>\n<a><b>{name}</b></a>'
+    (tmp_path / "a.xml").write_text(text, encoding="utf-8")
+    found = read_xml(tmp_path / "a.xml")
+    assert (found.top.findtext("b"), found.mistaken) == (name, known)
+
+
+def test_what_could_be_both_is_read_as_declared(tmp_path: Path) -> None:
+    """Two letters of GBK whose bytes are valid UTF-8 too, of two bytes each."""
+    name = "\u062f\u0651".encode().decode("gbk")
+    (tmp_path / "a.xml").write_bytes(
+        f'<?xml version="1.0" encoding="GBK"?><b>{name}</b>'.encode("gbk")
+    )
+    assert read_xml(tmp_path / "a.xml").top.text == name
 
 
 def test_namespaces_of_xml_are_left_out(tmp_path: Path) -> None:
     text = '<a xmlns="http://example.org/x" xmlns:p="http://example.org/p"><p:b>1</p:b><b>2</b></a>'
     (tmp_path / "a.xml").write_text(text)
-    top = read_xml(tmp_path / "a.xml")
+    top = read_xml(tmp_path / "a.xml").top
     assert (top.tag, [item.text for item in top.findall("b")]) == ("a", ["1", "2"])
 
 

@@ -102,6 +102,7 @@ def test_a_size_that_is_not_given_comes_from_the_picture(
         ("<name>cat</name>", "", r"a\.xml: object 2 has no 'name'"),
         ("<xmin>3</xmin>", "", r"a\.xml: object 2 has no 'bndbox/xmin'"),
         ("<xmin>3<", "<xmin>x<", r"object 2: 'bndbox/xmin' must be a finite number, not 'x'"),
+        ("<xmin>3<", "<xmin>1_3<", r"object 2: 'bndbox/xmin' must be a finite number, not '1_3'"),
         ("<xmin>3<", "<xmin>nan<", r"object 2: 'bndbox/xmin' must be a finite number"),
         ("<difficult>1<", "<difficult>2<", r"object 2: 'difficult' must be 0 or 1, not '2'"),
         ("bndbox", "box", r"object 1 has no 'bndbox'"),
@@ -125,3 +126,26 @@ def test_a_set_without_objects_has_no_classes(root: Path) -> None:
         read_voc(root, None)
     model = ClassMap(("cat",), (4,))
     assert read_voc(root, None, model).classes == model
+
+
+def test_a_wrong_declaration_is_counted(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    start = '<?xml version="1.0" encoding="ISO-8859-1"?>\n'
+    for stem in SIZES:
+        text = voc_xml(f"{stem}.png", None, [("\u732b", (1, 1, 9, 9), 0)])
+        (root / "Annotations" / f"{stem}.xml").write_text(start + text, encoding="utf-8")
+    assert read_voc(root, None).classes.names == ("\u732b",)
+    assert (
+        "read 2 xml files as UTF-8, which they are, such as a.xml, though they declare cp1252"
+        in caplog.text
+    )
+
+
+@pytest.mark.parametrize(("start", "told"), [(1, False), (0, True), (0.5, True)])
+def test_a_set_that_counts_from_0_is_told(
+    tmp_path: Path, start: float, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    objects = {"a": [("cat", (3, 4, 9, 9), 0)], "b": [("cat", (5, start, 9, 9), 0)]}
+    read = read_voc(write_voc(tmp_path, SIZES, objects), None)
+    assert read.boxes[1].box == (4, start - 1, 5, 10 - start)
+    assert ("boxes of 1 xml file begin before pixel 1" in caplog.text) == told
+    assert ("such as in b.xml" in caplog.text) == told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from io import BytesIO
 from pathlib import Path
 
@@ -20,9 +21,9 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (48, 64, 3)).astype(np.uint8)
 FILM = b"\0\0\0\x18ftypmp42 \xff\xd8\xff\xda IEND \xff\xda" + bytes(range(256)) * 40
 
 
-def encoded(kind: str, **options: object) -> bytes:
+def encoded(kind: str, mode: str = "RGB", **options: object) -> bytes:
     file = BytesIO()
-    Image.fromarray(PIXELS).save(file, kind, **options)
+    Image.fromarray(PIXELS).convert(mode).save(file, kind, **options)
     return file.getvalue()
 
 
@@ -40,6 +41,8 @@ FILES = {
     "restarts": encoded("JPEG", restart_marker_rows=1),
     "png": encoded("PNG"),
     "webp": encoded("WEBP"),
+    "lossless": encoded("WEBP", lossless=True),
+    "palette": encoded("BMP", mode="P"),
     "tiff": encoded("TIFF"),
     "bmp": encoded("BMP"),
 }
@@ -71,7 +74,10 @@ def test_a_second_picture_behind_the_first(tmp_path: Path) -> None:
     assert is_cut_off(file.getvalue()[: len(file.getvalue()) // 2 - 200])
 
 
-@given(st.sampled_from(["jpeg", "progressive", "thumbnail", "png"]), st.floats(0.5, 0.99))
+WITH_AN_END = ("jpeg", "progressive", "thumbnail", "png", "webp", "lossless", "bmp", "palette")
+
+
+@given(st.sampled_from(WITH_AN_END), st.floats(0.5, 0.99))
 def test_every_cut_within_the_pixels_is_found(kind: str, share: float) -> None:
     assert is_cut_off(FILES[kind][: int(share * (len(FILES[kind]) - 12))])
     assert not is_cut_off(FILES[kind])
@@ -118,3 +124,25 @@ def test_a_directory_that_lies_nowhere_is_left_to_the_decoder(place: int) -> Non
     assert not is_cut_off(data)
     with pytest.raises(FocusDetrError, match="a\\.tif"):
         decode_image(data, "a.tif")
+
+
+@pytest.mark.parametrize("kind", ["webp", "bmp", "palette"])
+def test_the_last_byte_of_a_stated_length_counts(kind: str) -> None:
+    with pytest.raises(FocusDetrError, match="image a is cut off"):
+        decode_image(FILES[kind][:-1], "a")
+
+
+def bitmap(header: bytes, pixels: int) -> bytes:
+    start = 14 + len(header)
+    return struct.pack("<2sIHHI", b"BM", 0, 0, 0, start) + header + bytes(pixels)
+
+
+def test_bitmaps_of_other_headers() -> None:
+    old = struct.pack("<IHHHH", 12, 30, 20, 1, 24)  # of OS/2: rows of 90 bytes, filled up to 92
+    downwards = struct.pack("<IiiHHII16x", 40, 30, -20, 1, 24, 0, 0)
+    packed = struct.pack("<IiiHHII16x", 40, 30, 20, 1, 8, 1, 77)
+    for header, length in ((old, 92 * 20), (downwards, 92 * 20), (packed, 77)):
+        assert not is_cut_off(bitmap(header, length))
+        assert is_cut_off(bitmap(header, length - 1))
+    assert not is_cut_off(b"BM, which is no picture at all")
+    assert not is_cut_off(b"BM")

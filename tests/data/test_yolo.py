@@ -89,6 +89,7 @@ def test_classes_are_matched_by_name(data_yaml: Path) -> None:
         ("cat 0.5 0.5 0.2 0.1", r"line 2: class must be a whole number, not 'cat'"),
         ("0.5 0.5 0.5 0.2 0.1", r"line 2: class must be a whole number, not '0.5'"),
         ("inf 0.5 0.5 0.2 0.1", r"line 2: class must be a whole number, not 'inf'"),
+        ("0 0.5 0.5 0.2 0_1", r"line 2: height is 0_1, expected a share of the picture"),
         ("0 12 0.5 0.2 0.1", r"line 2: x centre is 12, expected a share of the picture \(0 to 1\)"),
         ("0 0.5 0.5 0.2 x", r"line 2: height is x, expected a share"),
         ("0 0.5 0.5 nan 0.5", r"line 2: width is nan, expected a share"),

@@ -48,6 +48,10 @@ def test_the_export_of_cvat(tmp_path: Path, source: str) -> None:
     assert detect_format(root / source) == "yolo"
     assert boxes(read_annotations(root / source)) == {"p1.jpg": 1, "p2.jpg": 0}
     if source != "train.txt":
+        (root / "obj.names").write_text("cat\ndog\n")
+        with pytest.raises(FocusDetrError, match=r"'classes' is '1', but .*names has 2 classes"):
+            read_annotations(root / source)
+        (root / "obj.names").write_text("cat\n")
         with pytest.raises(FocusDetrError, match=r"obj\.data has no 'val' or no 'names'"):
             read_annotations(root / source, split="val")
 
@@ -109,8 +113,8 @@ def test_names_of_label_files(
     tmp_path: Path, listed: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A list and a folder are read alike."""
-    pictures = ("a.jpg", "a.png", "b.JPG", "c.jpg", "d.png", "e.jpg", "e.png")
-    labels = ("a.txt", "b.TXT", "c.jpg.txt", "._d.txt", ".ipynb_checkpoints/d.txt")
+    pictures = ("a.jpg", "a.png", "b.JPG", "c.jpg", "d.png", "e.jpg", "e.png", "f g.jpg", "B.jpg")
+    labels = ("a.txt", "b.TXT", "c.jpg.txt", "._d.txt", ".ipynb_checkpoints/d.txt", "f%20g.txt")
     root = put(
         tmp_path,
         *(f"images/images/{name}" for name in (*pictures, "._a.jpg", "@eaDir/a.jpg")),
@@ -119,7 +123,7 @@ def test_names_of_label_files(
     lines = "".join(f"images/images/{name}\n" for name in pictures)
     (root / "list.txt").write_text(lines)
     read = read_yolo(write_yaml(root, f"train: {'list.txt' if listed else 'images/images'}"), None)
-    names = ("a.jpg", "b.JPG", "c.jpg")
+    names = ("a.jpg", "b.JPG", "c.jpg", "f g.jpg")  # B.jpg is another one
     expected = {name: int(name in names) for name in pictures if name != "a.png"}
     assert boxes(read) == expected
     assert "left out 1 picture whose label file belongs to another picture" in caplog.text

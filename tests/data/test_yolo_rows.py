@@ -123,6 +123,23 @@ def test_a_confidence_is_left_out_and_counted(caplog: pytest.LogCaptureFixture) 
     assert "left out the confidence behind 1 box, such as line 1" in caplog.text
 
 
+@pytest.mark.parametrize("angles", [(0, 0.3, 0.7), (0.0, 0.0, 0.01)])
+def test_angles_are_no_confidences(angles: tuple[float, ...]) -> None:
+    lines = [f"0 .5 .5 .2 .4 {angle}" for angle in (0.25, *angles)]
+    zero = angles.count(0)
+    with pytest.raises(FocusDetrError, match=rf"line 1: .* angle of a turned one, as {zero} of 4"):
+        read(lines)
+    for other in (-0.1, 1.3, 45):
+        with pytest.raises(FocusDetrError, match=r"line 5: .*\(turned boxes need their four"):
+            read([*lines, f"0 .5 .5 .2 .4 {other}"])
+
+
+@pytest.mark.parametrize("flags", [(0, 1, 1), (0, 0, 0), (0.2, 1, 0.9)])
+def test_what_is_no_angle_is_left_out(flags: tuple[float, ...]) -> None:
+    """Flags; boxes that are not turned, which are right as they are; confidences."""
+    assert len(read([f"0 .5 .5 .2 .4 {value}" for value in flags])) == 3
+
+
 def test_corners_are_told_from_centres() -> None:
     with pytest.raises(FocusDetrError, match=r"seem to be corners .* 2 of 3 would reach out"):
         read(["0 .1 .1 .3 .3", "0 .2 .5 .9 .9", "1 .4 .4 .5 .5"])

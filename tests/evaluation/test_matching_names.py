@@ -99,11 +99,23 @@ def test_a_coco_file_that_gives_its_ids_to_others_is_refused(
         evaluate_detections(path, perfect(yolo))
 
 
-def test_names_below_another_folder_are_the_same(yolo: Path) -> None:
+@pytest.mark.parametrize("name", ["D:\\data\\{}.png", "%62.png", "B.PNG"])
+def test_names_of_another_system_are_the_same(yolo: Path, name: str) -> None:
     saved = perfect(yolo)
-    for entry in saved:
-        entry["file_name"] = f"D:\\data\\{entry['file_name']}"
+    for entry in saved[: 1 + ("{}" in name)]:
+        entry["file_name"] = name.format(Path(entry["file_name"]).stem)
     assert evaluate_detections(yolo, saved).metrics["AP"] == pytest.approx(1)
+
+
+def test_detections_that_come_twice_are_counted(
+    yolo: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    saved = perfect(yolo)
+    evaluate_detections(yolo, [*saved, {**saved[0], "score": 0.8}], "found.json")
+    assert not caplog.text
+    evaluate_detections(yolo, [*saved, *saved], "found.json")
+    assert "found.json: 2 detections written more than once" in caplog.text
+    assert "such as [40, 30, 40, 20] in image 1; all but the first count as wrong" in caplog.text
 
 
 def test_pictures_without_detections_are_counted(

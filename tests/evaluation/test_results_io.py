@@ -19,7 +19,7 @@ def test_round_trip_creates_the_folder(tmp_path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["results.json"]
 
 
-@pytest.mark.parametrize("content", ["", "[{", "{}", "[1]", "\x00"])
+@pytest.mark.parametrize("content", ["", "[{", "{}", "[1]", "\x00", "[" * 10**5])
 def test_bad_results_name_the_file(tmp_path: Path, content: str) -> None:
     path = tmp_path / "results.json"
     path.write_text(content)

@@ -27,11 +27,24 @@ def test_folders_are_searched_with_their_structure(tmp_path: Path) -> None:
 def test_pictures_that_are_not_read_are_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    touch(tmp_path / "in", "a.jpg", "b.HEIC", "deep/c.gif", "._d.heic")
-    assert len(collect_images([tmp_path / "in"], tmp_path / "out")) == 1
-    assert f"left out 2 pictures of a kind that is not read, such as {tmp_path}" in caplog.text
+    inner, out = tmp_path / "in", tmp_path / "in" / "drawn"
+    touch(inner, "a.jpg", "b.HEIC", "deep/c.gif", "._d.heic", "e.mp4", "f.AVI", "g.mov")
+    touch(out, "e.mp4", "._h.mov")
+    for given in (inner, inner / "**" / "*"):
+        caplog.clear()
+        found = collect_images([given], out)
+        assert [item.path.name for item in found] == ["a.jpg"]
+        assert f"left out 2 pictures of a kind that is not read, such as {inner}" in caplog.text
+        assert f"left out 3 films, such as {inner}" in caplog.text
     caplog.clear()
-    collect_images([tmp_path / "in" / "a.jpg"], tmp_path / "out")
+    collect_images([inner / "a.jpg"], out)
+    assert not caplog.text
+
+
+def test_what_is_named_is_no_stray(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    touch(tmp_path, "a.jpg", "b.heic")
+    found = collect_images([tmp_path, tmp_path / "b.heic"], tmp_path / "out")
+    assert [(item.path.name, item.named) for item in found] == [("a.jpg", False), ("b.heic", True)]
     assert not caplog.text
 
 
@@ -78,8 +91,12 @@ def test_a_hidden_file_that_is_named_is_taken(tmp_path: Path) -> None:
 
 
 def test_earlier_results_are_no_input(tmp_path: Path) -> None:
-    touch(tmp_path, "a.png", "out/a.png")
-    assert len(collect_images([tmp_path], tmp_path / "out")) == 1
+    touch(tmp_path, "a.png", "out/a.png", "out/in/b.png")
+    for given in (tmp_path, tmp_path / "*", tmp_path / "**" / "*.png"):
+        found = collect_images([given], tmp_path / "out")
+        assert [item.path for item in found] == [tmp_path / "a.png"], given
+    found = collect_images([tmp_path / "out" / "in"], tmp_path / "out")
+    assert [str(item.result) for item in found] == ["b.png"]  # beside out/in/b.png
 
 
 def test_a_picture_is_never_overwritten(tmp_path: Path) -> None:

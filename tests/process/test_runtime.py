@@ -12,6 +12,7 @@ from pathlib import Path
 
 import mindspore as ms
 import pytest
+from gone_reader import unread_stream
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.process import runtime
@@ -201,3 +202,19 @@ def test_mindspore_is_quiet_unless_the_user_asks(own: str | None, level: str) ->
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.split()[-1] == level
+
+
+def test_a_reader_that_goes_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with ``| head -1`` where Python does not buffer: the files are written all the same."""
+
+    @command
+    def main(argv: Sequence[str] | None) -> None:
+        print("one", flush=True)
+        print("two", flush=True)
+        (tmp_path / "done").touch()
+
+    with unread_stream() as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert main([]) == 0
+        assert sys.stdout is stream
+    assert (tmp_path / "done").exists()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -10,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
 
+from focus_detr.data.orientation import ORIENTATION, in_exif
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.preparation import check_image, read_picture
 from focus_detr.io.user_paths import user_path
@@ -17,6 +20,7 @@ from focus_detr.io.user_paths import user_path
 Picture: TypeAlias = str | os.PathLike[str] | np.ndarray | Image.Image
 
 _UPPER_BYTE = 8  # bits to shift from 16
+_NOT_FOLLOWED = ("XML:com.adobe.xmp", "xmp", "Raw profile type exif")
 _UNFIT = ("I", "F")  # modes whose white is not known
 
 
@@ -92,11 +96,25 @@ def _load(image: Image.Image) -> None:
             image.filename = name
 
 
+@contextmanager
+def _only_exif(image: Image.Image) -> Iterator[None]:
+    """Hide other notes of the orientation, which Pillow follows and readers of files do not."""
+    hidden = {key: image.info.pop(key) for key in _NOT_FOLLOWED if key in image.info}
+    if hidden and image.format != "TIFF" and in_exif(image.info.get("exif", b"")) is None:
+        image.getexif().pop(ORIENTATION, None)  # taken from the others when the file was opened
+    try:
+        yield
+    finally:
+        image.info.update(hidden)
+
+
 def _from_pillow(image: Image.Image) -> np.ndarray:
     try:
-        _load(image)
-        upright = ImageOps.exif_transpose(image)
-    except OSError as error:  # it is read only now
+        with _only_exif(image):
+            _load(image)
+        with _only_exif(image):  # a PNG may have more behind its pixels
+            upright = ImageOps.exif_transpose(image)
+    except Exception as error:  # it is read only now; Pillow raises what a broken file leads it to
         raise FocusDetrError(f"the image of Pillow cannot be read: {error}") from error
     if upright.mode.startswith("I;16"):
         grey = (np.asarray(upright, np.uint16) >> _UPPER_BYTE).astype(np.uint8)

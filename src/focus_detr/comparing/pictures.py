@@ -8,8 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from focus_detr.data.image_io import IMAGE_SUFFIXES
-from focus_detr.data.visible_files import files_below
+from focus_detr.data.picture_files import find_pictures
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.preparation import read_picture
 
@@ -34,7 +33,7 @@ def comparison_pictures(paths: Sequence[Path]) -> list[np.ndarray]:
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    return [path / name for name in files_below(path, IMAGE_SUFFIXES)]
+    return [path / name for name in find_pictures(path)]
 
 
 def draw_picture(height: int, width: int, seed: int) -> np.ndarray:

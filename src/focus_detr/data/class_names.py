@@ -15,6 +15,7 @@ from focus_detr.data.classes import ClassMap
 from focus_detr.data.json_fields import whole_number
 from focus_detr.data.picture_files import is_file
 from focus_detr.data.text_files import read_text
+from focus_detr.data.unseen import UNSEEN
 from focus_detr.errors import FocusDetrError
 from focus_detr.io.checks import is_unicode
 from focus_detr.io.yaml_text import parse_yaml
@@ -24,9 +25,6 @@ YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml")
 LIST_NAMES = ("classes.txt", "obj.names", "labels.txt")
 _log = logging.getLogger(__name__)
 
-_LAST_BLANK = 0x3000  # of Unicode
-_MARKS = "\u200b\u200e\u200f\u2060\ufeff"  # that are not drawn
-_UNSEEN = _MARKS + "".join(filter(str.isspace, map(chr, range(_LAST_BLANK + 1))))
 _NUMBERS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp"))
 
 
@@ -44,7 +42,7 @@ def clean_name(written: str) -> str:
 
     That are blanks and marks around it, and the form of its accents, in which systems differ.
     """
-    return unicodedata.normalize("NFC", written).strip(_UNSEEN)
+    return unicodedata.normalize("NFC", written).strip(UNSEEN)
 
 
 def number_classes(names: Sequence[str], model: ClassMap | None) -> ClassMap:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,21 @@ def _class_map(categories: dict[int, Entry], path: Path) -> ClassMap:
     if not categories:
         raise FocusDetrError(f"{path}: 'categories' is empty")
     ids = tuple(sorted(categories))
-    return ClassMap(tuple(_class_name(categories[i], f"{path}: category {i}") for i in ids), ids)
+    names = tuple(_class_name(categories[i], f"{path}: category {i}") for i in ids)
+    _warn_same_names(names, ids, path)
+    return ClassMap(names, ids)
+
+
+def _warn_same_names(names: Sequence[str], ids: Sequence[int], path: Path) -> None:
+    """Ids tell classes apart, so that the numbers are COCO's; merged files may not mean that."""
+    first: dict[str, int] = {}
+    for name, number in zip(names, ids, strict=True):
+        if first.setdefault(name, number) != number:
+            _log.warning(
+                "%s: categories %d and %d are both called %r and count as two classes; give their "
+                "annotations one 'category_id' if they are one",
+                *(path, first[name], number, name),
+            )
 
 
 def _class_name(entry: Entry, where: str) -> str:

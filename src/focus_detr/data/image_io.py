@@ -94,7 +94,7 @@ def _check_whole(data: bytes, name: str | Path) -> None:
     if not data:
         raise FocusDetrError(f"image {name} is empty")
     if is_cut_off(data):
-        raise FocusDetrError(f"image {name} is cut off: its end marker is missing")
+        raise FocusDetrError(f"image {name} is cut off: its end is missing")
 
 
 def _decode(data: bytes, name: str | Path) -> np.ndarray:

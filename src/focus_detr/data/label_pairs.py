@@ -1,10 +1,10 @@
 """Which picture a label file belongs to: one rule for all formats that have one for each picture.
 
 The picture called like the label file at the same place, with or without its ending in the label
-file's name (``photo.txt`` or ``photo.jpg.txt`` of ``photo.jpg``). Only if there is none, the one
-that the file itself names, which is often an old name; and where no label file has a picture at its
-own place, the only one of that name anywhere. No picture gets two label files, and no label file
-two pictures.
+file's name (``photo.txt`` or ``photo.jpg.txt`` of ``photo.jpg``), if need be as another system
+spells it. Only if there is none, the one that the file itself names, which is often an old name;
+and where no label file has a picture at its own place, the only one of that name anywhere. No
+picture gets two label files, and no label file two pictures.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from operator import itemgetter
 from pathlib import Path
 from posixpath import basename, splitext
 
-from focus_detr.data.named_files import same_letters, spellings
+from focus_detr.data.named_files import plain_letters, same_letters, spellings
 from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)
@@ -138,8 +138,8 @@ class _Index:
         self._by_stem = self._table(lambda stem: stem)
 
     @cached_property
-    def _folded(self) -> dict[str, list[str]]:
-        return self._table(same_letters)
+    def _folded(self) -> list[tuple[Callable[[str], str], dict[str, list[str]]]]:
+        return [(key, self._table(key)) for key in (same_letters, plain_letters)]
 
     @cached_property
     def _by_base(self) -> dict[str, list[str]]:
@@ -154,12 +154,11 @@ class _Index:
         return table
 
     def called_like(self, stem: str) -> list[str]:
-        """Pictures of this path; else those that differ in upper and lower case or accents only."""
-        alike = self._by_stem.get(stem)
-        if alike:
+        """Pictures of this path; else the only one that is this path spelled otherwise."""
+        if alike := self._by_stem.get(stem):
             return alike
-        folded = self._folded.get(same_letters(stem), [])
-        return folded if len(folded) == 1 else []
+        ways = (table.get(key(stem), []) for key, table in self._folded)
+        return next((alike for alike in ways if len(alike) == 1), [])
 
     def said(self, name: str) -> str | None:
         """The picture that a name in a label file means: as it is, by its last part, its stem."""

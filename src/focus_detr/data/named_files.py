@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from focus_detr.data.image_io import IMAGE_SUFFIXES
+from focus_detr.data.unseen import UNSEEN, as_seen
 from focus_detr.data.visible_files import is_hidden, list_folder
 from focus_detr.wording import counted
 
@@ -164,14 +165,25 @@ def _list(folder: Path) -> _Listing:
 def spellings(name: str) -> list[str]:
     """The name in the ways that exports write it, the nearest first.
 
-    That is without blanks around it, without what surrounds it in an address, without ``+`` and
-    ``%20`` (or ``%2520``) and the like, with slashes for backslashes, and without ``&amp;`` and the
-    like.
+    That is without blanks and invisible marks around it, without what surrounds it in an address,
+    without ``+`` and ``%20`` (or ``%2520``) and the like, with slashes for backslashes, and without
+    ``&amp;`` and the like.
     """
     found = {name: None}
     for step in _STEPS:
         found.update({step(given): None for given in found})
     return list(found)
+
+
+def plain_letters(name: str) -> str:
+    """Equal for names that differ only as ``spellings`` or ``same_letters`` have it."""
+    for step in _STEPS:
+        name = step(name)
+    return same_letters(name)
+
+
+def _stripped(name: str) -> str:
+    return name.strip(UNSEEN)
 
 
 def _of_address(name: str) -> str:
@@ -199,7 +211,7 @@ def _without_percent(name: str) -> str:
 
 
 _STEPS: tuple[Callable[[str], str], ...] = (
-    str.strip,
+    _stripped,
     _of_address,
     _without_plus,
     _without_percent,
@@ -210,9 +222,9 @@ _STEPS: tuple[Callable[[str], str], ...] = (
 
 
 def _same_accents(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
+    return unicodedata.normalize("NFC", as_seen(name))
 
 
 def same_letters(name: str) -> str:
-    """Equal for names that differ in upper and lower case or in the form of accents only."""
+    """Equal for names that differ in upper and lower case or the form of accents and blanks."""
     return _same_accents(name).casefold()

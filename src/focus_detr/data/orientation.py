@@ -14,7 +14,7 @@ from PIL import Image
 from focus_detr.data.png_chunks import END, png_chunks
 
 UPRIGHT = 1
-_ORIENTATION = 0x0112  # the tag of EXIF and TIFF
+ORIENTATION = 0x0112  # the tag of EXIF and TIFF
 _LATE = 1 << 16  # bytes at the end of a PNG where some programs put what they know of it
 _EXIF = b"eXIf"
 _limit_lock = threading.Lock()
@@ -59,17 +59,18 @@ def orientation_of(image: Image.Image, file: IO[bytes]) -> int:
     """
     value: Any = None
     if image.format == "TIFF":
-        value = getattr(image, "tag_v2", {}).get(_ORIENTATION)
+        value = getattr(image, "tag_v2", {}).get(ORIENTATION)
     else:
-        value = _in_exif(image.info.get("exif") or _late_exif(image, file))
+        value = in_exif(image.info.get("exif") or _late_exif(image, file))
     return int(value) if value in range(1, 9) else UPRIGHT
 
 
-def _in_exif(block: bytes) -> Any:
+def in_exif(block: bytes) -> Any:
+    """What a block of EXIF says of the orientation; None if it says nothing."""
     exif = Image.Exif()
     try:
         exif.load(block)
-        return exif.get(_ORIENTATION)
+        return exif.get(ORIENTATION)
     except Exception:  # whatever a broken block leads Pillow to; decoders take it for none
         return None
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from focus_detr.data.annotations import ImageEntry
-from focus_detr.data.image_io import IMAGE_SUFFIXES
 from focus_detr.data.orientation import any_size, exchanges_sides, orientation_of
 from focus_detr.data.picture_kinds import unread_reason
+from focus_detr.data.strays import LIKE_PICTURES, without_strays
 from focus_detr.data.visible_files import files_below, list_folder
 from focus_detr.errors import FocusDetrError
 
@@ -23,14 +23,16 @@ _HEAD = 1000  # bytes, which tell what else a file is
 def find_pictures(folder: Path) -> list[str]:
     """Paths of all pictures below a folder, relative to it with forward slashes, sorted.
 
-    Hidden ones and those of systems are left out, see ``files_below``.
+    Hidden ones and those of systems are left out, see ``files_below``; other files that people may
+    take for pictures are counted in a warning.
 
     Raises:
         FocusDetrError: there is no such folder.
     """
     if not is_folder(folder):
         raise FocusDetrError(f"image folder {folder} does not exist")
-    return files_below(folder, IMAGE_SUFFIXES)
+    found = (folder / name for name in files_below(folder, LIKE_PICTURES))
+    return [path.relative_to(folder).as_posix() for path in without_strays(found)]
 
 
 def is_folder(path: Path) -> bool:

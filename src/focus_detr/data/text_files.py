@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -18,6 +19,8 @@ _MARKS = (  # the longer ones first, as UTF-32's begins like UTF-16's
 )
 _DECLARATION = re.compile(r"\s*<\?xml[^>]*?\?>")
 _DECLARED = re.compile(rb"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([^\"'>]+)[\"']")
+_NOT_ASCII = bytes(range(128, 256))
+_THREE_BYTES = "\u0800"  # the first letter that has so many in UTF-8
 _WIDER = {  # files say less than they use; by Python's names, as browsers do
     "ascii": "utf-8",
     "iso8859-1": "cp1252",
@@ -45,15 +48,24 @@ def read_text(path: Path) -> str:
         ) from error
 
 
+@dataclass(frozen=True)
+class Xml:
+    """What an XML file holds."""
+
+    top: ElementTree.Element  # tags are without namespaces
+    mistaken: str = ""  # the encoding that it declares and does not have
+
+
 def is_comment(line: str) -> bool:
     """Whether a line of a list is one, unless a file is called so."""
     return line.lstrip().startswith("#")
 
 
-def read_xml(path: Path) -> ElementTree.Element:
-    """The top element of an XML file in the encoding that it declares, whichever Python knows.
+def read_xml(path: Path) -> Xml:
+    """The content of an XML file in the encoding that it declares, whichever Python knows.
 
-    Tags are without namespaces.
+    Editors save files as UTF-8 and leave the declaration as it was: bytes that can hardly be
+    anything else are read as UTF-8.
 
     Raises:
         FocusDetrError: the file is missing, not XML or not of that encoding.
@@ -61,8 +73,11 @@ def read_xml(path: Path) -> ElementTree.Element:
     data = _read(path)
     declared = _DECLARED.match(data)
     encoding = _marked(data) or _of_bytes(data, declared[1].decode("latin-1") if declared else "")
+    mistaken = ""
     try:
         encoding = _WIDER.get(codecs.lookup(encoding).name, encoding)
+        if _is_rather_utf8(data, encoding):
+            mistaken, encoding = encoding, "utf-8"
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         raise FocusDetrError(
@@ -77,7 +92,7 @@ def read_xml(path: Path) -> ElementTree.Element:
         raise FocusDetrError(f"{path} is not valid XML: {error}") from error
     for element in top.iter():
         element.tag = element.tag.rpartition("}")[2]
-    return top
+    return Xml(top, mistaken)
 
 
 def _read(path: Path) -> bytes:
@@ -91,6 +106,22 @@ def _read(path: Path) -> bytes:
 def _marked(data: bytes) -> str | None:
     """The encoding that a byte order mark tells."""
     return next((name for mark, name in _MARKS if data.startswith(mark)), None)
+
+
+def _is_rather_utf8(data: bytes, declared: str) -> bool:
+    """Whether bytes are UTF-8 although another encoding is declared.
+
+    By chance, letters of an encoding with one byte for each are hardly ever valid UTF-8. Pairs of
+    bytes, as for Chinese, are, but as letters of two bytes each: its own have three.
+    """
+    if data.isascii() or _marked(data) or codecs.lookup(declared).name.startswith("utf"):
+        return False
+    try:
+        letters = {letter for letter in data.decode() if not letter.isascii()}
+    except UnicodeDecodeError:
+        return False
+    alone = len(_NOT_ASCII.decode(declared, "replace")) == len(_NOT_ASCII)  # one byte, one letter
+    return alone or min(letters) >= _THREE_BYTES
 
 
 def _of_bytes(data: bytes, declared: str) -> str:

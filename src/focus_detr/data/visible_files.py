@@ -113,6 +113,11 @@ def matching(pattern: Path) -> list[Path]:
     return [path for path in map(Path, sorted(found)) if _is_wanted(path, fixed, wild)]
 
 
+def existing_part(pattern: Path) -> Path:
+    """The longest part in front of a pattern that exists."""
+    return _parted(pattern)[0]
+
+
 def _parted(pattern: Path) -> tuple[Path, Path]:
     """The longest part in front that exists, and the rest."""
     fixed, rest = Path(pattern.anchor), list(pattern.parts[1 if pattern.anchor else 0 :])

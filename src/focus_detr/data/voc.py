@@ -101,7 +101,14 @@ def _absent(stem: str, page: VocPage, known: Container[str]) -> str:
 
 
 def _warn(pairing: Pairing, pages: Mapping[str, VocPage], source: Path) -> None:
-    """Count files that name another picture than the one called like them, and doubtful ones."""
+    """Count files that declare or name what they do not have, and doubtful pictures."""
+    mistaken = [page for page in pages.values() if page.mistaken]
+    if mistaken:
+        _log.warning(
+            "%s: read %s as UTF-8, which they are, such as %s, though they declare %s",
+            *(source, counted(len(mistaken), "xml file"), mistaken[0].path.name),
+            mistaken[0].mistaken,
+        )
     if pairing.contradicted:
         page = pages[min(pairing.contradicted)]
         _log.warning(
@@ -109,6 +116,13 @@ def _warn(pairing: Pairing, pages: Mapping[str, VocPage], source: Path) -> None:
             "called like the xml file is taken",
             *(source, counted(len(pairing.contradicted), "xml file"), page.path.name),
             page.file_name,
+        )
+    early = [page for page in pages.values() if page.early]
+    if early:
+        _log.warning(
+            "%s: boxes of %s begin before pixel 1, from which VOC counts, such as in %s; if the "
+            "set counts from 0, all its boxes are taken one pixel too far to the upper left",
+            *(source, counted(len(early), "xml file"), early[0].path.name),
         )
     warn_of_rivals(source, pairing.rivals)
 

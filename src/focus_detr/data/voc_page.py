@@ -14,7 +14,6 @@ from focus_detr.data.json_fields import ROTATION, finite_number, flag
 from focus_detr.data.text_files import read_xml
 from focus_detr.data.turned_boxes import Box, box_around, box_around_turned
 from focus_detr.errors import FocusDetrError
-from focus_detr.io.checks import is_finite_number
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _WORDS = {  # of tools for VOC, besides those that are flags everywhere
@@ -41,6 +40,8 @@ class VocPage:
     file_name: str  # of the picture, as the file says; often wrong after renaming
     size: tuple[int, int] | None  # (height, width); None: not given
     objects: tuple[VocObject, ...]
+    early: bool = False  # a ``bndbox`` begins before 1, where VOC has no pixel
+    mistaken: str = ""  # the encoding that it declares while it is UTF-8
 
 
 def read_page(path: Path) -> VocPage:
@@ -49,15 +50,18 @@ def read_page(path: Path) -> VocPage:
     Raises:
         FocusDetrError: it is missing, not of VOC, or a field is missing or wrong.
     """
-    root = read_xml(path)
+    xml = read_xml(path)
+    root = xml.top
     if root.tag != "annotation":
         raise FocusDetrError(f"{path} is not a VOC file: its top element is '{root.tag}'")
     items = root.findall("object")
     _check_pixels(items, path)
+    early = any(0 <= start < 1 for start in _numbers(items, _CORNERS[:2]))
     objects = [
         _object(item, f"{path}: object {number}") for number, item in enumerate(items, start=1)
     ]
-    return VocPage(path, root.findtext("filename") or "", _size(root, path), tuple(objects))
+    name, size = root.findtext("filename") or "", _size(root, path)
+    return VocPage(path, name, size, tuple(objects), early, xml.mistaken)
 
 
 def _size(root: Element, path: Path) -> tuple[int, int] | None:
@@ -140,8 +144,7 @@ def _polygon_points(polygon: Element, where: str) -> list[tuple[float, float]]:
 
 def _check_pixels(items: Sequence[Element], path: Path) -> None:
     """Refuse shares of the picture, which would be boxes of a pixel or two."""
-    texts = [item.findtext(f"bndbox/{key}") or "" for item in items for key in _CORNERS]
-    values = [float(text) for text in texts if _is_number(text)]
+    values = _numbers(items, _CORNERS)
     if values and max(values) <= 1 and any(value != int(value) for value in values):
         raise FocusDetrError(
             f"{path}: all numbers of 'bndbox' are at most 1, as if they were shares of the "
@@ -149,17 +152,17 @@ def _check_pixels(items: Sequence[Element], path: Path) -> None:
         )
 
 
-def _is_number(text: str) -> bool:
-    try:
-        return is_finite_number(float(text))
-    except ValueError:
-        return False
+def _numbers(items: Sequence[Element], keys: Sequence[str]) -> list[float]:
+    """Those among the given ends of all boxes that are numbers."""
+    texts = (item.findtext(f"bndbox/{key}") or "" for item in items for key in keys)
+    return [value for value in map(finite_number, texts) if value is not None]
 
 
 def _number(element: Element, key: str, where: str) -> float:
     text = element.findtext(key)
     if text is None:
         raise FocusDetrError(f"{where} has no '{key}'")
-    if not _is_number(text):
+    value = finite_number(text)
+    if value is None:
         raise FocusDetrError(f"{where}: '{key}' must be a finite number, not {text!r}")
-    return float(text)
+    return value

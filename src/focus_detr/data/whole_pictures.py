@@ -22,14 +22,20 @@ _TIFF_FORMS = {  # place of the first directory's place; that, its length and an
     b"MM\0+": (8, ">Q", ">Q", ">HHQQ"),
 }
 _TIFF_COLOURS = 320  # tag of a palette, of two bytes a number
+_BMP_START = b"BM"
+_BMP_PLACES = struct.Struct("<10xII")  # bytes before the pixels; of the header behind these
+_BMP_SIDES = {12: "<18xHH2xH", 40: "<18xii2xHII"}  # width, height, bits; packed how, into how much
+_BMP_PLAIN = (0, 3, 6)  # ways of packing that leave rows as they are
+_RIFF = struct.Struct("<4sI4s")
 _MARKER = re.compile(rb"\xff([^\x00\xff])")
 _AFTER_SCAN = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # coded pixels have these three
 
 
 def is_cut_off(data: bytes) -> bool:
-    """Whether the pixels of a JPEG or PNG begin and do not end, which decoders may fill with grey.
+    """Whether the pixels of a picture begin and do not end, which decoders may fill with grey.
 
-    Of a TIFF, whether the colours of its palette do; decoders find missing pixels themselves.
+    JPEG and PNG have an end, WebP and BMP say their length. Of a TIFF it is whether the colours of
+    its palette end early; decoders find missing pixels themselves.
 
     Telephones put films, second exposures and maps of brightness behind the end of a JPEG: the end
     is that of the first picture. A thumbnail in the header has an end of its own.
@@ -38,6 +44,10 @@ def is_cut_off(data: bytes) -> bool:
         return not data.endswith(_JPEG_TAIL) and _is_jpeg_cut_off(data)
     if data[:4] in _TIFF_FORMS:
         return _is_tiff_cut_off(data)
+    if data.startswith(_BMP_START):
+        return _is_bmp_cut_off(data)
+    if len(data) >= _RIFF.size and (riff := _RIFF.unpack_from(data))[::2] == (b"RIFF", b"WEBP"):
+        return bool(8 + riff[1] > len(data))
     return data.startswith(START) and _is_png_cut_off(data)
 
 
@@ -55,6 +65,18 @@ def _is_jpeg_cut_off(data: bytes) -> bool:
 def _is_png_cut_off(data: bytes) -> bool:
     kinds = [chunk.kind for chunk in png_chunks(BytesIO(data))]
     return PIXELS in kinds and END not in kinds
+
+
+def _is_bmp_cut_off(data: bytes) -> bool:
+    try:
+        start, header = _BMP_PLACES.unpack_from(data)
+        width, height, bits, *packed = struct.unpack_from(_BMP_SIDES[min(header, 40)], data)
+    except (struct.error, KeyError):  # there is no header, as the decoder tells
+        return False
+    way, length = packed or (0, 0)
+    if way in _BMP_PLAIN:
+        length = (width * bits + 31) // 32 * 4 * abs(height)  # rows are filled up to four bytes
+    return bool(start + length > len(data))
 
 
 def _is_tiff_cut_off(data: bytes) -> bool:

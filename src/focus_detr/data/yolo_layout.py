@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import ntpath
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os.path import abspath
 from pathlib import Path, PurePosixPath
@@ -20,8 +19,10 @@ from focus_detr.data.class_names import (
     read_yaml,
     warn_of_other_order,
 )
+from focus_detr.data.image_io import IMAGE_SUFFIXES
+from focus_detr.data.json_fields import whole_number
 from focus_detr.data.label_pairs import by_stem, label_stems, pair_labels, warn_of_rivals
-from focus_detr.data.named_files import NamedFiles, find_all, same_letters, spellings
+from focus_detr.data.named_files import NamedFiles, find_all, spellings
 from focus_detr.data.picture_files import find_pictures, is_file, is_folder
 from focus_detr.data.text_files import is_comment, read_text
 from focus_detr.data.visible_files import files_below, list_folder, visible_files
@@ -140,8 +141,13 @@ def _from_darknet(path: Path, image_dir: Path | None, split: Split) -> Layout:
     if not listing or not content.get("names"):
         raise FocusDetrError(f"{path} has no '{split}' or no 'names'")
     names_file = _near(path, content["names"])
-    pairs = _once(_listed(_near(path, listing), image_dir), path)
-    return Layout(pairs, read_class_names(names_file), names_file)
+    names = read_class_names(names_file)
+    if whole_number(content.get("classes", len(names))) != len(names):
+        there = counted(len(names), "class")
+        raise FocusDetrError(
+            f"{path}: 'classes' is {content['classes']!r}, but {names_file} has {there}"
+        )
+    return Layout(_once(_listed(_near(path, listing), image_dir), path), names, names_file)
 
 
 def _near(path: Path, name: str) -> Path:
@@ -220,66 +226,57 @@ def _listed(path: Path, image_dir: Path | None) -> list[Pair]:
         raise FocusDetrError(f"{path} lists no pictures")
     folders = (path.parent, path.absolute().parent.parent, Path())
     images = find_all((image_dir,) if image_dir else folders, names, path)
+    labels, rivals = _labels_of_listed(images)
     pairs = []
-    labels = _LabelFolders()
     for name, image in zip(names, images, strict=True):
         if is_comment(name) and not is_file(image):
             continue
         if not image.name.rstrip("."):
             raise FocusDetrError(f"{path}: {name!r} is no picture")
-        pairs.append(Pair(name.strip(), image, labels.find(image)))
+        if image not in rivals:
+            pairs.append(Pair(name.strip(), image, labels.get(image) or _absent_labels(image)))
     if not any(is_file(image) for image in images):
         raise FocusDetrError(
             f"{path}: none of the pictures that it lists is there, such as {images[0]}; write them "
             f"from the folder of this file, or set data.train_images (data.val_images) to the "
             "folder that they begin in"
         )
-    return _without_rivals(pairs, path)
+    warn_of_rivals(path, {str(image): rivals[image] for image in images if image in rivals})
+    return pairs
 
 
-def _without_rivals(pairs: Sequence[Pair], source: Path) -> list[Pair]:
-    """Without pictures whose label file is that of another, as in ``pair_labels``.
+def _labels_of_listed(images: Iterable[Path]) -> tuple[dict[Path, Path], dict[Path, str]]:
+    """Label files of pictures, found as if their folders were read whole; each is listed once.
 
-    A picture that is not there has none.
+    Returns:
+        picture -> label file, and picture -> the one beside it that has its label file.
     """
-    owners: dict[Path, Pair] = {}
-    for pair in sorted(pairs, key=lambda pair: (not is_file(pair.image), pair.image)):
-        owners.setdefault(pair.labels, pair)
-    rivals = {
-        pair.name: owners[pair.labels].name
-        for pair in pairs
-        if owners[pair.labels].image != pair.image and is_file(pair.labels)
-    }
-    warn_of_rivals(source, rivals)
-    return [pair for pair in pairs if pair.name not in rivals]
+    listed: dict[Path, set[str]] = {}
+    for image in images:
+        listed.setdefault(image.parent, set()).add(image.name)
+    found: dict[Path, Path] = {}
+    rivals: dict[Path, str] = {}
+    for folder, names in listed.items():
+        names &= {name for name, is_inner in list_folder(folder) if not is_inner}
+        names |= {file.name for file in visible_files(folder, IMAGE_SUFFIXES)}
+        for place in _label_places(folder):
+            files = by_stem([file.name for file in visible_files(place, {_LABELS})], place)
+            pairing = pair_labels(dict.fromkeys(files, ""), sorted(names))
+            for stem, name in pairing.pictures.items():
+                found.setdefault(folder / name, place / files[stem])
+            for name, other in pairing.rivals.items():
+                rivals.setdefault(folder / name, other)
+    return found, {image: other for image, other in rivals.items() if image not in found}
 
 
-class _LabelFolders:
-    """Finds label files of single pictures; each folder is listed once."""
-
-    def __init__(self) -> None:
-        self._ways: dict[Path, list[tuple[Path, dict[str, str]]]] = {}
-
-    def find(self, image: Path) -> Path:
-        """Below ``labels`` in the place of ``images``, or beside it; where it should be if not."""
-        if image.parent not in self._ways:
-            folders = [*_exchanged(image.parent, _IMAGE_FOLDER, LABEL_FOLDER), image.parent]
-            self._ways[image.parent] = [(folder, _label_names(folder)) for folder in folders]
-        ways = self._ways[image.parent]
-        names = [f"{stem}{_LABELS}" for stem in label_stems(image.name)]
-        for folder, there in ways:
-            for name in names:
-                if found := there.get(name) or there.get(same_letters(name)):
-                    return folder / found
-        return ways[0][0] / names[-1]
+def _label_places(images: Path) -> list[Path]:
+    """Folders that label files of single pictures may be in, the likeliest first."""
+    return [*_exchanged(images, _IMAGE_FOLDER, LABEL_FOLDER), images]
 
 
-def _label_names(folder: Path) -> dict[str, str]:
-    """Files in a folder by name, and by name in any case where that is one file's alone."""
-    names = [name for name, is_inner in list_folder(folder) if not is_inner]
-    folded = Counter(map(same_letters, names))
-    alone = {same_letters(name): name for name in names if folded[same_letters(name)] == 1}
-    return {**alone, **{name: name for name in names}}
+def _absent_labels(image: Path) -> Path:
+    """Where the label file of a picture should be."""
+    return _label_places(image.parent)[0] / f"{label_stems(image.name)[1]}{_LABELS}"
 
 
 def _names_above(folder: Path) -> tuple[tuple[str, ...], Path]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from focus_detr.data.json_fields import finite_number
 from focus_detr.errors import FocusDetrError
 from focus_detr.io.checks import is_finite_number
 from focus_detr.wording import counted
@@ -57,6 +59,8 @@ class _Tally:
     lengths: set[int] = field(default_factory=set)  # numbers in the lines of outlines
     first_outline: str = ""
     confidences: int = 0
+    zero: int = 0  # confidences of nothing, which no program writes
+    between: int = 0  # confidences that are neither 0 nor 1, as flags would be
     first_confidence: str = ""
 
     def add_box(self, x: float, y: float, width: float, height: float) -> None:
@@ -66,6 +70,26 @@ class _Tally:
         self.outside += not (_lies_in(x, width, 0.5, 1) and _lies_in(y, height, 0.5, 1))
         self.before += min(x - width / 2, y - height / 2) < -_ROUNDING / 2
         self.like_upper_left += max(x + width, y + height) <= 1 + _ROUNDING / 2 and min(x, y) >= 0
+
+    def add_confidence(self, value: float, where: str) -> None:
+        """Count what seems to be one."""
+        self.confidences += 1
+        self.zero += value == 0
+        self.between += 0 < value < 1
+        self.first_confidence = self.first_confidence or where
+
+    def check_confidences(self) -> None:
+        """Refuse angles of turned boxes.
+
+        Raises:
+            FocusDetrError: some are exactly 0, as for boxes that are not turned, and others not.
+        """
+        if self.zero and self.between:
+            raise FocusDetrError(
+                f"{self.first_confidence}: the number behind the box seems to be the angle of a "
+                f"turned one, as {self.zero} of {self.confidences} are 0; give the four corners of "
+                "turned boxes, or leave the number out if it is a confidence"
+            )
 
     def check_boxes(self, source: Path) -> None:
         """Refuse boxes of another convention.
@@ -127,6 +151,7 @@ class LineReader:
                 "with key points, and so can the other lines; say kpt_shape: [points, 2 or 3] in "
                 "the set's data.yaml, or kpt_shape: null for outlines"
             )
+        tally.check_confidences()
         tally.check_boxes(source)
         if tally.confidences:
             _log.warning(
@@ -168,10 +193,9 @@ class LineReader:
             if not 0 <= values[-1] <= 1:
                 raise FocusDetrError(
                     f"{where}: the last of {counted(len(words), 'number')} is {words[-1]}, "
-                    "expected a confidence from 0 to 1"
+                    "expected a confidence from 0 to 1 (turned boxes need their four corners)"
                 )
-            self._tally.confidences += 1
-            self._tally.first_confidence = self._tally.first_confidence or where
+            self._tally.add_confidence(values[-1], where)
 
     def _label(self, word: str, where: str) -> int:
         names, value = self._form.class_names, _number(word)
@@ -259,7 +283,5 @@ def _share(word: str, name: str, where: str) -> float:
 
 
 def _number(word: str) -> float:
-    try:
-        return float(word)
-    except ValueError:
-        return float("nan")
+    value = finite_number(word)
+    return math.nan if value is None else value

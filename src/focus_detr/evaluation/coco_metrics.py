@@ -20,6 +20,7 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.correlation import CorrelationSummary
 from focus_detr.evaluation.ground_truth import open_annotations, read_ground_truth
 from focus_detr.evaluation.matching_names import NameMatcher
+from focus_detr.evaluation.readings import check_reading
 from focus_detr.evaluation.results_io import exact_results
 from focus_detr.evaluation.speed import Speed
 
@@ -79,6 +80,7 @@ def evaluate_detections(
     warn_many_objects(read, {COMPARED: max_detections})
     matched = NameMatcher(read, source).match(exact_results(detections, source))
     check_convention(_as_annotations(matched, read, source), clipped=False)
+    check_reading(read, matched, source)
     return _measure(truth, matched, max_detections)
 
 

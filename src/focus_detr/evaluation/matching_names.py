@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from focus_detr.data.annotations import Annotations
 from focus_detr.data.class_names import clean_name
 from focus_detr.data.json_fields import ImageId
+from focus_detr.data.named_files import plain_letters
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.results_io import Detection
 from focus_detr.wording import counted
@@ -37,8 +38,10 @@ class NameMatcher:
         self._annotations = annotations
         self._source = source
         self._names = {image.image_id: image.name for image in annotations.images}
-        self._pictures = _unique((name, number) for number, name in self._names.items() if name)
-        self._stems = _unique((_last(name), number) for number, name in self._names.items() if name)
+        named = [(name, number) for number, name in self._names.items() if name]
+        self._pictures = [
+            (key, _unique((key(name), number) for name, number in named)) for key in _KEYS
+        ]
         classes = annotations.classes
         self._classes = dict(zip(classes.category_ids, classes.names, strict=True))
         self._categories = _unique((name, number) for number, name in self._classes.items())
@@ -68,6 +71,7 @@ class NameMatcher:
                 "saved",
                 *(self._source, counted(self._moved, "detection"), self._annotations.source),
             )
+        self._tell_repeated(matched)
         self._tell_missing(matched)
         return matched
 
@@ -100,7 +104,8 @@ class NameMatcher:
         known = self._names.get(number)
         if not isinstance(name, str) or known in (name, ""):
             return self._known(number, self._names, "image_id", where)
-        found = self._pictures.get(name, self._stems.get(_last(name)))
+        ways = (table.get(key(name)) for key, table in self._pictures)
+        found = next((way for way in ways if way is not None), None)
         if found == number:
             return number
         if found is None or not self._annotations.numbered:
@@ -132,6 +137,23 @@ class NameMatcher:
             raise FocusDetrError(f"{where}: the annotation file has no {field} {number!r}")
         return number
 
+    def _tell_repeated(self, detections: list[Detection]) -> None:
+        """Detections that come again as they are, as where files were joined; they stay."""
+        seen: set[tuple[object, ...]] = set()
+        again = []
+        for found in detections:
+            key = found["image_id"], found["category_id"], found["score"], *found["bbox"]
+            if key in seen:
+                again.append(found)
+            seen.add(key)
+        if again:
+            box = "[{:g}, {:g}, {:g}, {:g}]".format(*again[0]["bbox"])
+            _log.warning(
+                "%s: %s written more than once, such as %s in image %s; all but the first count as "
+                "wrong",
+                *(self._source, counted(len(again), "detection"), box, again[0]["image_id"]),
+            )
+
     def _tell_missing(self, detections: list[Detection]) -> None:
         found = {detection["image_id"] for detection in detections}
         expected = {box.image_id for box in self._annotations.boxes if not box.crowd}
@@ -153,3 +175,10 @@ def _unique(pairs: Iterable[tuple[str, Id]]) -> dict[str, Id]:
 
 def _last(name: str) -> str:
     return PurePosixPath(name.replace("\\", "/")).name
+
+
+def _plain_last(name: str) -> str:
+    return plain_letters(_last(name))
+
+
+_KEYS: tuple[Callable[[str], str], ...] = (str, _last, _plain_last)  # the nearest first

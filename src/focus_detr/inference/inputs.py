@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from focus_detr.data.image_io import IMAGE_SUFFIXES
-from focus_detr.data.picture_kinds import ADVICE, UNREAD_SUFFIXES
-from focus_detr.data.visible_files import files_below, matching
+from focus_detr.data.strays import LIKE_PICTURES, without_strays
+from focus_detr.data.visible_files import existing_part, files_below, matching
 from focus_detr.errors import FocusDetrError
 from focus_detr.io.user_paths import user_path
-from focus_detr.wording import counted
-
-_log = logging.getLogger(__name__)
 
 _KEPT_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 _TOKENS = "_tokens"  # after the name of a picture, for that of its kept tokens
@@ -46,8 +42,8 @@ def named_path(text: str) -> Path:
 def collect_images(paths: Sequence[str | Path], out: Path) -> list[ImageInput]:
     """Find the pictures: files as given, folders with all their subfolders, and what matches.
 
-    Hidden files of folders and patterns are left out. Links are pictures of their own. A warning
-    counts pictures in folders of a kind that is not read.
+    Hidden files of folders and patterns are left out. Links are pictures of their own. Warnings
+    count films and pictures of a kind that is not read in folders and patterns.
 
     Args:
         paths: files, folders, and patterns such as ``photos/**/*.jpg``.
@@ -58,10 +54,13 @@ def collect_images(paths: Sequence[str | Path], out: Path) -> list[ImageInput]:
             picture.
     """
     found: dict[Path, tuple[Path, bool]] = {}
+    results = _real(out)
     for path in map(Path, paths):
-        for picture, relative in _search(path, out):
-            found.setdefault(_plain(picture), (relative, path.is_file()))
-    _warn_unread(paths)
+        for picture, relative in _search(path, results):
+            first, named = found.get(_plain(picture), (relative, False))
+            found[_plain(picture)] = first, named or path.is_file()
+    read = {*without_strays(picture for picture, (_, named) in found.items() if not named)}
+    found = {picture: item for picture, item in found.items() if item[1] or picture in read}
     if not found:
         places = ", ".join(map(str, paths))
         raise FocusDetrError(f"no pictures ({', '.join(sorted(IMAGE_SUFFIXES))}) in {places}")
@@ -78,17 +77,6 @@ def collect_images(paths: Sequence[str | Path], out: Path) -> list[ImageInput]:
     return inputs
 
 
-def _warn_unread(paths: Sequence[str | Path]) -> None:
-    left = [
-        Path(path) / name for path in paths for name in files_below(Path(path), UNREAD_SUFFIXES)
-    ]
-    if left:
-        _log.warning(
-            "left out %s of a kind that is not read, such as %s: %s",
-            *(counted(len(left), "picture"), left[0], ADVICE),
-        )
-
-
 def _plain(path: Path) -> Path:
     """From the root and without ``..``, but with links as they are: a name is kept as given."""
     plain = Path(os.path.abspath(path))
@@ -101,28 +89,32 @@ def token_picture(result: Path) -> Path:
     return result.with_name(f"{result.stem}{_TOKENS}.png")
 
 
-def _search(path: Path, out: Path) -> Iterator[tuple[Path, Path]]:
-    """Pictures with the part of their path that the results keep."""
+def _search(path: Path, results: Path) -> Iterator[tuple[Path, Path]]:
+    """What is there, and a file as given, with the part of its path that results keep."""
     if path.is_file():
         yield path, Path(path.name)
     elif path.is_dir():
-        results = _real(out)
-        inside = _real(path) != results
-        for relative in map(Path, files_below(path, IMAGE_SUFFIXES)):
-            picture = path / relative
-            is_result = inside and results in _real(picture).parents
-            if _can_be_read(picture) and not is_result:
-                yield picture, relative
+        names = files_below(path, LIKE_PICTURES)
+        yield from _inputs(((path / name, Path(name)) for name in names), path, results)
     elif os.path.lexists(path):
         raise FocusDetrError(f"{path} is neither a file nor a folder, or a link that leads nowhere")
-    elif found := matching(path):
-        for match in found:
-            if match.is_dir():
-                yield from _search(match, out)
-            elif match.suffix.lower() in IMAGE_SUFFIXES and _can_be_read(match):
-                yield match, Path(match.name)
+    elif matches := matching(path):
+        for match in matches:
+            found = _search(match, results) if match.is_dir() else iter([(match, Path(match.name))])
+            yield from _inputs(found, existing_part(path), results)
     else:
         raise FocusDetrError(f"there is no file or folder {path}")
+
+
+def _inputs(
+    found: Iterable[tuple[Path, Path]], asked: Path, results: Path
+) -> Iterator[tuple[Path, Path]]:
+    """What can be read and is no result of before, unless the user asked for those."""
+    real = _real(asked)
+    wanted = results in (real, *real.parents)
+    for picture, relative in found:
+        if _can_be_read(picture) and (wanted or results not in _real(picture).parents):
+            yield picture, relative
 
 
 def _real(path: Path) -> Path:

@@ -11,18 +11,13 @@ import cv2
 import numpy as np
 
 from focus_detr.data.orientation import UPRIGHT, turn
+from focus_detr.data.picture_kinds import FILM_SUFFIXES
 from focus_detr.data.visible_files import matching
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.video_container import container_orientation
 from focus_detr.io.user_paths import check_utf8
 from focus_detr.wording import counted
 
-VIDEO_SUFFIXES = frozenset(
-    {
-        *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".wmv", ".flv", ".ogv"),
-        *(".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
-    }
-)
 CAMERA = "camera:"  # and a number
 
 _CAMERA_DIGITS = 4
@@ -65,7 +60,7 @@ def split_videos(paths: Sequence[Path]) -> tuple[list[Path], list[VideoInput]]:
     for path in paths:
         if str(path).startswith(CAMERA):
             videos.append(VideoInput(_camera_number(str(path))))
-        elif path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir():
+        elif path.suffix.lower() in FILM_SUFFIXES and not path.is_dir():
             videos += map(VideoInput, _matching(path))
         else:
             others.append(path)

@@ -150,7 +150,7 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_bytes())  # in any of the encodings that JSON has
     except OSError as error:
         raise FocusDetrError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FocusDetrError(f"{path} is not valid JSON: {error}") from error
 
 

@@ -18,7 +18,7 @@ from focus_detr.io.temporary_files import check_temporary_place
 from focus_detr.process.interrupts import quiet_interrupts
 from focus_detr.process.program import called
 from focus_detr.process.requirements import check_packages
-from focus_detr.process.screen import prepare_screen, settle_screen, tell, write_nowhere
+from focus_detr.process.screen import prepare_screen, screen_may_go, settle_screen, tell
 from focus_detr.process.worker_marks import SUCCESS, leave_mark
 from focus_detr.process.working_folder import check_working_folder
 from focus_detr.wording import first_line
@@ -140,7 +140,7 @@ def command(main: Main) -> Command:
     """Make a command out of ``main``: what the user can mend becomes one sentence.
 
     Bad input and a full disk print it to standard error and give status 2; Ctrl-C, SIGTERM and
-    SIGHUP give 130.
+    SIGHUP give 130. A reader that goes, such as ``head``, ends nothing: files may be still to come.
     Anything else is a defect and keeps its traceback.
 
     Args:
@@ -151,7 +151,8 @@ def command(main: Main) -> Command:
     def _run(argv: Sequence[str] | None = None) -> int:
         prepare_screen()
         try:
-            status = _status(main, argv)
+            with screen_may_go():
+                status = _status(main, argv)
             if status == 0:
                 leave_mark(SUCCESS)
             return status
@@ -170,9 +171,6 @@ def _status(main: Main, argv: Sequence[str] | None) -> int:
             return status
     except FocusDetrError as error:
         return _refuse(str(error))
-    except BrokenPipeError:  # the reader, `head` for example, has seen enough
-        write_nowhere(sys.stdout)
-        return 0
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

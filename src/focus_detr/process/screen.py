@@ -6,9 +6,9 @@ import errno
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from io import TextIOWrapper
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 _REFUSE = ("strict", "surrogateescape")  # the latter in the locales C and POSIX
 # a pipe without a reader, as Ctrl-C ends `tee` too; a terminal that was closed
@@ -85,6 +85,13 @@ class ScreenStream:
     def __getattr__(self, name: str) -> Any:
         """Whether it is a terminal, its width and its encoding."""
         return getattr(self._stream, name)
+
+
+@contextmanager
+def screen_may_go() -> Iterator[None]:
+    """Within it what is printed and read by nobody goes nowhere."""
+    with redirect_stdout(cast("TextIO", ScreenStream(sys.stdout))):
+        yield
 
 
 def tell(*lines: str) -> None:

@@ -1,0 +1,89 @@
+"""Finds saved detections in another convention by what they are compared with.
+
+Boxes that stay inside their pictures can be read in any way (``data.conventions``). But only as
+they were meant do many of them lie on the objects.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from pycocotools import mask
+
+from focus_detr.data.annotations import Annotations
+from focus_detr.errors import FocusDetrError
+from focus_detr.evaluation.results_io import Detection
+from focus_detr.wording import counted
+
+_LOOKED_AT = 300  # pairs of image and class, the first ones
+_CLOSE = 0.75  # intersection over union
+_LEAST = 5  # objects that are met; fewer are chance
+_TIMES = 10  # as many as with the boxes as they are written
+
+Key = tuple[object, object]  # image and category
+
+
+def _corners(boxes: np.ndarray) -> np.ndarray:
+    return np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
+
+
+def _swapped_corners(boxes: np.ndarray) -> np.ndarray:
+    return _corners(boxes[:, [1, 0, 3, 2]])
+
+
+def _centres(boxes: np.ndarray) -> np.ndarray:
+    return np.hstack([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, 2:]])
+
+
+_READINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "corners (x1, y1, x2, y2)": _corners,
+    "corners (y1, x1, y2, x2)": _swapped_corners,
+    "centres (x, y of the centre, width, height)": _centres,
+}
+
+
+def check_reading(truth: Annotations, detections: Iterable[Detection], source: str | Path) -> None:
+    """Refuse boxes that meet the objects only in another reading.
+
+    Args:
+        truth: the objects.
+        detections: with ids of the same set and x, y, width, height in ``bbox``.
+        source: where they come from, for the message.
+
+    Raises:
+        FocusDetrError: they do.
+    """
+    objects = _grouped((box.image_id, box.category_id, box.box) for box in truth.boxes)
+    found = _grouped((one["image_id"], one["category_id"], one["bbox"]) for one in detections)
+    both = islice((key for key in objects if key in found), _LOOKED_AT)
+    pairs = [(found[key], objects[key]) for key in both]
+    as_written = sum(_met(boxes, there) for boxes, there in pairs)
+    for name, read in _READINGS.items():
+        met = sum(_met(read(boxes), there) for boxes, there in pairs)
+        if met >= max(_LEAST, _TIMES * as_written):
+            raise FocusDetrError(
+                f"{source}: as {name}, boxes lie on {counted(met, 'object')} of {truth.source}, "
+                f"and as x, y, width, height on {as_written}; expected x, y, width, height in "
+                "pixels"
+            )
+
+
+def _grouped(entries: Iterable[tuple[object, object, Iterable[float]]]) -> Mapping[Key, np.ndarray]:
+    """Boxes [n, 4] of each image and category."""
+    groups: dict[Key, list[Iterable[float]]] = defaultdict(list)
+    for image_id, category, box in entries:
+        groups[image_id, category].append(box)
+    return {key: np.array(boxes, np.float64) for key, boxes in groups.items()}
+
+
+def _met(boxes: np.ndarray, objects: np.ndarray) -> int:
+    """How many of the objects [g, 4] a box [n, 4] lies on."""
+    sound = boxes[(boxes[:, 2:] > 0).all(axis=1)]
+    if not len(sound):
+        return 0
+    overlaps = mask.iou(sound, objects, np.zeros(len(objects), np.uint8))  # [n, g]
+    return int((overlaps.max(axis=0) >= _CLOSE).sum())
