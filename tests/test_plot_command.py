@@ -25,3 +25,20 @@ def test_only_what_was_drawn_is_said_to_be(
     said = capsys.readouterr()
     assert out.exists() == (status == 0) == (said.out == f"drawn into {out}\n")
     assert said.err.count("\n") == (status != 0)
+
+
+def test_groups_have_labels_and_the_metrics_that_are_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib", reason="curves need matplotlib")
+    for name in ("a_0", "a_1", "b_0"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metrics.jsonl").write_text(LINE)
+    a, b = f"{tmp_path / 'a_0'},{tmp_path / 'a_1'}", str(tmp_path / "b_0")
+    out = ["--out", str(tmp_path / "curves.png"), "--metrics", "AP", "AP75"]
+    main = load_script(SCRIPT).main
+    assert main([a, b, "--labels", "plain", *out]) == 2
+    assert capsys.readouterr().err == "error: 1 label for 2 groups of runs\n"
+    assert not (tmp_path / "curves.png").exists()
+    assert main([a, b, "--labels", "plain", "both", *out]) == 0
+    assert (tmp_path / "curves.png").is_file()

@@ -9,6 +9,7 @@ import pytest
 from benchmark_runs import ROOT, TINY, run_benchmark
 from script_module import load_script
 
+from focus_detr.config.loading import load_config
 from focus_detr.errors import FocusDetrError
 
 SCRIPT = "train_step.py"
@@ -40,6 +41,21 @@ def test_what_a_cpu_cannot_do_is_left_out_unless_it_is_named(
     assert script.possible_options(("bf16", "fp16"), "Ascend") == ("bf16", "fp16")
     with pytest.raises(FocusDetrError, match="--options bf16: MindSpore has no such numbers"):
         script.possible_options(("plain", "bf16"), "CPU")
+
+
+def test_every_option_is_a_training_that_both_models_can_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    script = load_script(ROOT / "benchmarks" / SCRIPT)
+    for path in script.MODELS.values():
+        configs = {name: load_config(path, words) for name, words in script.OPTIONS.items()}
+        assert all(
+            config != configs["plain"] for name, config in configs.items() if name != "plain"
+        )
+        gathers = {name for name, c in configs.items() if c.model.decoder.gathering == "released"}
+        aligned = {name for name, c in configs.items() if c.loss.classification == "align"}
+        assert (gathers, aligned) == ({"dac", "dac_align"}, {"align", "dac_align"})
 
 
 def test_a_bad_size_is_a_sentence() -> None:

@@ -19,6 +19,7 @@ from focus_detr.models.factory import Gathers, build_decoder, build_detector, bu
 from focus_detr.models.flops import count_multiply_adds
 from focus_detr.models.gathering import GatheringDecoder
 from focus_detr.models.layers import BLOCKED
+from focus_detr.ops.msda import MSDeformableAttention
 from focus_detr.ops.products import ProductCell
 from focus_detr.ops.products_choice import plain_products
 
@@ -184,6 +185,23 @@ def test_gathering_queries_know_nothing_of_each_other() -> None:
     for ours, theirs in zip(before, after, strict=True):
         moved = np.abs(ours.asnumpy() - theirs.asnumpy()).max((0, 2)) > 1e-6
         assert np.flatnonzero(moved).tolist() == [3]
+
+
+def test_each_layer_projects_the_memory_once_for_both_passes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    base, projected = "boxes in each layer", []
+    project = MSDeformableAttention.project_value
+
+    def counting(self: MSDeformableAttention, *arguments: Tensor) -> Tensor:
+        projected.append(self)
+        return project(self, *arguments)
+
+    decoder, arguments = _decoder(base, "paper", "all"), _arguments(base)
+    monkeypatch.setattr(MSDeformableAttention, "project_value", counting)
+    with pynative():
+        decoder(*arguments)
+    assert projected == [layer.cross_attention for layer in decoder.layers]
 
 
 def test_one_layer_that_is_shared_is_all_there_is() -> None:

@@ -14,6 +14,7 @@ from golden_data import load
 from paper_cases import golden_seen
 
 from focus_detr.errors import FocusDetrError
+from focus_detr.inference.palette import FIGURE_COLOURS
 from focus_detr.models.parameter_counts import ParameterCounts
 from focus_detr.paper import (
     costs_drawing,
@@ -24,7 +25,6 @@ from focus_detr.paper import (
 )
 from focus_detr.paper.costs import Check, Cost, Parts
 from focus_detr.paper.drawing import (
-    COLOURS,
     LEVEL_COLOURS,
     SUFFIXES,
     WIDTH,
@@ -280,7 +280,8 @@ def _seen_by(colour: str, blindness: Any) -> np.ndarray:
 
 @pytest.mark.parametrize("blindness", _BLINDNESS)
 @pytest.mark.parametrize(
-    "colours", [LEVEL_COLOURS, COLOURS, (labels_drawing.FOREGROUND, labels_drawing.BACKGROUND)]
+    "colours",
+    [LEVEL_COLOURS, FIGURE_COLOURS, (labels_drawing.FOREGROUND, labels_drawing.BACKGROUND)],
 )
 def test_colours_stay_apart_for_the_colour_blind(colours: tuple[str, ...], blindness: Any) -> None:
     seen = [_seen_by(colour, blindness) for colour in colours]

@@ -12,6 +12,17 @@ _TONES = ((0.55, 0.95), (0.62, 0.80), (0.42, 0.85))  # (lightness, saturation), 
 BLACK: Colour = (17, 20, 24)
 WHITE: Colour = (255, 255, 255)
 
+# of lines and bars of figures: colour-blind readers can tell them apart
+FIGURE_COLOURS = BLUE, ORANGE, GREEN, RED, VIOLET, SKY, GREY = (
+    "#0072b2",
+    "#e69f00",
+    "#009e73",
+    "#d55e00",
+    "#cc79a7",
+    "#56b4e9",
+    "#4d5359",
+)
+
 
 def class_colour(label: int) -> Colour:
     """A colour for a class, always the same one."""

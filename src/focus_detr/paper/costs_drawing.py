@@ -8,15 +8,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from focus_detr.inference.palette import BLUE, GREEN, GREY, ORANGE, RED, SKY, VIOLET
 from focus_detr.paper.costs import BILLION, Cost
 from focus_detr.paper.drawing import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    RED,
-    SKY,
-    VIOLET,
     legend_above,
     lettering,
     new_figure,

@@ -20,17 +20,8 @@ WIDTH = 7.0  # inches: both columns of a page
 DPI = 150
 _MOST_PIXELS = 2**16  # matplotlib draws no higher figure
 SUFFIXES = (".png", ".pdf")
-# palettes that colour-blind readers can tell apart
+# colour-blind readers can tell these apart too
 LEVEL_COLOURS = ("#ffb000", "#fe6100", "#dc267f", "#785ef0", "#648fff")
-COLOURS = BLUE, ORANGE, GREEN, RED, VIOLET, SKY, GREY = (
-    "#0072b2",
-    "#e69f00",
-    "#009e73",
-    "#d55e00",
-    "#cc79a7",
-    "#56b4e9",
-    "#4d5359",
-)
 _LETTERS = {
     "font.size": 7,
     "axes.titlesize": 7,

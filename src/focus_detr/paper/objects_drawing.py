@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from focus_detr.inference.palette import BLUE, GREEN, GREY, RED
 from focus_detr.paper.detectors import Seen
 from focus_detr.paper.drawing import (
-    BLUE,
-    GREEN,
-    GREY,
     LEVEL_COLOURS,
-    RED,
     legend_above,
     lettering,
     name_levels,

@@ -6,14 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from focus_detr.inference.palette import BLUE, GREEN, GREY, ORANGE, RED, SKY, VIOLET
 from focus_detr.paper.drawing import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    RED,
-    SKY,
-    VIOLET,
     lettering,
     new_figure,
     save_figure,

@@ -11,14 +11,18 @@ from pathlib import Path
 from typing import Any, cast
 
 from focus_detr.errors import FocusDetrError
+from focus_detr.inference.palette import FIGURE_COLOURS
 from focus_detr.io.checks import is_finite_number
 from focus_detr.io.files import write_whole
+from focus_detr.wording import counted
 
 METRICS_NAME = "metrics.jsonl"
-METRICS = ("AP", "AP50", "AP75")
+_STYLES = {"AP": "-", "AP50": "--", "AP75": ":"}
+METRICS = tuple(_STYLES)
 _TRAIN, _EVALUATION = "train", "evaluation"  # kinds of lines
 _LOSS = "loss_smoothed"
 _ENDING = ".png"
+_MARKS = "os^Dvp"  # other numbers of marks than of colours: their pairs repeat late
 _INSTALL = "pip install matplotlib==3.10.8"
 
 
@@ -33,12 +37,31 @@ class RunCurves:
     ]  # (step, percent) where each of METRICS was measured
 
 
-def read_groups(groups: Sequence[Sequence[Path]]) -> list[list[RunCurves]]:
-    """Read the logs of runs, see ``read_curves``; those of one name are called by their paths.
+@dataclass(frozen=True)
+class Group:
+    """Runs that share a line, for example one recipe with several seeds."""
+
+    label: str  # in the legend
+    runs: list[RunCurves]
+
+
+def read_groups(
+    groups: Sequence[Sequence[Path]], labels: Sequence[str] | None = None
+) -> list[Group]:
+    """Read the logs of runs, see ``read_curves``.
+
+    Args:
+        groups: output folders.
+        labels: of the groups; None: each is called as its first run, and runs of one name by their
+            paths.
 
     Raises:
-        FocusDetrError: as ``read_curves``, or a log has nothing to draw.
+        FocusDetrError: as ``read_curves``, a log has nothing to draw, runs of a group have no step
+            in common, or the labels are not as many as the groups.
     """
+    if labels is not None and len(labels) != len(groups):
+        given, wanted = counted(len(labels), "label"), counted(len(groups), "group")
+        raise FocusDetrError(f"{given} for {wanted} of runs")
     runs = [read_curves(folder) for group in groups for folder in group]
     for run, folder in zip(runs, chain.from_iterable(groups), strict=True):
         if not run.loss and not any(run.metrics.values()):
@@ -48,7 +71,22 @@ def read_groups(groups: Sequence[Sequence[Path]]) -> list[list[RunCurves]]:
         replace(run, name=str(folder)) if names.count(run.name) > 1 else run
         for run, folder in zip(runs, chain.from_iterable(groups), strict=True)
     )
-    return [list(islice(named, len(group))) for group in groups]
+    together = [list(islice(named, len(group))) for group in groups]
+    for of_group in together:
+        _require_common_steps(of_group)
+    called = [runs[0].name for runs in together] if labels is None else labels
+    return [
+        Group(label + (f", mean of {len(runs)}" if len(runs) > 1 else ""), runs)
+        for label, runs in zip(called, together, strict=True)
+    ]
+
+
+def _require_common_steps(runs: Sequence[RunCurves]) -> None:
+    """Runs that share a line need steps that all of them have."""
+    metrics = ([run.metrics[name] for run in runs] for name in METRICS)
+    if not any(map(spread_of, ([run.loss for run in runs], *metrics))):
+        names = ", ".join(run.name for run in runs)
+        raise FocusDetrError(f"{names} have no step in common and cannot share a line")
 
 
 def read_curves(folder: Path) -> RunCurves:
@@ -150,49 +188,55 @@ def spread_of(curves: Sequence[Sequence[tuple[int, float]]]) -> Spread:
     return [(step, sum(values) / len(values), min(values), max(values)) for step, values in columns]
 
 
-def group_name(runs: Sequence[RunCurves]) -> str:
-    """What a group is called in the legend: as its first run."""
-    return runs[0].name + (f", mean of {len(runs)}" if len(runs) > 1 else "")
-
-
-def draw_curves(groups: Sequence[Sequence[RunCurves]], path: Path) -> None:
-    """Draw loss and AP of runs beside each other into a PNG file.
-
-    Args:
-        groups: the runs of a group, for example one recipe with several seeds, share a line, which
-            is their mean, and a shade from the lowest to the highest.
-        path: the file to write.
+def draw_curves(groups: Sequence[Group], path: Path, metrics: Sequence[str] = METRICS) -> None:
+    """Draw loss and AP of runs beside each other into a PNG file, see ``curves_figure``.
 
     Raises:
         FocusDetrError: another ending, matplotlib is not installed, or the file cannot be written.
     """
     if path.suffix.lower() != _ENDING:
         raise FocusDetrError(f"{path} must end in {_ENDING}")
+    buffer = io.BytesIO()
+    curves_figure(groups, metrics).savefig(buffer, format="png", dpi=100)
+    write_whole(path, buffer.getvalue())
+
+
+def curves_figure(groups: Sequence[Group], metrics: Sequence[str] = METRICS) -> Any:
+    """A figure with the loss on the left and AP on the right.
+
+    Args:
+        groups: the runs of one share a line, which is their mean, and a shade from the lowest to
+            the highest.
+        metrics: some of METRICS.
+
+    Raises:
+        FocusDetrError: matplotlib is not installed.
+    """
     try:
         from matplotlib.figure import Figure  # only this command needs it
     except ImportError as error:
         raise FocusDetrError(f"curves need matplotlib: {_INSTALL}") from error
     figure = Figure(figsize=(10, 4), layout="constrained")
     losses, scores = figure.subplots(1, 2)
-    for index, runs in enumerate(groups):
-        name, colour = group_name(runs), f"C{index}"
-        _draw_spread(losses, spread_of([run.loss for run in runs]), color=colour, label=name)
-        for metric, style in zip(METRICS, ("-", "--", ":"), strict=True):
-            label = f"{metric} {name}" if len(groups) > 1 else metric
-            spread = spread_of([run.metrics[metric] for run in runs])
-            look = {"linestyle": style, "marker": "o", "color": colour, "label": label}
-            _draw_spread(scores, spread, **look)
+    for index, group in enumerate(groups):
+        colour = FIGURE_COLOURS[index % len(FIGURE_COLOURS)]
+        _draw_spread(losses, [run.loss for run in group.runs], color=colour, label=group.label)
+        look = {"color": colour, "marker": _MARKS[index % len(_MARKS)]}
+        for metric in metrics:
+            label = f"{metric} {group.label}" if len(groups) > 1 else metric
+            curves = [run.metrics[metric] for run in group.runs]
+            _draw_spread(scores, curves, linestyle=_STYLES[metric], label=label, **look)
     losses.set(xlabel="step", ylabel="loss (mean of the last steps)")
-    scores.set(xlabel="step", ylabel="percent", ylim=(0, 100))
+    scores.set(xlabel="step", ylabel="percent")
+    scores.set_ylim(bottom=0)
     for axes in (losses, scores):
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    write_whole(path, buffer.getvalue())
+    return figure
 
 
-def _draw_spread(axes: Any, spread: Spread, **look: Any) -> None:
+def _draw_spread(axes: Any, curves: Sequence[Sequence[tuple[int, float]]], **look: Any) -> None:
+    spread = spread_of(curves)
     steps, means, lowest, highest = zip(*spread, strict=True) if spread else ((), (), (), ())
     axes.plot(steps, means, **look)
     if lowest != highest:
