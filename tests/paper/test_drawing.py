@@ -22,7 +22,7 @@ from focus_detr.paper import (
     quality_drawing,
     token_drawing,
 )
-from focus_detr.paper.costs import Check, Cost, Parts
+from focus_detr.paper.costs import Built, Check, Cost, Parts
 from focus_detr.paper.drawing import (
     COLOURS,
     LEVEL_COLOURS,
@@ -116,14 +116,14 @@ def _cost(name: str, timed: bool) -> Cost:
     (row,) = find_rows([name])
     weights = ParameterCounts(20_000_000, 5_000_000, 9_000_000, 0, 9_000_000, 0, 0, 0, 0)
     parts = Parts(70e9, 40e9 + 2e9 * (row.keep or 50), 22e9)
-    check = Check(224, 224, 10, 10)
+    built = Built(weights, 42_000_000, Check(224, 224, 10, 10))
     times = Times("CPU", "float32", 100, 900.0, 800.0, 400.0, 1.0, 2101.0, 0.48)
     kept = (17821.0,) * 6
     size = ((800, 1066),)
     more_of = {"_swin_base_224_": 285e9, "_swin_base_384_": 308e9}  # as near as they are
     extra = next((more for part, more in more_of.items() if part in name), 0.0)
     parts = replace(parts, features=parts.features + extra)
-    return Cost(row, size, 17821, kept, weights, parts, 0.0, check, times if timed else None)
+    return Cost(row, size, 17821, kept, built, parts, 0.0, times if timed else None)
 
 
 def test_token_figures(figures: dict[str, Any], tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_cost_figures(figures: dict[str, Any], tmp_path: Path, timed: bool) -> N
     table = costs_drawing.costs_table(costs).splitlines()
     assert len({line.count("|") for line in table}) == 1
     assert ("| 0.48 |" in table[2]) == timed
-    assert all("| 800 x 1066 |" in line for line in table[2:])
+    assert all("| 800 x 1066 | 43.00 | 42.00 |" in line for line in table[2:])
 
 
 def test_the_scatter_says_what_its_costs_are_of(figures: dict[str, Any], tmp_path: Path) -> None:

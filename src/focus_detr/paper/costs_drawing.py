@@ -205,8 +205,8 @@ def _series_of(cost: Cost) -> _Series | None:
 
 def costs_table(costs: Sequence[Cost]) -> str:
     """All rows in Markdown; '-' where nothing was said or measured."""
-    header: tuple[str, ...] = ("detector", "image", "weights, M", "paper", "encoder", "decoder")
-    header += ("all, GMAC", "paper", "AP, published")
+    header: tuple[str, ...] = ("detector", "image", "weights, M", "trainable", "paper")
+    header += ("encoder", "decoder", "all, GMAC", "paper", "AP, published")
     timed = any(cost.times for cost in costs)
     header += ("encoder, ms", "decoder, ms", "rest, ms", "per second") if timed else ()
     lines = [header, ("---",) * len(header), *(_cells(cost, timed) for cost in costs)]
@@ -218,7 +218,8 @@ def _cells(cost: Cost, timed: bool) -> tuple[str, ...]:
     cells = (
         f"`{told.name}`",
         _image(cost),
-        f"{cost.weights.total / 1e6:.2f}",
+        f"{cost.built.weights.total / 1e6:.2f}",
+        f"{cost.built.trainable / 1e6:.2f}",
         _known(told.weights, "{:.0f}"),
         f"{parts.encoder / BILLION:.1f}",
         f"{parts.decoder / BILLION:.1f}",

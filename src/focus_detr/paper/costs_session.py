@@ -20,8 +20,7 @@ from focus_detr.inference.loading import LoadedDetector, load_detector
 from focus_detr.inference.predictor import with_test_size
 from focus_detr.io.files import write_json, write_whole
 from focus_detr.models.factory import build_detector
-from focus_detr.models.parameter_counts import ParameterCounts, count_parameters
-from focus_detr.paper.costs import COCO_CLASSES, Check, Cost, build_and_check, count_cost
+from focus_detr.paper.costs import COCO_CLASSES, Built, Cost, build_and_check, count_cost
 from focus_detr.paper.costs_drawing import costs_table, draw_costs, time_told
 from focus_detr.paper.detectors import NamedFile
 from focus_detr.paper.photographs import PictureFile
@@ -96,44 +95,38 @@ def _write_numbers(costs: Sequence[Cost], out: Path) -> Path:
 
 
 def _costs(request: CostRequest) -> Iterator[Cost]:
-    known: dict[tuple[str, int | None], tuple[ParameterCounts, Check | None]] = {}
+    known: dict[tuple[str, int | None], Built] = {}
     for row in request.rows:
         place = (row.settings, row.keep if request.check else None)  # weights are alike
         config = load_config(row.settings)
         config = replace(config, model=keeping(config.model, row.keep))
         if place not in known:
             known[place] = build_and_check(config.model, check=request.check)
-        yield _of_row(row, config, *known[place], request)
+        yield _of_row(row, config, known[place], request)
         gc.collect()  # networks refer to themselves in circles
     for file in request.checkpoints:
         yield _of_checkpoint(file, request)
         gc.collect()
 
 
-def _of_row(
-    row: Published,
-    config: Config,
-    weights: ParameterCounts,
-    check: Check | None,
-    request: CostRequest,
-) -> Cost:
+def _of_row(row: Published, config: Config, built: Built, request: CostRequest) -> Cost:
     data = with_test_size(config.data, request.short_side, request.max_side)
     config, times = replace(config, data=data), None
     if request.timed:
         times = _times(_random(config), row.name, request)
     sizes = _sizes(request, data)
-    return count_cost(row, config.model, sizes, weights=weights, check=check, times=times)
+    return count_cost(row, config.model, sizes, built=built, times=times)
 
 
 def _of_checkpoint(file: NamedFile, request: CostRequest) -> Cost:
     loaded = load_detector(file.path, fold=False)
-    weights = count_parameters(loaded.cell.model)
-    check = build_and_check(loaded.model, check=True)[1] if request.check else None
+    check = build_and_check(loaded.model, check=True).check if request.check else None
+    built = Built.of(loaded.cell.model, check)
     data, times = with_test_size(loaded.data, request.short_side, request.max_side), None
     if request.timed:
         times = _times(replace(load_detector(file.path), data=data), file.name, request)
     named, sizes = Published(file.name), _sizes(request, data)
-    return count_cost(named, loaded.model, sizes, weights=weights, check=check, times=times)
+    return count_cost(named, loaded.model, sizes, built=built, times=times)
 
 
 def _sizes(request: CostRequest, data: DataConfig) -> list[Size]:
