@@ -64,6 +64,7 @@ def test_costs_of_a_checkpoint_are_timed_in_parts(
     files, table = draw_cost_figures(request, tmp_path / "out")
     assert not any(file.stem == "ap_by_cost" for file in files)  # nothing was published for it
     assert all(file.stat().st_size > 100 for file in files)
+    assert {file.name for file in files} >= {"costs.md", "section_3_4.md", "costs.json"}
     (row,) = _rows(tmp_path / "out")
     parts = [row["times"][part] for part in ("features", "encoder", "decoder", "rest")]
     assert row["times"]["pictures"] == 3 and min(parts) > 0

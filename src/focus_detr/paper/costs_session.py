@@ -25,7 +25,7 @@ from focus_detr.paper.costs_drawing import costs_table, draw_costs, time_told
 from focus_detr.paper.detectors import NamedFile
 from focus_detr.paper.photographs import PictureFile
 from focus_detr.paper.published import Published, keeping
-from focus_detr.paper.section_3_4 import PAPER_SAYS, section_3_4
+from focus_detr.paper.section_3_4 import PAPER_SAYS, section_3_4, section_table
 from focus_detr.paper.timing import Times, time_detector
 from focus_detr.wording import counted
 
@@ -80,8 +80,10 @@ def draw_cost_figures(request: CostRequest, out: Path) -> tuple[list[Path], str]
 
 def _write(costs: Sequence[Cost], out: Path) -> tuple[list[Path], str]:
     files, table = draw_costs(costs, out), costs_table(costs)
-    write_whole(out / "costs.md", table.encode())
-    return [*files, out / "costs.md", _write_numbers(costs, out)], table
+    tables = {out / "costs.md": table, out / "section_3_4.md": section_table()}
+    for path, text in tables.items():
+        write_whole(path, text.encode())
+    return [*files, *tables, _write_numbers(costs, out)], table
 
 
 def _write_numbers(costs: Sequence[Cost], out: Path) -> Path:
