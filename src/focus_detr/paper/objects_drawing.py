@@ -13,8 +13,12 @@ from focus_detr.paper.drawing import (
     GREY,
     LEVEL_COLOURS,
     RED,
+    dimmed,
     legend_above,
+    legend_below,
+    legend_height,
     lettering,
+    name_colours,
     name_levels,
     new_figure,
     panel_grid,
@@ -23,26 +27,36 @@ from focus_detr.paper.drawing import (
     show_picture,
     show_points,
     tell_below,
-    washed,
 )
 from focus_detr.paper.objects import ObjectLayer, score_map
 from focus_detr.paper.token_places import TokenPlaces
 from focus_detr.paper.tokens import strides_of
+
+_SCORES = "viridis"  # one that the colour-blind can read
 
 
 def draw_objects(seen: Sequence[Seen], folder: Path) -> list[Path]:
     """A row for each picture: foreground scores, then the object tokens of each layer."""
     layers = len(seen[0].looks.objects)
     shapes = [each.photograph.pixels.shape for each in seen]
+    legend = name_colours(*_score_ends()) + name_levels(strides_of(seen[0]))
     with lettering():
-        figure, axes = panel_grid(shapes, 1 + layers, legend=0.18)
+        figure, axes = panel_grid(shapes, 1 + layers, legend=legend_height(legend))
         for panels, each in zip(axes, seen, strict=True):
             _fill_row(panels, each)
         axes[0][0].set_title("foreground score", pad=3)
         for layer in range(layers):
             axes[0][1 + layer].set_title(f"layer {layer + 1}", pad=3)
-        name_levels(figure, strides_of(seen[0]))
+        legend_below(figure, legend)
         return save_figure(figure, folder, "objects")
+
+
+def _score_ends() -> tuple[list[str], list[str]]:
+    """What the ends of the scale of scores look like."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    return ["score 0", "score 1"], [to_hex(colormaps[_SCORES](end)) for end in (0.0, 1.0)]
 
 
 def _fill_row(panels: Sequence[Any], seen: Seen) -> None:
@@ -51,13 +65,13 @@ def _fill_row(panels: Sequence[Any], seen: Seen) -> None:
     centres = places.in_picture(height, width)
     if seen.looks.scores is not None:
         scores = score_map(seen.tokens, seen.looks.scores, (height, width))
-        panels[0].imshow(scores, cmap="viridis", vmin=0, vmax=1, extent=(0, width, height, 0))
-        tell_below(panels[0], f"0 (dark) to 1, highest {scores.max():.2f}")
+        panels[0].imshow(scores, cmap=_SCORES, vmin=0, vmax=1, extent=(0, width, height, 0))
+        tell_below(panels[0], f"highest {scores.max():.2f}")
     else:
         say_instead(panels[0], "no scores: all tokens are kept")
     for layer, objects in enumerate(seen.looks.objects):
         told = f"{len(objects)} of {seen.tokens.counts[layer]}"
-        show_picture(panels[1 + layer], washed(pixels), told)
+        show_picture(panels[1 + layer], dimmed(pixels), told)
         for level, colour in enumerate(LEVEL_COLOURS[: places.count]):
             on_level = objects[places.levels[objects] == level]
             show_points(panels[1 + layer], centres[on_level], colour, size=2.0 + 1.5 * level)
