@@ -264,6 +264,8 @@ def test_quality_figure(figures: dict[str, Any], tmp_path: Path) -> None:
     quality_drawing.draw_quality(measured, tmp_path)
     with lettering():
         check_figure(figures["quality"], 3)
+    kinds = [f"{name} boxes" for name in ("all", "small", "medium", "large")]
+    assert _legend(figures["quality"]) == ["focus", "sparse", "blind choice", *kinds]
 
 
 @pytest.mark.parametrize("timed", [False, True])
