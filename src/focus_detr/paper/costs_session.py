@@ -26,7 +26,7 @@ from focus_detr.paper.detectors import NamedFile
 from focus_detr.paper.photographs import PictureFile
 from focus_detr.paper.published import Published, keeping
 from focus_detr.paper.section_3_4 import PAPER_SAYS, section_3_4, section_table
-from focus_detr.paper.timing import Times, time_detector
+from focus_detr.paper.timing import WARM_UP, Times, time_detector
 from focus_detr.wording import counted
 
 USUAL_SIZE = (800, 1066)  # (height, width) in pixels of the one image that stands for COCO's
@@ -44,6 +44,7 @@ class CostRequest:
     max_side: int | None = None  # unless their long side would exceed this; None: likewise
     check: bool = True  # count the built networks too
     timed: int = 0  # pictures that each detector is timed on; needs pictures
+    warm_up: int = WARM_UP  # pictures before those
 
 
 def draw_cost_figures(request: CostRequest, out: Path) -> tuple[list[Path], str]:
@@ -150,4 +151,4 @@ def _random(config: Config) -> LoadedDetector:
 
 def _times(loaded: LoadedDetector, name: str, request: CostRequest) -> Times:
     pictures = [picture.read for picture in request.pictures]
-    return time_detector(loaded, pictures, request.timed, name)
+    return time_detector(loaded, pictures, request.timed, name, request.warm_up)
