@@ -149,7 +149,7 @@ def test_token_figures(figures: dict[str, Any], tmp_path: Path) -> None:
         layers = figures["token_layers"].axes
     assert _legend(figures["token_layers"]) == ["dog"]
     strides = [f"stride {stride}" for stride in (16, 32, 64)]
-    assert _legend(figures["token_patches"]) == ["stride 8: the photograph", *strides]
+    assert _legend(figures["token_patches"]) == ["stride 8: photograph", *strides]
     assert len(layers) == 2 * 7
     points = [axes.collections[0].get_offsets() for axes in layers[1:7]]
     assert [len(each) for each in points] == seen.tokens.counts.tolist()
@@ -217,6 +217,7 @@ def test_object_figures(figures: dict[str, Any], tmp_path: Path) -> None:
     with lettering():
         check_figure(figures["objects"], 5)
         check_figure(figures["object_statistics"], 3)
+    assert figures["object_statistics"].axes[0].get_ylabel() == "share, mean of 1 picture"
     offsets = [len(dots.get_offsets()) for dots in figures["objects"].axes[1].collections]
     assert sum(offsets) == 300
     assert _legend(figures["objects"])[:3] == ["score 0", "score 1", "stride 8"]

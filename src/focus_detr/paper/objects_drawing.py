@@ -31,6 +31,7 @@ from focus_detr.paper.drawing import (
 from focus_detr.paper.objects import ObjectLayer, score_map
 from focus_detr.paper.token_places import TokenPlaces
 from focus_detr.paper.tokens import strides_of
+from focus_detr.wording import counted
 
 _SCORES = "viridis"  # one that the colour-blind can read
 
@@ -98,20 +99,26 @@ def draw_object_statistics(
         left, right = figure.subplots(1, 2)
         _shares(left, layers, covered)
         _levels(right, layers, strides)
-        left.set_ylabel(f"share, mean of {pictures} pictures")
+        left.set_ylabel(f"share, mean of {counted(pictures, 'picture')}")
         return save_figure(figure, folder, "object_statistics")
 
 
 def _shares(axes: Any, layers: Sequence[ObjectLayer], covered: float | None) -> None:
     numbers = list(range(1, len(layers) + 1))
-    inside = [layer.inside for layer in layers]
+
+    def curve(values: Sequence[float | None], form: str, colour: str, label: str) -> None:
+        """Of the last layers, as many as there are values."""
+        look = {"color": colour, "markersize": 3, "label": label}
+        axes.plot(numbers[-len(values) :], values, form, **look)
+
     if covered is not None:
-        axes.plot(numbers, inside, "o-", color=RED, markersize=3, label="inside a box")
-        axes.axhline(covered, color=GREY, linestyle=":", label="of all tokens, inside a box")
-    overlap = [layer.overlap for layer in layers[1:]]
-    axes.plot(numbers[1:], overlap, "s--", color=BLUE, markersize=3, label="also in layer before")
+        curve([layer.inside for layer in layers], "o-", RED, "inside a box")
+        axes.axhline(covered, color=GREY, linestyle=":", label="all tokens inside a box")
+    if len(layers) > 1:
+        overlap = [layer.overlap for layer in layers[1:]]
+        curve(overlap, "s--", BLUE, "also in the layer before")
     pools = [layer.objects / layer.pool for layer in layers]
-    axes.plot(numbers, pools, "^-.", color=GREEN, markersize=3, label="of the tokens kept")
+    curve(pools, "^-.", GREEN, "share of the kept tokens")
     axes.set(xlabel="encoder layer", ylim=(0, 1.02), xticks=numbers)
     legend_above(axes, 2)
 

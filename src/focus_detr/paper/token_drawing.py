@@ -65,7 +65,7 @@ def draw_patches(rows: Sequence[Row], layer: int, folder: Path) -> list[Path]:
         show_picture(axes, patched(seen, chosen), f"{len(chosen)} object tokens")
 
     strides = strides_of(rows[0][1])
-    legend = name_outlines([f"stride {strides[0]}: the photograph"], [_BLACK])
+    legend = name_outlines([f"stride {strides[0]}: photograph"], [_BLACK])
     legend += name_levels(strides, first=1)
     columns: list[Column] = [("photograph", _photograph), (f"kept, layer {layer + 1}", kept)]
     if any(seen.looks.objects for _, seen in rows):
