@@ -55,6 +55,7 @@ def test_tokens_over_photographs(tmp_path: Path, capsys: pytest.CaptureFixture[s
         (["costs", "--pictures", __file__], "test_paper_command.py"),
         (["quality", "--beside=x", "--checkpoint=y", "--annotations=z"], "are called"),
         (["costs", "--time=5"], "--time needs --pictures"),
+        (["costs", "--warm-up=5"], "--warm-up goes with --time"),
         (["costs", "--checkpoint=missing.safetensors"], "no checkpoint missing.safetensors"),
     ],
 )

@@ -7,8 +7,13 @@ from dataclasses import asdict
 import pytest
 
 from focus_detr.config.schema import ModelConfig
+from focus_detr.models.detr import DETR
 from focus_detr.models.factory import build_model
-from focus_detr.models.parameter_counts import ParameterCounts, count_parameters
+from focus_detr.models.parameter_counts import (
+    ParameterCounts,
+    count_parameters,
+    count_trainable,
+)
 
 # millions, from the reference implementation's R50
 REFERENCE = {
@@ -24,8 +29,13 @@ REFERENCE = {
 
 
 @pytest.fixture(scope="module")
-def r50() -> ParameterCounts:
-    return count_parameters(build_model(ModelConfig(), 80))
+def network() -> DETR:
+    return build_model(ModelConfig(), 80)
+
+
+@pytest.fixture(scope="module")
+def r50(network: DETR) -> ParameterCounts:
+    return count_parameters(network)
 
 
 def test_total_is_the_reference_s(r50: ParameterCounts) -> None:
@@ -43,3 +53,7 @@ def test_parts_are_the_reference_s(r50: ParameterCounts) -> None:
 def test_rest_are_the_embeddings_and_the_memory_projection(r50: ParameterCounts) -> None:
     levels, queries, labels, projection = 4 * 256, 900 * 256, 80 * 256, 256 * 256 + 3 * 256
     assert r50.rest == levels + queries + labels + projection
+
+
+def test_the_stem_is_not_trained(network: DETR, r50: ParameterCounts) -> None:
+    assert r50.total - count_trainable(network) == 7 * 7 * 3 * 64

@@ -14,8 +14,7 @@ from focus_detr.config.schema import ModelConfig
 from focus_detr.errors import FocusDetrError
 from focus_detr.models.factory import build_model
 from focus_detr.models.flops import count_multiply_adds
-from focus_detr.models.parameter_counts import count_parameters
-from focus_detr.paper.costs import count_cost, mean_parts, split_parts
+from focus_detr.paper.costs import Built, count_cost, mean_parts, split_parts
 from focus_detr.paper.costs_drawing import costs_table
 from focus_detr.paper.counted import count_built
 from focus_detr.paper.published import (
@@ -116,13 +115,15 @@ def test_means_over_images() -> None:
     sizes = [(800, 1066), (800, 1200), (640, 640)]
     (row,) = find_rows([f"{FOCUS}@30"])
     config = _model(row.name)
-    weights = count_parameters(build_model(small_family_config("dino_r50_12ep").model, 80))
-    cost = count_cost(row, config, sizes, weights=weights)
+    built = Built.of(build_model(small_family_config("dino_r50_12ep").model, 80))
+    cost = count_cost(row, config, sizes, built=built)
     totals = [count_multiply_adds(config, 80, *size).total for size in sizes]
     assert cost.parts.total == pytest.approx(sum(totals) / 3)
     assert cost.spread == pytest.approx(40e9, rel=0.2)
     assert cost.kept[0] == pytest.approx(cost.tokens / 2, rel=1e-3)
-    assert cost.record()["published"]["name"] == row.name
+    record = cost.record()
+    assert record["published"]["name"] == row.name
+    assert record["trainable"] == built.trainable < record["weights"]["total"]
     assert f"| `{row.name}` |" in costs_table([cost])
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from coco_files import write_coco
@@ -49,7 +50,6 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every row is a small network."""
     small = replace(small_family_config("dino_r50_36ep"), data=TEST_SIZE)
     monkeypatch.setattr(costs_session, "load_config", lambda name: small)
-    monkeypatch.setattr(timing, "WARM_UP", 1)
 
 
 def _rows(out: Path) -> list[dict]:
@@ -64,6 +64,7 @@ def test_costs_of_a_checkpoint_are_timed_in_parts(
     files, table = draw_cost_figures(request, tmp_path / "out")
     assert not any(file.stem == "ap_by_cost" for file in files)  # nothing was published for it
     assert all(file.stat().st_size > 100 for file in files)
+    assert {file.name for file in files} >= {"costs.md", "section_3_4.md", "costs.json"}
     (row,) = _rows(tmp_path / "out")
     parts = [row["times"][part] for part in ("features", "encoder", "decoder", "rest")]
     assert row["times"]["pictures"] == 3 and min(parts) > 0
@@ -75,11 +76,20 @@ def test_costs_of_a_checkpoint_are_timed_in_parts(
 
 @pytest.mark.usefixtures("_small")
 def test_rows_of_the_family_are_timed_with_random_weights(
-    pictures: list[PictureFile], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    request = CostRequest(rows=find_rows([NAMES[0]]), pictures=pictures, timed=2)
+    pictures: list[PictureFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    calls, first = [], timing._time
+
+    def time(*given: Any) -> list[float]:
+        calls.append(given)
+        return first(*given)
+
+    monkeypatch.setattr(timing, "_time", time)
+    request = CostRequest(rows=find_rows([NAMES[0]]), pictures=pictures, timed=2, warm_up=1)
     draw_cost_figures(request, tmp_path / "out")
     (row,) = _rows(tmp_path / "out")
+    assert len(calls) == 1 + 1 + 2  # the first of its shape, the warm-up, those that count
     assert row["times"]["pictures"] == 2 and row["times"]["encoder"] > 0
     assert row["check"]["built"] < row["check"]["formula"]  # the box head of the last layer, once
     assert row["sizes"] == [[64, 96]]
@@ -119,12 +129,15 @@ def test_a_size_that_is_given_is_timed(
 ) -> None:  # fmt: skip
     seen = []
 
-    def time(loaded: timing.LoadedDetector, *_: object) -> Times:
+    def time(loaded: timing.LoadedDetector, *given: object) -> Times:
+        assert given[1:] == (1, "focus", 7)
         seen.append((loaded.data.test_short_side, loaded.data.test_max_side))
         return Times("CPU", "float32", 1, 1.0, 1.0, 1.0, 1.0, 4.0, 250.0)
 
     monkeypatch.setattr(costs_session, "time_detector", time)
-    request = CostRequest(checkpoints=[checkpoint], pictures=pictures, check=False, timed=1)
+    request = CostRequest(
+        checkpoints=[checkpoint], pictures=pictures, check=False, timed=1, warm_up=7
+    )
     for sides in ((None, None), (32, None), (48, 48)):
         given = dict(zip(("short_side", "max_side"), sides, strict=True))
         draw_cost_figures(replace(request, **given), tmp_path / "out")
@@ -139,14 +152,17 @@ def test_what_was_measured_stays_whatever_ends_it(
 ) -> None:  # fmt: skip
     out, timed = tmp_path / "out", timing.time_detector
 
-    def second_ends(loaded: timing.LoadedDetector, reads: list, limit: int, name: str) -> Times:
+    def second_ends(loaded: timing.LoadedDetector, *given: Any) -> Times:
+        name = given[2]
         if name == NAMES[1]:
             assert len(_rows(out)) == 1  # before anything ends: a kill would leave it too
             raise error("here")
-        return timed(loaded, reads, limit, name)
+        return timed(loaded, *given)
 
     monkeypatch.setattr(costs_session, "time_detector", second_ends)
-    request = CostRequest(rows=find_rows(list(NAMES)), pictures=pictures, check=False, timed=1)
+    request = CostRequest(
+        rows=find_rows(list(NAMES)), pictures=pictures, check=False, timed=1, warm_up=1
+    )
     with pytest.raises(error, match=r"here; .*out has the costs of 1 detector of 2"):
         draw_cost_figures(request, out)
     assert [row["published"]["name"] for row in _rows(out)] == [NAMES[0]]

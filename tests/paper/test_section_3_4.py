@@ -10,6 +10,7 @@ from focus_detr.paper.section_3_4 import (
     deformable,
     least_encoder,
     section_3_4,
+    section_table,
     self_attention,
 )
 
@@ -36,3 +37,12 @@ def test_conclusions_do_not_follow_from_the_formulas() -> None:
 
 def test_values_of_all_tokens_remain_whatever_is_kept() -> None:
     assert least_encoder(*TEST_SIZE) / 1e9 == pytest.approx(7.0, abs=0.05)
+
+
+def test_the_table_has_the_paper_s_claims_above_ours() -> None:
+    lines = section_table().splitlines()
+    assert len({line.count("|") for line in lines}) == 1
+    assert lines[2] == "| the paper says | about 7 | > 60 % | - | < 0.025 |"
+    assert lines[3] == "| formula, 4 samples | 5.5 | 59 % | 0.016 | 0.045 |"
+    assert lines[6].startswith("| implemented, 800 x 1066 | 7.9 | 59 % | 0.005 | 0.012 |")
+    assert len(lines) == 7

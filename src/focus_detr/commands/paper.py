@@ -98,6 +98,7 @@ def _add_own(parsers: dict[str, argparse.ArgumentParser]) -> None:
     add("--height", type=_positive, help="of one image that all detectors see as it is (800)")
     add("--width", type=_positive, help="likewise (1066); with neither, each resizes 800 x 1066")
     add("--time", type=_positive, default=0, metavar="N", help="time each row on N pictures")
+    add("--warm-up", type=_positive, metavar="N", help="pictures before those (10)")
     add("--no-check", action="store_true", help="do not count the built networks too")
 
 
@@ -139,6 +140,8 @@ def _refuse(given: argparse.Namespace) -> None:
 def _refuse_costs(given: argparse.Namespace) -> None:
     if given.time and not given.pictures:
         raise FocusDetrError("--time needs --pictures")
+    if given.warm_up and not given.time:
+        raise FocusDetrError("--warm-up goes with --time")
     resizing = ("pictures", "short_side", "max_side")
     other = [f"--{name.replace('_', '-')}" for name in resizing if getattr(given, name)]
     if (given.height or given.width) and other:
@@ -181,6 +184,7 @@ def _draw_costs(given: argparse.Namespace) -> list[Path]:
     from focus_detr.paper.costs_session import USUAL_SIZE, CostRequest, draw_cost_figures
     from focus_detr.paper.detectors import named_files
     from focus_detr.paper.photographs import picture_files
+    from focus_detr.paper.timing import WARM_UP
 
     paths, whole = given.pictures, given.time > 0
     request = CostRequest(
@@ -192,6 +196,7 @@ def _draw_costs(given: argparse.Namespace) -> list[Path]:
         max_side=given.max_side,
         check=not given.no_check,
         timed=given.time,
+        warm_up=given.warm_up or WARM_UP,
     )
     files, table = draw_cost_figures(request, given.out)
     print(table)

@@ -43,6 +43,11 @@ def count_parameters(model: DETR) -> ParameterCounts:
     return ParameterCounts(**counts)
 
 
+def count_trainable(model: DETR) -> int:
+    """Count the weights that training changes: not the backbone's frozen stages."""
+    return sum(parameter.size for _, parameter in _weights(model) if parameter.requires_grad)
+
+
 def _weights(model: nn.Cell) -> Iterator[tuple[str, Parameter]]:
     norms = [cell for cell in model.cells_and_names() if isinstance(cell[1], FrozenBatchNorm)]
     constant = {id(parameter) for _, norm in norms for parameter in norm.get_parameters()}

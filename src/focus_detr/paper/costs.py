@@ -12,6 +12,7 @@ from typing import Any
 
 from focus_detr.config.schema import PROPOSING, ModelConfig
 from focus_detr.data.buckets import Size
+from focus_detr.models.detr import DETR
 from focus_detr.models.factory import build_model
 from focus_detr.models.flops import (
     MultiplyAdds,
@@ -19,7 +20,11 @@ from focus_detr.models.flops import (
     refined_counts,
     token_count,
 )
-from focus_detr.models.parameter_counts import ParameterCounts, count_parameters
+from focus_detr.models.parameter_counts import (
+    ParameterCounts,
+    count_parameters,
+    count_trainable,
+)
 from focus_detr.paper.counted import count_built
 from focus_detr.paper.published import Published
 from focus_detr.paper.timing import Times
@@ -54,6 +59,20 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Built:
+    """What a built network tells."""
+
+    weights: ParameterCounts
+    trainable: int  # of them, those that training changes
+    check: Check | None = None
+
+    @classmethod
+    def of(cls, model: DETR, check: Check | None = None) -> Built:
+        """Count the weights of a network."""
+        return cls(count_parameters(model), count_trainable(model), check)
+
+
+@dataclass(frozen=True)
 class Cost:
     """One detector on some images."""
 
@@ -61,17 +80,17 @@ class Cost:
     sizes: tuple[Size, ...]  # (height, width) of the images as the network sees them
     tokens: float  # N, mean over the images
     kept: tuple[float, ...]  # of each encoder layer, likewise
-    weights: ParameterCounts
+    built: Built
     parts: Parts  # means over the images
     spread: float  # standard deviation of the total over them
-    check: Check | None = None
     times: Times | None = None
 
     def record(self) -> dict[str, Any]:
         """As JSON; multiply-adds are whole, not billions."""
         record = asdict(self)
+        record |= record.pop("built")
         record["published"] |= {"name": self.published.name}
-        record["weights"] |= {"total": self.weights.total}
+        record["weights"] |= {"total": self.built.weights.total}
         record["parts"] |= {"total": self.parts.total}
         return record
 
@@ -106,8 +125,7 @@ def count_cost(
     config: ModelConfig,
     sizes: Sequence[Size],
     *,
-    weights: ParameterCounts,
-    check: Check | None = None,
+    built: Built,
     times: Times | None = None,
 ) -> Cost:
     """Count one row; the arguments are those of ``Cost``."""
@@ -117,7 +135,7 @@ def count_cost(
     parts, spread = mean_parts(config, classes, sizes)
     kept = tuple(fmean(layer) for layer in layers)
     shape = tuple(sizes)
-    return Cost(published, shape, fmean(tokens), kept, weights, parts, spread, check, times)
+    return Cost(published, shape, fmean(tokens), kept, built, parts, spread, times)
 
 
 def checked_size(config: ModelConfig) -> Size:
@@ -126,13 +144,13 @@ def checked_size(config: ModelConfig) -> Size:
     return side, side
 
 
-def build_and_check(config: ModelConfig, *, check: bool) -> tuple[ParameterCounts, Check | None]:
+def build_and_check(config: ModelConfig, *, check: bool) -> Built:
     """Weights of a built network and, if asked for, its count on a small image."""
     classes = config.num_classes or COCO_CLASSES
     model = build_model(config, classes)
-    weights = count_parameters(model)
     if not check:
-        return weights, None
+        return Built.of(model)
     height, width = checked_size(config)
     formula = count_multiply_adds(config, classes, height, width).total
-    return weights, Check(height, width, formula, sum(count_built(model, height, width).values()))
+    found = sum(count_built(model, height, width).values())
+    return Built.of(model, Check(height, width, formula, found))

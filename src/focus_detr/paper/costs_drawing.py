@@ -11,6 +11,7 @@ from typing import Any
 from focus_detr.inference.palette import BLUE, GREEN, GREY, ORANGE, RED, SKY, VIOLET
 from focus_detr.paper.costs import BILLION, Cost
 from focus_detr.paper.drawing import (
+    SMALLEST,
     legend_above,
     lettering,
     new_figure,
@@ -24,14 +25,34 @@ _TIMED = (("features", GREY), *_PARTS, ("rest", VIOLET))
 _TICKS = (25, 50, 75, 100, 125, 150, 200, 250, 300, 400, 500, 600, 700)
 
 
-# what differs from four levels on ResNet-50, by part of the name; points from the mark to the words
+_ABOVE, _BELOW, _BELOW_LEFT, _LEFT, _RIGHT = (
+    {"xytext": shift, "ha": side}  # points from the mark to the words
+    for shift, side in (
+        ((0, 5), "center"),
+        ((0, -10), "center"),
+        ((0, -10), "right"),
+        ((-5, -2.5), "right"),
+        ((6, -2.5), "left"),
+    )
+)
+# what tells rows of one mark apart, by part of the name, and where there is room to write it
 _OTHERS = (
-    ("_r101_", "R101", 5),
-    ("_swin_tiny_", "Swin-T", 5),
-    ("_swin_base_224_", "Swin-B, 224", -10),  # the next one is near
-    ("_swin_base_384_", "Swin-B, 384", 5),
-    ("_swin_large_", "Swin-L", 5),
-    ("_5scale_", "5 levels", 5),
+    ("_r101_", "R101", _ABOVE),
+    ("_swin_tiny_", "Swin-T", _ABOVE),
+    ("_swin_base_224_", "Swin-B, 224", _BELOW),
+    ("_swin_base_384_", "Swin-B, 384", _ABOVE),
+    ("_swin_large_", "Swin-L", _ABOVE),
+    ("_5scale_", "5 levels", _ABOVE),
+    ("/dino_sparse_dual_", "dual", _ABOVE),
+    ("/sparse_detr_dual_", "dual", _ABOVE),
+    ("/deformable_detr_refine_", "refined boxes", _RIGHT),
+    ("/deformable_detr_two_stage_r50_", "two-stage", _BELOW),
+    ("/deformable_detr_focus_", "Focus", _RIGHT),
+    ("/deformable_detr_sparse_r50_", "Sparse", _LEFT),
+    ("/deformable_detr_sparse_dual_", "Sparse, dual", _RIGHT),
+    ("/dn_deformable_detr_focus_", "Focus", _ABOVE),
+    ("/dn_deformable_detr_sparse_r50_", "Sparse", _BELOW_LEFT),
+    ("/dn_deformable_detr_sparse_dual_", "Sparse, dual", _RIGHT),
 )
 
 
@@ -84,6 +105,9 @@ def _bars(costs: Sequence[Cost]) -> Any:
     panels[0].set(xlabel=f"billion multiply-adds of encoder{break_line}and decoder, {per_image}")
     panels[0].set_ylim(len(costs) - 0.4, -0.6)
     legend_above(panels[0], 2 if timed else 3)
+    for panel in panels:
+        panel.grid(axis="x", alpha=0.25, linewidth=0.5)
+        panel.set_axisbelow(True)
     if timed:
         _time_bars(panels[1], costs)
     return figure
@@ -119,7 +143,7 @@ def _scatter(costs: Sequence[Cost]) -> Any:
     """Figure 7: published AP by our count (filled) and by the paper's (hollow)."""
     from matplotlib.ticker import FixedLocator, NullLocator
 
-    figure = new_figure(3.4)
+    figure = new_figure(4.4)
     axes = figure.subplots()
     for series in _SERIES:
         rows = [cost for cost in costs if _series_of(cost) == series and cost.published.ap]
@@ -129,13 +153,14 @@ def _scatter(costs: Sequence[Cost]) -> Any:
         x, y = [c.parts.total / BILLION for c in rows], [c.published.ap for c in rows]
         axes.scatter(x, y, label=series.label, **look)
         _join_keep_ratios(axes, rows, series.colour)
-        _name_others(axes, rows, series.colour)
+        _name_others(axes, rows)
     _hollow_marks(axes, costs)
     label = f"billion multiply-adds, {_per_image(costs)}"
     axes.set(xlabel=label, ylabel="published AP on COCO val2017", xscale="log")
     axes.xaxis.set_major_locator(FixedLocator(_TICKS))
     axes.xaxis.set_major_formatter("{x:.0f}")
     axes.xaxis.set_minor_locator(NullLocator())
+    axes.margins(0.07, 0.08)  # room for the words
     axes.grid(alpha=0.25, linewidth=0.5)
     axes.legend(loc="lower right", ncols=2)
     return figure
@@ -162,19 +187,16 @@ def _join_keep_ratios(axes: Any, rows: Sequence[Cost], colour: str) -> None:
         y = [cost.published.ap for cost in same]
         if len(same) > 1:
             axes.plot(x, y, color=colour, linewidth=0.8, zorder=2)
-            for end, side in ((0, "right"), (-1, "left")):  # away from the line
-                text, shift = f"{same[end].published.keep} %", 5 if side == "left" else -5
-                look = {"ha": side, "va": "center", "fontsize": 5.5, "color": colour}
-                place = {"xytext": (shift, 0), "textcoords": "offset points"}
-                axes.annotate(text, (x[end], y[end]), **place, **look)
+            look = {"fontsize": SMALLEST, "color": GREY, "textcoords": "offset points"}
+            for end, place in ((0, _LEFT), (-1, _RIGHT)):  # away from the line
+                axes.annotate(f"{same[end].published.keep} %", (x[end], y[end]), **place, **look)
 
 
-def _name_others(axes: Any, rows: Sequence[Cost], colour: str) -> None:
+def _name_others(axes: Any, rows: Sequence[Cost]) -> None:
+    look = {"fontsize": SMALLEST, "color": GREY, "textcoords": "offset points"}
     for cost in rows:
-        for part, label, shift in _OTHERS:
+        for part, label, place in _OTHERS:
             if part in cost.published.name:
-                look = {"ha": "center", "fontsize": 5.5, "color": colour}
-                place = {"xytext": (0, shift), "textcoords": "offset points"}
                 at = (cost.parts.total / BILLION, cost.published.ap)
                 axes.annotate(label, at, **place, **look)
 
@@ -199,8 +221,8 @@ def _series_of(cost: Cost) -> _Series | None:
 
 def costs_table(costs: Sequence[Cost]) -> str:
     """All rows in Markdown; '-' where nothing was said or measured."""
-    header: tuple[str, ...] = ("detector", "image", "weights, M", "paper", "encoder", "decoder")
-    header += ("all, GMAC", "paper", "AP, published")
+    header: tuple[str, ...] = ("detector", "image", "weights, M", "trainable", "paper")
+    header += ("encoder", "decoder", "all, GMAC", "paper", "AP, published")
     timed = any(cost.times for cost in costs)
     header += ("encoder, ms", "decoder, ms", "rest, ms", "per second") if timed else ()
     lines = [header, ("---",) * len(header), *(_cells(cost, timed) for cost in costs)]
@@ -212,7 +234,8 @@ def _cells(cost: Cost, timed: bool) -> tuple[str, ...]:
     cells = (
         f"`{told.name}`",
         _image(cost),
-        f"{cost.weights.total / 1e6:.2f}",
+        f"{cost.built.weights.total / 1e6:.2f}",
+        f"{cost.built.trainable / 1e6:.2f}",
         _known(told.weights, "{:.0f}"),
         f"{parts.encoder / BILLION:.1f}",
         f"{parts.decoder / BILLION:.1f}",

@@ -20,14 +20,13 @@ from focus_detr.inference.loading import LoadedDetector, load_detector
 from focus_detr.inference.predictor import with_test_size
 from focus_detr.io.files import write_json, write_whole
 from focus_detr.models.factory import build_detector
-from focus_detr.models.parameter_counts import ParameterCounts, count_parameters
-from focus_detr.paper.costs import COCO_CLASSES, Check, Cost, build_and_check, count_cost
+from focus_detr.paper.costs import COCO_CLASSES, Built, Cost, build_and_check, count_cost
 from focus_detr.paper.costs_drawing import costs_table, draw_costs, time_told
 from focus_detr.paper.detectors import NamedFile
 from focus_detr.paper.photographs import PictureFile
 from focus_detr.paper.published import Published, keeping
-from focus_detr.paper.section_3_4 import PAPER_SAYS, section_3_4
-from focus_detr.paper.timing import Times, time_detector
+from focus_detr.paper.section_3_4 import PAPER_SAYS, section_3_4, section_table
+from focus_detr.paper.timing import WARM_UP, Times, time_detector
 from focus_detr.wording import counted
 
 USUAL_SIZE = (800, 1066)  # (height, width) in pixels of the one image that stands for COCO's
@@ -45,6 +44,7 @@ class CostRequest:
     max_side: int | None = None  # unless their long side would exceed this; None: likewise
     check: bool = True  # count the built networks too
     timed: int = 0  # pictures that each detector is timed on; needs pictures
+    warm_up: int = WARM_UP  # pictures before those
 
 
 def draw_cost_figures(request: CostRequest, out: Path) -> tuple[list[Path], str]:
@@ -81,8 +81,10 @@ def draw_cost_figures(request: CostRequest, out: Path) -> tuple[list[Path], str]
 
 def _write(costs: Sequence[Cost], out: Path) -> tuple[list[Path], str]:
     files, table = draw_costs(costs, out), costs_table(costs)
-    write_whole(out / "costs.md", table.encode())
-    return [*files, out / "costs.md", _write_numbers(costs, out)], table
+    tables = {out / "costs.md": table, out / "section_3_4.md": section_table()}
+    for path, text in tables.items():
+        write_whole(path, text.encode())
+    return [*files, *tables, _write_numbers(costs, out)], table
 
 
 def _write_numbers(costs: Sequence[Cost], out: Path) -> Path:
@@ -96,44 +98,38 @@ def _write_numbers(costs: Sequence[Cost], out: Path) -> Path:
 
 
 def _costs(request: CostRequest) -> Iterator[Cost]:
-    known: dict[tuple[str, int | None], tuple[ParameterCounts, Check | None]] = {}
+    known: dict[tuple[str, int | None], Built] = {}
     for row in request.rows:
         place = (row.settings, row.keep if request.check else None)  # weights are alike
         config = load_config(row.settings)
         config = replace(config, model=keeping(config.model, row.keep))
         if place not in known:
             known[place] = build_and_check(config.model, check=request.check)
-        yield _of_row(row, config, *known[place], request)
+        yield _of_row(row, config, known[place], request)
         gc.collect()  # networks refer to themselves in circles
     for file in request.checkpoints:
         yield _of_checkpoint(file, request)
         gc.collect()
 
 
-def _of_row(
-    row: Published,
-    config: Config,
-    weights: ParameterCounts,
-    check: Check | None,
-    request: CostRequest,
-) -> Cost:
+def _of_row(row: Published, config: Config, built: Built, request: CostRequest) -> Cost:
     data = with_test_size(config.data, request.short_side, request.max_side)
     config, times = replace(config, data=data), None
     if request.timed:
         times = _times(_random(config), row.name, request)
     sizes = _sizes(request, data)
-    return count_cost(row, config.model, sizes, weights=weights, check=check, times=times)
+    return count_cost(row, config.model, sizes, built=built, times=times)
 
 
 def _of_checkpoint(file: NamedFile, request: CostRequest) -> Cost:
     loaded = load_detector(file.path, fold=False)
-    weights = count_parameters(loaded.cell.model)
-    check = build_and_check(loaded.model, check=True)[1] if request.check else None
+    check = build_and_check(loaded.model, check=True).check if request.check else None
+    built = Built.of(loaded.cell.model, check)
     data, times = with_test_size(loaded.data, request.short_side, request.max_side), None
     if request.timed:
         times = _times(replace(load_detector(file.path), data=data), file.name, request)
     named, sizes = Published(file.name), _sizes(request, data)
-    return count_cost(named, loaded.model, sizes, weights=weights, check=check, times=times)
+    return count_cost(named, loaded.model, sizes, built=built, times=times)
 
 
 def _sizes(request: CostRequest, data: DataConfig) -> list[Size]:
@@ -155,4 +151,4 @@ def _random(config: Config) -> LoadedDetector:
 
 def _times(loaded: LoadedDetector, name: str, request: CostRequest) -> Times:
     pictures = [picture.read for picture in request.pictures]
-    return time_detector(loaded, pictures, request.timed, name)
+    return time_detector(loaded, pictures, request.timed, name, request.warm_up)

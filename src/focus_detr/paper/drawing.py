@@ -12,6 +12,7 @@ import numpy as np
 
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.lettering import Colour
+from focus_detr.inference.palette import GREY
 from focus_detr.io.files import write_whole
 from focus_detr.process.program import install_command
 from focus_detr.process.requirements import missing_modules
@@ -20,16 +21,19 @@ WIDTH = 7.0  # inches: both columns of a page
 DPI = 150
 _MOST_PIXELS = 2**16  # matplotlib draws no higher figure
 SUFFIXES = (".png", ".pdf")
+DIMMED = 0.3  # share of its light that a dark picture keeps
 # colour-blind readers can tell these apart too
 LEVEL_COLOURS = ("#ffb000", "#fe6100", "#dc267f", "#785ef0", "#648fff")
+SMALLEST = 6.5  # points of letters: below, print is hard to read
 _LETTERS = {
     "font.size": 7,
     "axes.titlesize": 7,
     "axes.labelsize": 7,
-    "legend.fontsize": 6.5,
-    "xtick.labelsize": 6.5,
-    "ytick.labelsize": 6.5,
+    "legend.fontsize": SMALLEST,
+    "xtick.labelsize": SMALLEST,
+    "ytick.labelsize": SMALLEST,
     "axes.linewidth": 0.6,
+    "text.parse_math": False,  # names of detectors and classes may hold dollar signs
     "pdf.fonttype": 42,  # letters stay letters
 }
 
@@ -105,7 +109,7 @@ def show_picture(axes: Any, picture: np.ndarray, caption: str = "") -> None:
 
 def tell_below(axes: Any, caption: str) -> None:
     """Write a line under a panel."""
-    axes.set_xlabel(caption, fontsize=5.5, labelpad=1.5, color="#444444")
+    axes.set_xlabel(caption, fontsize=SMALLEST, labelpad=1.5, color=GREY)
 
 
 def legend_above(axes: Any, columns: int) -> None:
@@ -113,14 +117,45 @@ def legend_above(axes: Any, columns: int) -> None:
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, frameon=False)
 
 
-def name_levels(figure: Any, strides: Sequence[int], first: int = 0) -> None:
-    """Say under all panels which colour is which level, from the level ``first`` on."""
+def name_colours(names: Sequence[str], colours: Sequence[str]) -> list[Any]:
+    """Entries for ``legend_below``: what stands for what."""
     from matplotlib.patches import Patch
 
-    pairs = zip(strides, LEVEL_COLOURS, strict=False)
-    handles = [Patch(color=colour, label=f"stride {stride}") for stride, colour in pairs][first:]
-    look = {"ncols": len(handles), "frameon": False}
-    figure.legend(handles=handles, loc="outside lower center", **look)
+    pairs = zip(names, colours, strict=True)
+    return [Patch(color=colour, label=name) for name, colour in pairs]
+
+
+def name_levels(strides: Sequence[int], first: int = 0) -> list[Any]:
+    """Entries for ``legend_below``: which colour is which level, from the level ``first`` on."""
+    names = [f"stride {stride}" for stride in strides]
+    return name_colours(names, LEVEL_COLOURS[: len(names)])[first:]
+
+
+def name_outlines(names: Sequence[str], colours: Sequence[Colour]) -> list[Any]:
+    """Entries for ``legend_below``: what boxes in these colours are."""
+    from matplotlib.patches import Patch
+
+    pairs = zip(names, colours, strict=True)
+    return [Patch(fill=False, edgecolor=_edge(colour), label=name) for name, colour in pairs]
+
+
+def legend_height(entries: Sequence[Any]) -> float:
+    """Inches that ``legend_below`` takes."""
+    return 0.15 * -(-len(entries) // _legend_columns(entries)) + 0.03 if entries else 0.0
+
+
+def legend_below(figure: Any, entries: Sequence[Any]) -> None:
+    """Put a legend under all panels."""
+    if entries:
+        look = {"ncols": _legend_columns(entries), "frameon": False}
+        figure.legend(handles=list(entries), loc="outside lower center", **look)
+
+
+def _legend_columns(entries: Sequence[Any]) -> int:
+    """How many of the longest name fit beside each other; a letter is about half as wide."""
+    longest = max((len(entry.get_label()) for entry in entries), default=0)
+    entry = SMALLEST * (0.6 * longest + 5) / 72  # inches, with its colour and a gap
+    return max(1, min(len(entries), int(WIDTH / entry)))
 
 
 def show_points(axes: Any, points: np.ndarray, colour: str, size: float = 1.2) -> None:
@@ -135,19 +170,24 @@ def show_boxes(axes: Any, boxes: np.ndarray, colours: Sequence[Colour]) -> None:
     from matplotlib.patches import Rectangle
 
     for (x1, y1, x2, y2), colour in zip(boxes.tolist(), colours, strict=True):
-        edge = tuple(channel / 255 for channel in colour)
-        outline = Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=edge, linewidth=0.7)
+        sides = x2 - x1, y2 - y1
+        outline = Rectangle((x1, y1), *sides, fill=False, edgecolor=_edge(colour), linewidth=0.7)
         axes.add_patch(outline)
+
+
+def _edge(colour: Colour) -> tuple[float, float, float]:
+    red, green, blue = colour
+    return red / 255, green / 255, blue / 255
 
 
 def say_instead(axes: Any, why: str) -> None:
     """Write why a panel is empty."""
-    axes.text(0.5, 0.5, why, ha="center", va="center", transform=axes.transAxes, color="#444444")
+    axes.text(0.5, 0.5, why, ha="center", va="center", transform=axes.transAxes, color=GREY)
 
 
 def name_row(axes: Any, text: str) -> None:
     """Write at the left of a row of panels, upwards."""
-    axes.set_ylabel(text, fontsize=6, labelpad=2)
+    axes.set_ylabel(text, fontsize=SMALLEST, labelpad=2)
 
 
 def save_figure(figure: Any, folder: Path, name: str, dpi: int = DPI) -> list[Path]:
@@ -177,5 +217,10 @@ def percent(part: float, whole: float) -> str:
 
 
 def washed(picture: np.ndarray, white: float = 0.55) -> np.ndarray:
-    """A picture [H, W, 3] uint8, paler, so that dots on it can be seen."""
+    """A picture [H, W, 3] uint8, paler, so that dark dots on it can be seen."""
     return np.rint((1 - white) * picture + white * 255).astype(np.uint8)
+
+
+def dimmed(picture: np.ndarray) -> np.ndarray:
+    """A picture [H, W, 3] uint8, dark, so that patches and dots in bright colours can be seen."""
+    return (picture * DIMMED).astype(np.uint8)

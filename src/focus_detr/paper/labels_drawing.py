@@ -8,7 +8,10 @@ from typing import Any
 
 from focus_detr.inference.lettering import Colour
 from focus_detr.paper.drawing import (
+    legend_below,
+    legend_height,
     lettering,
+    name_colours,
     name_row,
     panel_grid,
     save_figure,
@@ -38,7 +41,8 @@ def draw_labels(
     levels = len(rules[0].intervals)
     shapes = [photograph.pixels.shape for photograph, _ in labelled for _ in rules]
     with lettering():
-        figure, axes = panel_grid(shapes, levels)
+        legend = name_colours(("foreground", "other tokens in boxes"), (FOREGROUND, BACKGROUND))
+        figure, axes = panel_grid(shapes, levels, legend=legend_height(legend))
         rows = iter(axes)
         for photograph, by_rule in labelled:
             for rule, each in zip(rules, by_rule, strict=True):
@@ -48,6 +52,7 @@ def draw_labels(
                     _fill(panel, photograph, rule, each, level)
         for level, panel in enumerate(axes[0]):
             panel.set_title(f"stride {8 * 2**level}", pad=3)
+        legend_below(figure, legend)
         return save_figure(figure, folder, "labels")
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from focus_detr.inference.palette import BLUE, GREEN, GREY, ORANGE, RED, SKY, VIOLET
 from focus_detr.paper.drawing import (
+    legend_below,
+    legend_height,
     lettering,
     new_figure,
     save_figure,
@@ -23,15 +25,37 @@ _STYLES = {ALL: "-", SIZES[0]: ":", SIZES[1]: "--", SIZES[2]: "-."}
 def draw_quality(detectors: Sequence[Quality], folder: Path) -> list[Path]:
     """Recall by object size and precision, over the layers; Corr as bars."""
     with lettering():
-        figure = new_figure(2.7)
+        legend = _legend(detectors)
+        figure = new_figure(2.55 + legend_height(legend))
         recall, precision, corr = figure.subplots(1, 3)
         for number, quality in enumerate(detectors):
-            colour, mark = _COLOURS[number % len(_COLOURS)], _MARKS[number % len(_MARKS)]
+            colour, mark = _look(number)
             _recall(recall, quality, colour, mark)
             _precision(precision, quality, colour, mark)
         _finish(recall, precision, detectors)
         _corr(corr, detectors)
+        legend_below(figure, legend)
         return save_figure(figure, folder, "quality")
+
+
+def _look(number: int) -> tuple[str, str]:
+    """Colour and mark of a detector."""
+    return _COLOURS[number % len(_COLOURS)], _MARKS[number % len(_MARKS)]
+
+
+def _legend(detectors: Sequence[Quality]) -> list[Any]:
+    """Under the panels, where it hides nothing."""
+    from matplotlib.lines import Line2D
+
+    entries = []
+    for number, quality in enumerate(detectors):
+        colour, mark = _look(number)
+        look: dict[str, Any] = {"color": colour, "marker": mark, "markersize": 3}
+        entries.append(Line2D([], [], label=quality.detector, **look))
+    entries.append(Line2D([], [], color=GREY, linestyle=":", label="blind choice"))
+    for name, style in _STYLES.items():
+        entries.append(Line2D([], [], color="black", linestyle=style, label=f"{name} boxes"))
+    return entries
 
 
 def _recall(axes: Any, quality: Quality, colour: str, mark: str) -> None:
@@ -46,20 +70,12 @@ def _recall(axes: Any, quality: Quality, colour: str, mark: str) -> None:
 def _precision(axes: Any, quality: Quality, colour: str, mark: str) -> None:
     numbers = range(1, len(quality.layers) + 1)
     values = [layer.precision for layer in quality.layers]
-    axes.plot(numbers, values, "-", color=colour, marker=mark, markersize=3, label=quality.detector)
+    axes.plot(numbers, values, "-", color=colour, marker=mark, markersize=3)
 
 
 def _finish(recall: Any, precision: Any, detectors: Sequence[Quality]) -> None:
-    from matplotlib.lines import Line2D
-
     if detectors[0].covered is not None:
-        precision.axhline(detectors[0].covered, color=GREY, linestyle=":", label="blind choice")
-    precision.legend(loc="best")
-    styles = [
-        Line2D([], [], color="black", linestyle=style, label=name, linewidth=1)
-        for name, style in _STYLES.items()
-    ]
-    recall.legend(handles=styles, loc="best", title="boxes", title_fontsize=6.5)
+        precision.axhline(detectors[0].covered, color=GREY, linestyle=":")
     layers = range(1, max(len(quality.layers) for quality in detectors) + 1)
     for axes, title in ((recall, "recall of tokens in boxes"), (precision, "precision")):
         axes.set(xlabel="encoder layer", title=title, ylim=(0, 1.04), xticks=list(layers))
@@ -72,7 +88,7 @@ def _corr(axes: Any, detectors: Sequence[Quality]) -> None:
     for number, quality in enumerate(detectors):
         values = [quality.corr[reading] or 0.0 for reading in readings]
         places = [place - 0.4 + width * (number + 0.5) for place in range(len(readings))]
-        axes.bar(places, values, width * 0.92, color=_COLOURS[number % len(_COLOURS)])
+        axes.bar(places, values, width * 0.92, color=_look(number)[0])
     names = ["kept\ntokens", "best-ranked\ntenth", "most attended\ntenth"]
     axes.set_xticks(range(len(readings)), names)
     axes.set(title="Corr: the decoder's attention on", ylim=(0, 1.04))

@@ -96,3 +96,20 @@ def section_3_4() -> list[Shares]:
     """Formula with the paper's K, with 4 levels x 4 points, and the network at two sizes."""
     formulas = [by_formula(POINTS), by_formula(POINTS * LEVELS)]
     return [*formulas, implemented(*PAPER_SIZE), implemented(*TEST_SIZE)]
+
+
+def section_table() -> str:
+    """What the section says and ways to count the same, in Markdown."""
+    header = (
+        "section 3.4", "encoder by decoder", f"saving at {GAMMA:g}",
+        "object tokens by the rest, all tokens kept", f"at {GAMMA:g}",
+    )  # fmt: skip
+    ratio, saving, objects = PAPER_SAYS.values()
+    said = ("the paper says", f"about {ratio:g}", f"> {100 * saving:.0f} %", "-", f"< {objects:g}")
+    lines = [header, ("---",) * len(header), said, *map(_cells, section_3_4())]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def _cells(shares: Shares) -> tuple[str, ...]:
+    objects = (f"{shares.objects_of_all:.3f}", f"{shares.objects_of_kept:.3f}")
+    return shares.how, f"{shares.encoder_to_decoder:.1f}", f"{100 * shares.saving:.0f} %", *objects

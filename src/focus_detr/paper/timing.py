@@ -19,7 +19,7 @@ from focus_detr.inference.predictor import preparation
 from focus_detr.inference.preparation import PreparedPicture
 from focus_detr.models.detector import Detector
 
-WARM_UP = 10  # pictures
+WARM_UP = 10  # pictures, as papers have it
 ReadPicture = Callable[[], np.ndarray]  # [H, W, 3] uint8 RGB
 
 
@@ -81,24 +81,29 @@ class DecoderStage(_Stage):
 
 
 def time_detector(
-    loaded: LoadedDetector, pictures: Sequence[ReadPicture], limit: int, name: str = "timing"
+    loaded: LoadedDetector,
+    pictures: Sequence[ReadPicture],
+    limit: int,
+    name: str = "timing",
+    warm_up: int = WARM_UP,
 ) -> Times:
     """Time a detector in four parts, one picture at a time.
 
-    The first ten pictures, and the first of every padded shape, warm it up: of few pictures, these
-    come again.
+    The first pictures, and the first of every padded shape, warm it up: of few pictures, these come
+    again.
 
     Args:
         loaded: the detector.
         pictures: each is read when its turn comes; at least one.
         limit: how many are timed.
         name: of the detector, for the bar.
+        warm_up: how many come before those that are timed.
     """
     stages = [kind(loaded.cell) for kind in (FeatureStage, EncoderStage, DecoderStage)]
     prepare, backbone = preparation(loaded.data), loaded.model.backbone
     met: set[tuple[int, int]] = set()
     rows: list[list[float]] = []
-    bar = tqdm(range(WARM_UP + limit), name, unit="picture", disable=None, leave=False)
+    bar = tqdm(range(warm_up + limit), name, unit="picture", disable=None, leave=False)
     for number in bar:
         picture = pictures[number % len(pictures)]()
         prepared = prepare(picture)
@@ -107,7 +112,7 @@ def time_detector(
             met.add(prepared.bucket)
             _time(stages, normalised, prepared, picture, loaded.model.overlap_limit)
         row = _time(stages, normalised, prepared, picture, loaded.model.overlap_limit)
-        if number >= WARM_UP:
+        if number >= warm_up:
             rows.append(row)
     return _summary(rows)
 

@@ -9,11 +9,16 @@ from typing import Any
 import cv2
 import numpy as np
 
-from focus_detr.inference.palette import class_colour
+from focus_detr.inference.lettering import Colour
+from focus_detr.inference.palette import FIGURE_COLOURS, class_colour
 from focus_detr.paper.detectors import Seen
 from focus_detr.paper.drawing import (
     LEVEL_COLOURS,
+    dimmed,
+    legend_below,
+    legend_height,
     name_levels,
+    name_outlines,
     name_row,
     panel_grid,
     percent,
@@ -30,8 +35,8 @@ from focus_detr.wording import counted
 
 DOT = "#c1121f"
 _SMALLEST_SIDE = 700  # pixels of a picture that patches are drawn on
+_BLACK: Colour = (0, 0, 0)
 _PATCHES = (1.0, 0.75, 0.6, 0.5, 0.45)  # sides by level, in cells of the finest
-_DIMMED = 0.3
 
 Row = tuple[str, Seen]  # detector and what it did
 Column = tuple[str, Callable[[Any, Seen], None]]  # title, and what fills its panels
@@ -58,10 +63,13 @@ def draw_patches(rows: Sequence[Row], layer: int, folder: Path) -> list[Path]:
         chosen = seen.looks.objects[layer]
         show_picture(axes, patched(seen, chosen), f"{len(chosen)} object tokens")
 
+    strides = strides_of(rows[0][1])
+    legend = name_outlines([f"stride {strides[0]}: photograph"], [_BLACK])
+    legend += name_levels(strides, first=1)
     columns: list[Column] = [("photograph", _photograph), (f"kept, layer {layer + 1}", kept)]
     if any(seen.looks.objects for _, seen in rows):
         columns.append((f"object tokens, layer {layer + 1}", objects))
-    return _draw(rows, columns, folder, "token_patches", names_levels=True)
+    return _draw(rows, columns, folder, "token_patches", legend)
 
 
 def draw_levels(rows: Sequence[Row], layer: int, folder: Path) -> list[Path]:
@@ -74,17 +82,36 @@ def draw_levels(rows: Sequence[Row], layer: int, folder: Path) -> list[Path]:
 
 def draw_layers(rows: Sequence[Row], threshold: float, folder: Path) -> list[Path]:
     """Figure 10: detections, then the kept tokens of each encoder layer."""
+    names = _class_names(rows, threshold)
+    colours = dict(zip(names, _class_colours(list(names)), strict=True))
 
     def found(axes: Any, seen: Seen) -> None:
         """The photograph with its detections."""
         shown = seen.prediction.above(threshold).detections
         show_picture(axes, seen.photograph.pixels, counted(len(shown.labels), "detection"))
-        show_boxes(axes, shown.boxes, [class_colour(label) for label in shown.labels.tolist()])
+        show_boxes(axes, shown.boxes, [colours[label] for label in shown.labels.tolist()])
 
     layers = max(seen.tokens.layers for _, seen in rows)
     columns: list[Column] = [(f"score from {threshold:g}", found)]
     columns += [(f"layer {layer + 1}", _dots(layer, None)) for layer in range(layers)]
-    return _draw(rows, columns, folder, "token_layers")
+    legend = name_outlines(list(names.values()), list(colours.values()))
+    return _draw(rows, columns, folder, "token_layers", legend)
+
+
+def _class_names(rows: Sequence[Row], threshold: float) -> dict[int, str]:
+    """Of the labels that are drawn."""
+    names: dict[int, str] = {}
+    for _, seen in rows:
+        shown = seen.prediction.above(threshold)
+        names |= dict(zip(shown.detections.labels.tolist(), shown.names, strict=True))
+    return dict(sorted(names.items()))
+
+
+def _class_colours(labels: Sequence[int]) -> list[Colour]:
+    """Such that the colour-blind can tell them apart, where few classes are drawn."""
+    if len(labels) > len(FIGURE_COLOURS):
+        return [class_colour(label) for label in labels]
+    return [_rgb(colour) for colour in FIGURE_COLOURS[: len(labels)]]
 
 
 def patched(seen: Seen, tokens: np.ndarray) -> np.ndarray:
@@ -92,7 +119,7 @@ def patched(seen: Seen, tokens: np.ndarray) -> np.ndarray:
     pixels = seen.photograph.pixels
     enlarge = max(1, -(-_SMALLEST_SIDE // max(pixels.shape[:2])))
     photo = cv2.resize(pixels, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_CUBIC)
-    places, canvas = TokenPlaces.of(seen.tokens), (photo * _DIMMED).astype(np.uint8)
+    places, canvas = TokenPlaces.of(seen.tokens), dimmed(photo)
     centres = places.in_picture(*photo.shape[:2])
     finest = seen.tokens.first_stride * photo.shape[1] / seen.tokens.image_size[1]
     for token in sorted(tokens.tolist(), key=lambda token: places.levels[token]):
@@ -100,13 +127,13 @@ def patched(seen: Seen, tokens: np.ndarray) -> np.ndarray:
         half = finest * _PATCHES[min(level, len(_PATCHES) - 1)] / 2
         low, high = (np.rint(centres[token] + sign * half).astype(int) for sign in (-1, 1))
         area = slice(max(low[1], 0), high[1]), slice(max(low[0], 0), high[0])
-        canvas[area] = photo[area] if level == 0 else _colour(level)
+        canvas[area] = photo[area] if level == 0 else _rgb(LEVEL_COLOURS[level])
     return canvas
 
 
-def _colour(level: int) -> tuple[int, ...]:
-    text = LEVEL_COLOURS[level % len(LEVEL_COLOURS)]
-    return tuple(int(text[place : place + 2], 16) for place in (1, 3, 5))
+def _rgb(text: str) -> Colour:
+    red, green, blue = (int(text[place : place + 2], 16) for place in (1, 3, 5))
+    return red, green, blue
 
 
 def _photograph(axes: Any, seen: Seen) -> None:
@@ -133,11 +160,10 @@ def _draw(
     columns: Sequence[Column],
     folder: Path,
     name: str,
-    *,
-    names_levels: bool = False,
+    legend: Sequence[Any] = (),
 ) -> list[Path]:
     shapes = [seen.photograph.pixels.shape for _, seen in rows]
-    figure, axes = panel_grid(shapes, len(columns), legend=0.18 if names_levels else 0.0)
+    figure, axes = panel_grid(shapes, len(columns), legend=legend_height(legend))
     several = len({detector for detector, _ in rows}) > 1
     for panels, (detector, seen) in zip(axes, rows, strict=True):
         for panel, (_, fill) in zip(panels, columns, strict=True):
@@ -146,6 +172,5 @@ def _draw(
             name_row(panels[0], detector)
     for panel, (title, _) in zip(axes[0], columns, strict=True):
         panel.set_title(title, pad=3)
-    if names_levels:
-        name_levels(figure, strides_of(rows[0][1]), first=1)  # the finest is the photograph
+    legend_below(figure, legend)
     return save_figure(figure, folder, name)
