@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from pathlib import Path
 
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import initializer
+from mindspore.ops import constexpr
 
 from focus_detr.models.layer_norm import EPSILON
 from focus_detr.ops import attention_custom, products_custom
@@ -52,6 +54,12 @@ class FeedForward(nn.Cell):
         return self.linear2(self.linear1(x), x)
 
 
+@constexpr
+def _with_columns(bias: tuple[int, ...], tokens: tuple[int, int, int]) -> tuple[int, ...]:
+    """Shape of a bias whose last axis is as long as the tokens [B, N, C] are many."""
+    return *bias[:3], tokens[1]
+
+
 class MultiHeadAttention(ProductCell):
     """Attention among one set of tokens: query and key carry positions, the value does not.
 
@@ -74,17 +82,20 @@ class MultiHeadAttention(ProductCell):
         self.out_proj = Dense(width, width)
         self.drops = dropout > 0
         self.dropout = nn.Dropout(p=dropout)
-        self.drops_output = output_dropout > 0
         self.output_dropout = nn.Dropout(p=output_dropout)
+        self.add = self._drop_and_add if output_dropout > 0 else self._add
         library = native_products()
         self.native = library is not None
+        self.attend = self._plain
         if library is not None:
-            self.attention_inputs = attention_custom.attention_inputs(library)
+            self.take_native_forms(library, products_custom.FLOAT32)
             self.attention = attention_custom.attention(library, heads)
+            self.attend = self._plain_in_training if self.drops else self._native
+        self.shape = ops.Shape()
 
-    def native_forms(self) -> tuple[ops.Custom, ...]:
+    def take_native_forms(self, library: Path, precision: int) -> None:
         """The projections."""
-        return (self.attention_inputs,) if self.native else ()
+        self.attention_inputs = attention_custom.attention_inputs(library, precision)
 
     def _split(self, x: Tensor) -> Tensor:
         """[B, N, C] -> [B, M, N, C/M]."""
@@ -103,17 +114,22 @@ class MultiHeadAttention(ProductCell):
         Returns:
             [B, N, C], the content with what it attended to added.
         """
-        is_native = self.native and not (self.drops and self.training)
-        attended = self._native(x, position, bias) if is_native else self._plain(x, position, bias)
-        if self.drops_output and self.training:
-            return x + self.output_dropout(self.out_proj(attended))  # [B, N, C]
-        return self.out_proj(attended, x)  # [B, N, C]
+        return self.add(self.attend(x, position, bias), x)  # [B, N, C]
+
+    def _add(self, attended: Tensor, x: Tensor) -> Tensor:
+        return self.out_proj(attended, x)
+
+    def _drop_and_add(self, attended: Tensor, x: Tensor) -> Tensor:
+        return x + self.output_dropout(self.out_proj(attended))
+
+    def _plain_in_training(self, x: Tensor, position: Tensor, bias: Tensor) -> Tensor:
+        return self._plain(x, position, bias) if self.training else self._native(x, position, bias)
 
     def _native(self, x: Tensor, position: Tensor, bias: Tensor) -> Tensor:
         query_key, value = self.attention_inputs(
             x, position, self.in_proj_weight, self.in_proj_bias
         )  # [B, N, 2C], [B, N, C]
-        columns = bias.shape[:3] + (x.shape[1],)  # noqa: RUF005 (no star in graphs)
+        columns = _with_columns(self.shape(bias), self.shape(x))
         return self.attention(query_key, value, ops.broadcast_to(bias, columns))
 
     def _plain(self, x: Tensor, position: Tensor, bias: Tensor) -> Tensor:
@@ -143,6 +159,12 @@ def _sums(values: Tensor, ones: Tensor) -> Tensor:
     return sums.reshape(batch, groups, 1)  # [B, G, 1]
 
 
+@constexpr
+def _of_cells(shape: tuple[int, int, int, int]) -> tuple[int, int]:
+    """Shape of what each cell of [B, h, w, C] has one of: (B, h*w)."""
+    return shape[0], shape[1] * shape[2]
+
+
 class MaskedGroupNorm(nn.Cell):
     """GroupNorm whose statistics can leave padded cells out.
 
@@ -159,6 +181,7 @@ class MaskedGroupNorm(nn.Cell):
         self.native = library is not None
         if library is not None:
             self.norm = products_custom.group_norm(library, groups, EPSILON)
+        self.shape, self.reshape = ops.Shape(), ops.Reshape()
 
     def construct(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """[B, C, h, w] and the cells that count ([B, 1, h, w] or None for all) -> [B, C, h, w].
@@ -168,11 +191,8 @@ class MaskedGroupNorm(nn.Cell):
         return self._native(x, mask) if self.native else self._plain(x, mask)
 
     def _native(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        batch, rows, columns, _ = x.shape
-        if mask is None:
-            counted = ops.ones((batch, rows * columns), ms.float32)
-        else:
-            counted = mask.reshape(batch, rows * columns)  # [B, h*w]
+        cells = _of_cells(self.shape(x))
+        counted = ops.ones(cells, ms.float32) if mask is None else self.reshape(mask, cells)
         return self.norm(x, counted, self.gamma, self.beta)
 
     def _plain(self, x: Tensor, mask: Tensor | None) -> Tensor:

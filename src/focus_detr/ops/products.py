@@ -9,6 +9,8 @@ boxes stay float32. Evaluation always computes in float32.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
@@ -40,12 +42,12 @@ class ProductCell(nn.Cell):
     def round_factors(self) -> None:
         """Let native products round their factors to bfloat16 from the next compilation on."""
         self.rounds = True  # graphs are told apart by it
-        for product in self.native_forms():
-            products_custom.round_factors(product)
+        library = native_products()
+        if library is not None:
+            self.take_native_forms(library, products_custom.BFLOAT16)
 
-    def native_forms(self) -> tuple[ops.Custom, ...]:
-        """The native products that this cell may use and round."""
-        return ()
+    def take_native_forms(self, library: Path, precision: int) -> None:
+        """Set the native products that this cell uses, which round their factors so."""
 
     def lowered(self, x: Tensor) -> Tensor:
         """An operand of a product in the type of the products: any shape."""
@@ -77,49 +79,60 @@ class Dense(ProductCell):
         plain = nn.Dense(inputs, outputs)
         self.weight = plain.weight
         self.bias = plain.bias if has_bias else Tensor(np.zeros(outputs, np.float32))
+        self.activation = activation
         library = native_products()
         self.native = library is not None
-        if library is not None:
-            self.dense = products_custom.dense(library, activation)
-            self.dense_sum = products_custom.dense_sum(library)
-            self.dense_valid = products_custom.dense_valid(library)
-        self.keeps_argument = library is not None and activation == "gelu"
-        if library is not None and activation == "gelu":
-            self.linear = products_custom.dense(library, "none")
-            self.gelu = products_windows.gelu(library)
+        # chosen here and not by an if in construct, which is compiled anew for every layer
+        if library is None:
+            self.dense, self.dense_sum = self._plain, self._plain_sum
+            self.dense_valid = self._plain_valid
+        else:
+            self.take_native_forms(library, products_custom.FLOAT32)
         self.activate = ACTIVATIONS[activation]
         self.product = ops.MatMul(transpose_b=True)
         self.add_bias = ops.BiasAdd()
         self.reshape = ops.Reshape()
 
-    def native_forms(self) -> tuple[ops.Custom, ...]:
+    def take_native_forms(self, library: Path, precision: int) -> None:
         """Dense, and with what comes after it."""
-        return (self.dense, self.dense_sum, self.dense_valid) if self.native else ()
+        self.fused = self.dense = products_custom.dense(library, self.activation, precision)
+        self.dense_sum = products_custom.dense_sum(library, precision)
+        self.dense_valid = products_custom.dense_valid(library, precision)
+        if self.activation == "gelu":
+            self.linear = products_custom.dense(library, "none")
+            self.gelu = products_windows.gelu(library)
+            self.dense = self._native_gelu
 
     def construct(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
         """[..., C_in] -> [..., C_out], plus the residual of that shape if there is one."""
-        if not self.native:
-            y = self._plain(x)
-            return y if residual is None else residual + y
-        if self.training and self.keeps_argument:
-            # kept for the gradient, which would otherwise need the product again
-            return self.gelu(self.linear(x, self.weight, self.bias))
         if residual is None:
             return self.dense(x, self.weight, self.bias)
         return self.dense_sum(x, self.weight, self.bias, residual)
 
     def of_valid(self, x: Tensor, valid: Tensor) -> Tensor:
         """[..., C_in] and [...] of 0 and 1 -> [..., C_out], 0 where ``valid`` is; no activation."""
-        if self.native:
-            return self.dense_valid(x, self.weight, self.bias, valid)
-        return self._plain(x) * valid[..., None]  # float32 as valid
+        return self.dense_valid(x, self.weight, self.bias, valid)
 
-    def _plain(self, x: Tensor) -> Tensor:
+    def _native_gelu(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """The argument is kept for the gradient, which would otherwise need the product again."""
+        return (
+            self.gelu(self.linear(x, weight, bias))
+            if self.training
+            else self.fused(x, weight, bias)
+        )
+
+    def _plain_sum(self, x: Tensor, weight: Tensor, bias: Tensor, residual: Tensor) -> Tensor:
+        return residual + self._plain(x, weight, bias)
+
+    def _plain_valid(self, x: Tensor, weight: Tensor, bias: Tensor, valid: Tensor) -> Tensor:
+        return self._plain(x, weight, bias) * valid[..., None]  # float32 as valid
+
+    def _plain(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """In the type of the products."""
-        outputs, inputs = self.weight.shape
+        outputs, inputs = weight.shape
         rows = self.lowered(self.reshape(x, (-1, inputs)))  # [R, C_in]
-        rows = self.product(rows, self.lowered(self.weight))  # [R, C_out]
-        rows = self.add_bias(rows, self.lowered(self.bias))
+        rows = self.product(rows, self.lowered(weight))  # [R, C_out]
+        rows = self.add_bias(rows, self.lowered(bias))
         if self.activate is not None:
             rows = self.activate(rows)
         shape = x.shape[:-1] + (outputs,)  # noqa: RUF005 (no star in graphs)
@@ -132,9 +145,8 @@ class Linear(Dense):
     def set_product_type(self, kind: ms.Type) -> None:
         """Nothing."""
 
-    def native_forms(self) -> tuple[ops.Custom, ...]:
-        """None to round."""
-        return ()
+    def round_factors(self) -> None:
+        """Nothing."""
 
 
 class Convolution(ProductCell):
@@ -160,25 +172,27 @@ class Convolution(ProductCell):
         activation: str = "none",
     ) -> None:
         super().__init__()
-        self.groups = groups
+        self.groups, self.activation = groups, activation
+        self.place = (stride, *padding, groups)
         library = native_products()
         self.native = library is not None
         if library is not None:
-            place = (stride, *padding, groups)
-            self.convolution = products_custom.convolution(library, place, activation)
-            self.convolution_sum = products_custom.convolution_sum(library, place, activation)
-            self.convolution_valid = products_custom.convolution_valid(library, place, activation)
+            self.take_native_forms(library, products_custom.FLOAT32)
+        else:
+            self.convolution, self.convolution_sum = self._plain, self._plain
+            self.convolution_valid = self._plain_valid
         self.activate = ACTIVATIONS[activation]
         self.plain = ops.Conv2D(
             outputs, kernel, pad_mode="pad", pad=padding, stride=stride, group=groups
         )
         self.add_bias = ops.BiasAdd()
 
-    def native_forms(self) -> tuple[ops.Custom, ...]:
+    def take_native_forms(self, library: Path, precision: int) -> None:
         """The convolution, and with what comes after it."""
-        if not self.native:
-            return ()
-        return self.convolution, self.convolution_sum, self.convolution_valid
+        kind = library, self.place, self.activation, precision
+        self.convolution = products_custom.convolution(*kind)
+        self.convolution_sum = products_custom.convolution_sum(*kind)
+        self.convolution_valid = products_custom.convolution_valid(*kind)
 
     def construct(
         self,
@@ -201,20 +215,19 @@ class Convolution(ProductCell):
         Returns:
             [B, h', w', C_out] or [B, C_out, h', w'].
         """
-        if not self.native:
-            y = self._plain(x, kernel, bias, residual)
-            return y if valid is None else y * self.as_result(valid, y)
         if valid is not None:
             return self.convolution_valid(x, kernel, bias, valid)
-        if residual is None:
-            return self.convolution(x, kernel, bias)
-        return self.convolution_sum(x, kernel, bias, residual)
+        if residual is not None:
+            return self.convolution_sum(x, kernel, bias, residual)
+        return self.convolution(x, kernel, bias)
 
-    def as_result(self, valid: Tensor, y: Tensor) -> Tensor:
-        """``valid`` in the type of the result."""
-        return valid if y.dtype == valid.dtype else self.cast(valid, y.dtype)
+    def _plain_valid(self, x: Tensor, kernel: Tensor, bias: Tensor, valid: Tensor) -> Tensor:
+        y = self._plain(x, kernel, bias)
+        return y * (valid if y.dtype == valid.dtype else self.cast(valid, y.dtype))
 
-    def _plain(self, x: Tensor, kernel: Tensor, bias: Tensor, residual: Tensor | None) -> Tensor:
+    def _plain(
+        self, x: Tensor, kernel: Tensor, bias: Tensor, residual: Tensor | None = None
+    ) -> Tensor:
         y = self.add_bias(self.plain(self.lowered(x), self.lowered(kernel)), self.lowered(bias))
         if residual is not None:
             y = y + residual
@@ -231,12 +244,11 @@ class WeighRows(nn.Cell):
     def __init__(self) -> None:
         super().__init__()
         library = native_products()
-        self.native = library is not None
-        if library is not None:
-            self.weigh = products_custom.weigh_rows(library)
+        self.weigh = self._plain if library is None else products_custom.weigh_rows(library)
 
     def construct(self, x: Tensor, factor: Tensor) -> Tensor:
         """[..., C] and [..., 1] -> [..., C] in the type of ``x``; maps may have channels first."""
-        if self.native:
-            return self.weigh(x, factor)
+        return self.weigh(x, factor)
+
+    def _plain(self, x: Tensor, factor: Tensor) -> Tensor:
         return x * (factor if x.dtype == factor.dtype else factor.astype(x.dtype))
