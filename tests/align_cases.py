@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from golden_data import load
 
+GRAPH_TARGETS = {"plain": 7, "shared": 7}  # padded boxes of the many-cases that share a graph
+
 
 class PaddedTargets(NamedTuple):
     """Targets of B images, in the order that a matcher takes them."""
@@ -41,8 +43,8 @@ class ManyCase(NamedTuple):
     priority: np.ndarray  # [1, B, Q] that leaves the positives which the reference's draw left
 
 
-def many_case(name: str) -> ManyCase:
-    """The golden case dac_match_<name>."""
+def many_case(name: str, padded: int | None = None) -> ManyCase:
+    """The golden case dac_match_<name>, with so many padded boxes; None: one more than needed."""
     golden = load(f"dac_match_{name}")
     logits = golden["c_logits"]
     priority = np.ones((1, *logits.shape[:2]), np.float32)
@@ -51,12 +53,16 @@ def many_case(name: str) -> ManyCase:
             drawn = golden[f"draw/permutation{image}"]
             positive = np.flatnonzero(golden[f"positive{image}"])
             priority[0, image, positive[drawn]] = np.arange(len(drawn), 0, -1)
+    targets = padded_targets(golden, len(logits))
+    if padded is not None:
+        spare = 1 + padded - targets.labels.shape[1]
+        targets = padded_targets(golden, len(logits), spare)
     return ManyCase(
         golden,
         logits[None],
         golden["c_boxes"][None],
         golden["o_boxes"][None],
-        padded_targets(golden, len(logits)),
+        targets,
         priority,
     )
 

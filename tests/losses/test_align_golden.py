@@ -13,6 +13,7 @@ from criterion_cell import ByPlace
 from golden_data import check, load
 from golden_steps import check_number, names_of
 from mindspore import Tensor, nn
+from model_cases import pynative
 
 from focus_detr.config.loading import load_config
 from focus_detr.losses.criterion import Criterion
@@ -45,10 +46,19 @@ class _Given(nn.Cell):
         return self.matches
 
 
+class _Step:
+    """Losses and their gradients by the four predictions; the mode is that of its making."""
+
+    def __init__(self, criterion: Criterion) -> None:
+        cell = ByPlace(criterion)
+        self.loss_names = cell.loss_names
+        self.run = ms.value_and_grad(cell, (0, 1, 2, 3), has_aux=True)
+
+
 @pytest.fixture(scope="module")
-def criterion() -> ByPlace:
-    """One cell for the cases of equal shapes."""
-    return ByPlace(_criterion())
+def compiled() -> _Step:
+    """One graph for the cases of equal shapes."""
+    return _Step(_criterion())
 
 
 def _slots(golden: Mapping[str, Any], layer: str, part: str, count: int) -> np.ndarray:
@@ -99,17 +109,11 @@ def _check_gradient(golden: dict[str, Any], key: str, gradient: np.ndarray) -> b
     return True
 
 
-def _check_step(cell: ByPlace, golden: dict[str, Any], padded: int, slots: int) -> np.ndarray:
+def _check_step(step: _Step, golden: dict[str, Any], padded: int, slots: int) -> np.ndarray:
     """Compare losses and gradients; returns the matches."""
     moved, rest = _tensors(golden, padded, slots)
-
-    def losses(*predictions: Tensor) -> tuple:
-        return cell(*predictions, *rest)
-
-    (total, parts, matches), gradients = ms.value_and_grad(losses, (0, 1, 2, 3), has_aux=True)(
-        *moved
-    )
-    _check_losses(golden, cell.loss_names, parts.asnumpy())
+    (total, parts, matches), gradients = step.run(*moved, *rest)
+    _check_losses(golden, step.loss_names, parts.asnumpy())
     check_number("total", float(total), *golden["loss_total"], floor=4e-6)
     compared = 0
     for place, part in enumerate(("logits", "boxes")):
@@ -126,9 +130,9 @@ def _check_step(cell: ByPlace, golden: dict[str, Any], padded: int, slots: int) 
 
 
 @pytest.mark.parametrize("name", ["plain", "empty", "all_empty"])
-def test_losses_matches_and_gradients(criterion: ByPlace, name: str) -> None:
+def test_losses_matches_and_gradients(compiled: _Step, name: str) -> None:
     golden = load(f"align_{name}")
-    matches = _check_step(criterion, golden, TARGETS, SLOTS)
+    matches = _check_step(compiled, golden, TARGETS, SLOTS)
     targets = padded_targets(golden, 2)
     for head, key in enumerate((*LAYERS, "enc")):
         expected = given_matches(golden, f"match/{key}/", targets, 2).reshape(2, -1, 2)
@@ -139,7 +143,10 @@ def test_losses_matches_and_gradients(criterion: ByPlace, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["reduced", "none"])
 def test_losses_and_gradients_of_given_matches(name: str) -> None:
-    """The reference lets one crowded image reduce the matches of the images after it."""
+    """The reference lets one crowded image reduce the matches of the images after it.
+
+    Operation by operation, as each has shapes of its own.
+    """
     golden = load(f"align_{name}")
     batch = len(golden["enc/boxes"])
     targets = padded_targets(golden, batch)
@@ -149,7 +156,8 @@ def test_losses_and_gradients_of_given_matches(name: str) -> None:
         pairs = build_set_losses(loss, "align", per_box=2)
         setattr(criterion, part, MatchedLosses(_Given(matches), pairs))
     slots = golden["dn_last/boxes"].shape[1]
-    _check_step(ByPlace(criterion), golden, targets.labels.shape[1], slots)
+    with pynative():
+        _check_step(_Step(criterion), golden, targets.labels.shape[1], slots)
 
 
 @pytest.mark.parametrize("matcher", ["host", "graph"])

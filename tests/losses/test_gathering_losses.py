@@ -10,6 +10,7 @@ import pytest
 from criterion_cell import ByPlace
 from loss_cases import Case, random_case, set_losses
 from mindspore import Tensor
+from model_cases import pynative
 
 from focus_detr.losses.criterion import Criterion
 from focus_detr.losses.denoising_losses import DenoisingLosses
@@ -79,7 +80,8 @@ def _plain_many(first: Case, second: Case, layer: int, own_boxes: bool) -> np.nd
     seen = (second if own_boxes else first).boxes[layer : layer + 1, :, -QUERIES:]
     logits = second.logits[layer : layer + 1, :, -QUERIES:]
     rest = (first.labels, first.target_boxes, first.box_valid)
-    matches = matcher(*map(Tensor, (logits, seen, *rest))).asnumpy()[0]
+    with pynative():
+        matches = matcher(*map(Tensor, (logits, seen, *rest))).asnumpy()[0]
     total = np.zeros(3)
     for image in range(2):
         pairs = np.flatnonzero(matches[image] >= 0)
@@ -137,7 +139,8 @@ def test_own_boxes_without_slots_and_first_layer() -> None:
     cell = _criterion(slots=False, own_boxes=True, first_layer=False)
     heads = ("", "_0", "_dn", "_dn_0", "_many")
     assert cell.loss_names == tuple(f"loss_{kind}{head}" for kind in KINDS for head in heads)
-    parts = _parts(cell, arguments, second, _layout())
+    with pynative():  # the other test has compiled one
+        parts = _parts(cell, arguments, second, _layout())
     _check(parts, "_many", _plain_many(first, second, 1, True), share=0.5)
     _check(parts, "_dn", _plain_slots(first, first, 1))
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import mindspore as ms
 import numpy as np
 import pytest
-from align_cases import many_case
+from align_cases import GRAPH_TARGETS, many_case
 from golden_data import check
 from golden_steps import check_number
 from loss_cases import Case, random_case
 from loss_cases import set_losses as plain_losses
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
+from model_cases import pynative
 
 from focus_detr.losses.align import IouAwareCrossEntropy, PairQuality
 from focus_detr.losses.matched_losses import MatchedLosses
@@ -45,26 +48,57 @@ def _align_losses(matcher: nn.Cell) -> MatchedLosses:
     return MatchedLosses(matcher, pairs)
 
 
-@pytest.mark.parametrize(
-    "name", ["plain", "shared", "ties", "rescue", "empty", "all_empty", "crowd"]
-)
-def test_losses_and_gradients_equal_golden(name: str) -> None:
-    case = many_case(name)
-    golden, (labels, boxes, valid) = case.golden, map(Tensor, case.targets)
-    matcher = OneToManyMatcher(cap=75, iou_epsilon=NO_EPSILON)
-    seen = Tensor(case.one_to_one_boxes), labels, boxes, valid
-    matches = matcher(Tensor(case.logits), *seen, Tensor(case.priority))
-    cell = _align_losses(_Given(matches.asnumpy()))
-    targets = {"labels": labels, "boxes": boxes, "valid": valid, "image_sizes": labels}
-    count = 3.0 * float(golden["num_boxes"])
+class _Golden(nn.Cell):
+    """Total of the one-to-many losses, with its parts; the count of boxes divides it."""
 
-    def losses(logits: Tensor, own: Tensor) -> tuple:
-        (distance, classes, missing), _ = cell(logits, own, labels, targets)
+    def __init__(self) -> None:
+        super().__init__()
+        self.losses = _align_losses(OneToManyMatcher(cap=75, iou_epsilon=NO_EPSILON))
+
+    def construct(
+        self,
+        logits: Tensor,
+        own: Tensor,
+        one_to_one: Tensor,
+        labels: Tensor,
+        boxes: Tensor,
+        valid: Tensor,
+        priority: Tensor,
+        count: Tensor,
+    ) -> tuple[Tensor, ...]:
+        targets = {"labels": labels, "boxes": boxes, "valid": valid, "image_sizes": labels}
+        fixed = ops.stop_gradient(logits), ops.stop_gradient(one_to_one)
+        matches = self.losses.matcher(*fixed, labels, boxes, valid, priority)
+        matches = ops.stop_gradient(matches)
+        distance, classes, missing = self.losses.compare(logits, own, matches, labels, targets)
         total = (classes + 5.0 * distance + 2.0 * missing).sum() / count
         return total, distance, classes, missing
 
-    inputs = Tensor(case.logits), Tensor(case.boxes)
-    (_, *parts), gradients = ms.value_and_grad(losses, (0, 1), has_aux=True)(*inputs)
+
+def _golden_step() -> Callable:
+    """The mode is that of the time at which it is made."""
+    return ms.value_and_grad(_Golden(), (0, 1), has_aux=True)
+
+
+@pytest.fixture(scope="module")
+def in_graph() -> Callable:
+    """Compiled once for the cases of equal shapes."""
+    return _golden_step()
+
+
+@pytest.mark.parametrize(
+    "name", ["plain", "shared", "ties", "rescue", "empty", "all_empty", "crowd"]
+)
+def test_losses_and_gradients_equal_golden(in_graph: Callable, name: str) -> None:
+    case = many_case(name, GRAPH_TARGETS.get(name))
+    golden, count = case.golden, 3.0 * float(case.golden["num_boxes"])
+    arrays = (case.logits, case.boxes, case.one_to_one_boxes, *case.targets, case.priority)
+    tensors = [*map(Tensor, arrays), Tensor(count, ms.float32)]
+    if name in GRAPH_TARGETS:
+        (_, *parts), gradients = in_graph(*tensors)
+    else:
+        with pynative():
+            (_, *parts), gradients = _golden_step()(*tensors)
     for ours, kind in zip(parts, ("bbox", "class", "giou"), strict=True):
         expected = float(golden[f"loss_{kind}"])
         check_number(kind, float(ours[0]) / count, expected, expected, floor=3e-6)
@@ -97,21 +131,15 @@ def test_focal_targets_are_one_and_every_pair_has_box_losses() -> None:
         assert float(ours[0]) == pytest.approx(value, rel=1e-5)
 
 
-def test_saturated_logits_and_boxes_without_area_are_finite() -> None:
-    case, _, targets = _focal_case()
-    matches = np.full((1, 1, 4 * MOST), -1, np.int32)
-    matches[0, 0, [0, 1, 6]] = (4, 7, 4)
+def test_saturated_logits_and_boxes_without_area_are_finite(in_graph: Callable) -> None:
+    case = many_case("shared", GRAPH_TARGETS["shared"])
+    no_area = np.array([1.0, 1.0, 0.0, 0.0], np.float32)
     logits = np.sign(case.logits) * np.float32(200.0)
-    boxes = case.boxes * np.array([1.0, 1.0, 0.0, 0.0], np.float32)
-    wanted = {**targets, "boxes": targets["boxes"] * Tensor([1.0, 1.0, 0.0, 0.0])}
-    cell = _align_losses(_Given(matches))
-
-    def total(scores: Tensor, places: Tensor) -> Tensor:
-        (distance, classes, missing), _ = cell(scores, places, wanted["labels"], wanted)
-        return (distance + classes + missing).sum()
-
-    value, gradients = ms.value_and_grad(total, (0, 1))(Tensor(logits), Tensor(boxes))
+    targets = case.targets._replace(boxes=case.targets.boxes * no_area)
+    arrays = (logits, case.boxes * no_area, case.one_to_one_boxes, *targets, case.priority)
+    (value, distance, *_), gradients = in_graph(*map(Tensor, arrays), Tensor(1.0, ms.float32))
     assert np.isfinite(float(value)) and float(value) > 0.0
+    assert float(distance[0]) > 0.0, "there are pairs"
     assert all(np.isfinite(gradient.asnumpy()).all() for gradient in gradients)
 
 

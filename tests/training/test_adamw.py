@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import mindspore as ms
 import numpy as np
 import pytest
@@ -60,34 +62,47 @@ def _twin(weight: np.ndarray, index: int) -> np.ndarray:
     return w
 
 
-def test_six_steps_equal_the_formula_in_both_groups() -> None:
+class _Run(NamedTuple):
+    """Weights at the start, after three steps with the state, and after six."""
+
+    start: list[np.ndarray]
+    halfway: list[np.ndarray]
+    state: dict[str, np.ndarray]
+    end: list[np.ndarray]
+
+
+def _values(parameters: list[Parameter]) -> list[np.ndarray]:
+    return [parameter.asnumpy().copy() for parameter in parameters]
+
+
+@pytest.fixture(scope="module")
+def six_steps() -> _Run:
+    """Of one optimiser, whose update is compiled once."""
     parameters = _parameters()
-    start = [p.asnumpy().copy() for p in parameters]
-    _apply(_optimizer(parameters), range(6))
-    for index, parameter in enumerate(parameters):
-        moved = parameter.asnumpy() - start[index]
-        expected = _twin(start[index], index) - start[index]
-        np.testing.assert_allclose(moved, expected, atol=5e-7)
+    optimizer, start = _optimizer(parameters), _values(parameters)
+    _apply(optimizer, range(3))
+    halfway, state = _values(parameters), optimizer.state()
+    _apply(optimizer, range(3, 6))
+    return _Run(start, halfway, state, _values(parameters))
+
+
+def test_six_steps_equal_the_formula_in_both_groups(six_steps: _Run) -> None:
+    for index, (start, end) in enumerate(zip(six_steps.start, six_steps.end, strict=True)):
+        expected = _twin(start, index) - start
+        np.testing.assert_allclose(end - start, expected, atol=5e-7)
         assert np.abs(expected).max() > 1e-3
 
 
-def test_state_carries_over_bit_by_bit() -> None:
-    whole = _parameters()
-    _apply(_optimizer(whole), range(6))
-
-    first_half = _parameters()
-    optimizer = _optimizer(first_half)
-    _apply(optimizer, range(3))
-    state = optimizer.state()
+def test_state_carries_over_bit_by_bit(six_steps: _Run) -> None:
     second_half = _parameters(seed=1)
-    for source, target in zip(first_half, second_half, strict=True):
-        target.set_data(Tensor(source.asnumpy()))
+    for source, target in zip(six_steps.halfway, second_half, strict=True):
+        target.set_data(Tensor(source))
     resumed = _optimizer(second_half)
-    resumed.load_state(state)
+    resumed.load_state(six_steps.state)
     _apply(resumed, range(3, 6))
 
-    for a, b in zip(whole, second_half, strict=True):
-        np.testing.assert_array_equal(a.asnumpy(), b.asnumpy())
+    for a, b in zip(six_steps.end, second_half, strict=True):
+        np.testing.assert_array_equal(a, b.asnumpy())
     assert resumed.state()["optimizer.step"] == 6
 
 
