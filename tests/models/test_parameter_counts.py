@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import pytest
+from model_cases import shapes_only
 
 from focus_detr.config.schema import ModelConfig
 from focus_detr.models.factory import build_model
@@ -25,7 +26,8 @@ REFERENCE = {
 
 @pytest.fixture(scope="module")
 def r50() -> ParameterCounts:
-    return count_parameters(build_model(ModelConfig(), 80))
+    with shapes_only():
+        return count_parameters(build_model(ModelConfig(), 80))
 
 
 def test_total_is_the_reference_s(r50: ParameterCounts) -> None:
