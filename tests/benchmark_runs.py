@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
+
+import pytest
+from script_module import load_script
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = (
@@ -40,8 +45,12 @@ def run_benchmark(
 
 
 def refusal(script: str, *arguments: object, **variables: str) -> str:
-    """The one sentence with which ``benchmarks/SCRIPT`` refuses its arguments."""
-    finished = run_benchmark(script, *arguments, **variables)
-    assert finished.returncode == 2, finished.stderr
-    assert finished.stderr.count("\n") == 1
-    return finished.stderr
+    """The one sentence with which ``benchmarks/SCRIPT``, in this process, refuses its arguments."""
+    benchmark, said = ROOT / "benchmarks" / script, StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stderr(said):
+        patch.syspath_prepend(benchmark.parent)
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        assert load_script(benchmark).main(list(map(str, arguments))) == 2
+    assert said.getvalue().count("\n") == 1
+    return said.getvalue()

@@ -9,8 +9,10 @@ from typing import Any
 
 import mindspore as ms
 import numpy as np
+import pytest
 from golden_data import image_for, manifest, weight_for
 from mindspore import Tensor, nn
+from mindspore.nn.utils import no_init_parameters
 
 from focus_detr.config.schema import (
     BackboneConfig,
@@ -21,6 +23,7 @@ from focus_detr.config.schema import (
     PositionConfig,
 )
 from focus_detr.data.noise import draw_noise
+from focus_detr.models import factory
 from focus_detr.models.denoising.slots import slot_count
 from focus_detr.models.detr import DETR
 from focus_detr.models.factory import build_model
@@ -28,6 +31,7 @@ from focus_detr.models.maps import channels_last
 from focus_detr.weights.naming import is_ignored, to_ours
 
 SMALL_CLASSES = 5
+SMALLEST_BACKBONE = BackboneConfig("resnet18", width_factor=0.125, depths=(1, 1, 1, 1))
 _TARGETS = 6  # padded boxes of an image in a training batch
 GOLDEN_BACKBONES = {
     "r50": BackboneConfig(),
@@ -61,6 +65,14 @@ def pynative() -> Iterator[None]:
         yield
     finally:
         ms.set_context(mode=ms.GRAPH_MODE)
+
+
+@contextmanager
+def shapes_only() -> Iterator[None]:
+    """Build cells whose weights have names and shapes but are never drawn."""
+    with no_init_parameters(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(factory, "initialise", lambda model, seed: None)
+        yield
 
 
 def channels_first(features: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import pytest
+from model_cases import shapes_only
 
 from focus_detr.config.schema import ModelConfig
 from focus_detr.models.detr import DETR
@@ -30,7 +31,8 @@ REFERENCE = {
 
 @pytest.fixture(scope="module")
 def network() -> DETR:
-    return build_model(ModelConfig(), 80)
+    with shapes_only():
+        return build_model(ModelConfig(), 80)
 
 
 @pytest.fixture(scope="module")
