@@ -129,6 +129,14 @@ def test_names_of_label_files(
     assert "left out 1 picture whose label file belongs to another picture" in caplog.text
 
 
+def test_of_two_pictures_of_a_label_file_the_listed_one_counts(tmp_path: Path) -> None:
+    root = put(tmp_path, "images/a.jpg", "images/a.png", "images/B.jpg", "images/b.jpg")
+    put(root, "labels/a.txt", "labels/B.txt")
+    (root / "list.txt").write_text("images/a.png\nimages/b.jpg\n")
+    read = read_yolo(write_yaml(root, "train: list.txt"), None)
+    assert boxes(read) == {"a.png": 1, "b.jpg": 0}  # B.txt is of B.jpg, which is not listed
+
+
 def test_a_second_label_file_in_other_letters_is_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

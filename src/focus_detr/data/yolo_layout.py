@@ -258,7 +258,7 @@ def _labels_of_listed(images: Iterable[Path]) -> tuple[dict[Path, Path], dict[Pa
     rivals: dict[Path, str] = {}
     for folder, names in listed.items():
         names &= {name for name, is_inner in list_folder(folder) if not is_inner}
-        names |= {file.name for file in visible_files(folder, IMAGE_SUFFIXES)}
+        names |= _others(folder, names)
         for place in _label_places(folder):
             files = by_stem([file.name for file in visible_files(place, {_LABELS})], place)
             pairing = pair_labels(dict.fromkeys(files, ""), sorted(names))
@@ -267,6 +267,13 @@ def _labels_of_listed(images: Iterable[Path]) -> tuple[dict[Path, Path], dict[Pa
             for name, other in pairing.rivals.items():
                 rivals.setdefault(folder / name, other)
     return found, {image: other for image, other in rivals.items() if image not in found}
+
+
+def _others(folder: Path, listed: Iterable[str]) -> set[str]:
+    """Pictures beside listed ones that may have label files of their own."""
+    stems = {stem for name in listed for stem in label_stems(name)}
+    there = (file.name for file in visible_files(folder, IMAGE_SUFFIXES))
+    return {name for name in there if stems.isdisjoint(label_stems(name))}
 
 
 def _label_places(images: Path) -> list[Path]:
