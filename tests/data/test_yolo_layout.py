@@ -171,6 +171,18 @@ def test_labels_beside_the_pictures_in_a_folder_called_images(tmp_path: Path, li
     assert boxes(read) == {"p1.jpg": 1}
 
 
+@pytest.mark.parametrize("listed", [False, True])
+def test_label_files_are_in_one_folder_or_in_the_other(tmp_path: Path, listed: bool) -> None:
+    root = put(tmp_path, "images/a.jpg", "images/a.txt", "images/b.jpg")
+    (root / "labels").mkdir()  # as some tool made it
+    (root / "labels" / "classes.txt").write_text("cat\n")
+    (root / "list.txt").write_text("images/a.jpg\nimages/b.jpg\n")
+    source = write_yaml(root, f"train: {'list.txt' if listed else 'images'}")
+    assert boxes(read_yolo(source, None)) == {"a.jpg": 1, "b.jpg": 0}
+    put(root, "labels/b.txt")
+    assert boxes(read_yolo(source, None)) == {"a.jpg": 0, "b.jpg": 1}
+
+
 def test_key_points_of_a_set(tmp_path: Path) -> None:
     root = put(tmp_path, "images/p1.jpg")
     (root / "labels").mkdir()
