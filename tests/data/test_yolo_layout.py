@@ -129,6 +129,14 @@ def test_names_of_label_files(
     assert "left out 1 picture whose label file belongs to another picture" in caplog.text
 
 
+def test_of_two_pictures_of_a_label_file_the_listed_one_counts(tmp_path: Path) -> None:
+    root = put(tmp_path, "images/a.jpg", "images/a.png", "images/B.jpg", "images/b.jpg")
+    put(root, "labels/a.txt", "labels/B.txt")
+    (root / "list.txt").write_text("images/a.png\nimages/b.jpg\n")
+    read = read_yolo(write_yaml(root, "train: list.txt"), None)
+    assert boxes(read) == {"a.png": 1, "b.jpg": 0}  # B.txt is of B.jpg, which is not listed
+
+
 def test_a_second_label_file_in_other_letters_is_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -161,6 +169,18 @@ def test_labels_beside_the_pictures_in_a_folder_called_images(tmp_path: Path, li
     (root / "list.txt").write_text("images/in/p1.jpg\n")
     read = read_yolo(write_yaml(root, f"train: {'list.txt' if listed else 'images'}"), None)
     assert boxes(read) == {"p1.jpg": 1}
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_label_files_are_in_one_folder_or_in_the_other(tmp_path: Path, listed: bool) -> None:
+    root = put(tmp_path, "images/a.jpg", "images/a.txt", "images/b.jpg")
+    (root / "labels").mkdir()  # as some tool made it
+    (root / "labels" / "classes.txt").write_text("cat\n")
+    (root / "list.txt").write_text("images/a.jpg\nimages/b.jpg\n")
+    source = write_yaml(root, f"train: {'list.txt' if listed else 'images'}")
+    assert boxes(read_yolo(source, None)) == {"a.jpg": 1, "b.jpg": 0}
+    put(root, "labels/b.txt")
+    assert boxes(read_yolo(source, None)) == {"a.jpg": 0, "b.jpg": 1}
 
 
 def test_key_points_of_a_set(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ ImageId = int | str
 
 ROTATION = "rotation"  # CVAT's attribute of boxes: degrees by which they are turned
 
-_LARGEST_EXACT = 2**53  # above it float64 skips whole numbers
+_FIRST_INEXACT = 2**53  # as float64 it may as well have been the next number
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,999})")  # as Python would write it, so nothing is lost
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _FLAGS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
@@ -22,12 +22,12 @@ _FLAGS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "tru
 def whole_number(value: object) -> int | None:
     """An integer, a float without a fraction, or the text of an integer; None for anything else.
 
-    Floats above 2^53 are None as well: the number that was meant can no longer be known.
+    Floats from 2^53 on are None as well: the number that was meant can no longer be known.
     """
     if isinstance(value, bool):
         return None
     if isinstance(value, float):
-        exact = value.is_integer() and abs(value) <= _LARGEST_EXACT
+        exact = value.is_integer() and abs(value) < _FIRST_INEXACT
         return int(value) if exact else None
     if isinstance(value, str):
         return int(value) if _WHOLE.fullmatch(value.strip()) else None

@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from focus_detr.data.annotations import ImageEntry
 from focus_detr.data.orientation import any_size, exchanges_sides, orientation_of
 from focus_detr.data.picture_kinds import unread_reason
-from focus_detr.data.strays import LIKE_PICTURES, without_strays
+from focus_detr.data.strays import LIKE_PICTURES, is_read, tell_strays
 from focus_detr.data.visible_files import files_below, list_folder
 from focus_detr.errors import FocusDetrError
 
@@ -31,8 +31,9 @@ def find_pictures(folder: Path) -> list[str]:
     """
     if not is_folder(folder):
         raise FocusDetrError(f"image folder {folder} does not exist")
-    found = (folder / name for name in files_below(folder, LIKE_PICTURES))
-    return [path.relative_to(folder).as_posix() for path in without_strays(found)]
+    names = files_below(folder, LIKE_PICTURES)
+    tell_strays([folder / name for name in names if not is_read(name)])
+    return [name for name in names if is_read(name)]
 
 
 def is_folder(path: Path) -> bool:

@@ -170,10 +170,9 @@ def _images_of(labels: Path) -> Path:
 
 
 def _labels_of(images: Path) -> Path:
-    """The folder of label files that belongs to one of pictures; the pictures' own if need be."""
-    ways = [*_exchanged(images, _IMAGE_FOLDER, LABEL_FOLDER)]
-    found = next(filter(is_folder, ways), None)
-    return found or (images if not ways or _label_files(images) else ways[0])
+    """The folder of label files that belongs to one of pictures: the first that has any."""
+    ways = _label_places(images)
+    return next(filter(_label_files, ways), ways[0])
 
 
 def _pairs(images: Path, labels: Path) -> list[Pair]:
@@ -258,19 +257,27 @@ def _labels_of_listed(images: Iterable[Path]) -> tuple[dict[Path, Path], dict[Pa
     rivals: dict[Path, str] = {}
     for folder, names in listed.items():
         names &= {name for name, is_inner in list_folder(folder) if not is_inner}
-        names |= {file.name for file in visible_files(folder, IMAGE_SUFFIXES)}
+        names |= _others(folder, names)
         for place in _label_places(folder):
-            files = by_stem([file.name for file in visible_files(place, {_LABELS})], place)
+            there = (file.name for file in visible_files(place, {_LABELS}))
+            files = by_stem([name for name in there if name not in LIST_NAMES], place)
             pairing = pair_labels(dict.fromkeys(files, ""), sorted(names))
-            for stem, name in pairing.pictures.items():
-                found.setdefault(folder / name, place / files[stem])
-            for name, other in pairing.rivals.items():
-                rivals.setdefault(folder / name, other)
-    return found, {image: other for image, other in rivals.items() if image not in found}
+            found |= {folder / name: place / files[s] for s, name in pairing.pictures.items()}
+            rivals |= {folder / name: other for name, other in pairing.rivals.items()}
+            if files:
+                break
+    return found, rivals
+
+
+def _others(folder: Path, listed: Iterable[str]) -> set[str]:
+    """Pictures beside listed ones that may have label files of their own."""
+    stems = {stem for name in listed for stem in label_stems(name)}
+    there = (file.name for file in visible_files(folder, IMAGE_SUFFIXES))
+    return {name for name in there if stems.isdisjoint(label_stems(name))}
 
 
 def _label_places(images: Path) -> list[Path]:
-    """Folders that label files of single pictures may be in, the likeliest first."""
+    """Folders that the label files of a folder's pictures may be in, the likeliest first."""
     return [*_exchanged(images, _IMAGE_FOLDER, LABEL_FOLDER), images]
 
 

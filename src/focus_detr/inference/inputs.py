@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from focus_detr.data.image_io import IMAGE_SUFFIXES
-from focus_detr.data.strays import LIKE_PICTURES, without_strays
+from focus_detr.data.strays import LIKE_PICTURES, is_read, tell_strays
 from focus_detr.data.visible_files import existing_part, files_below, matching
 from focus_detr.errors import FocusDetrError
 from focus_detr.io.user_paths import user_path
@@ -59,8 +59,10 @@ def collect_images(paths: Sequence[str | Path], out: Path) -> list[ImageInput]:
         for picture, relative in _search(path, results):
             first, named = found.get(_plain(picture), (relative, False))
             found[_plain(picture)] = first, named or path.is_file()
-    read = {*without_strays(picture for picture, (_, named) in found.items() if not named)}
-    found = {picture: item for picture, item in found.items() if item[1] or picture in read}
+    strays = [path for path, (_, named) in found.items() if not (named or is_read(path.name))]
+    tell_strays(strays)
+    for path in strays:
+        del found[path]
     if not found:
         places = ", ".join(map(str, paths))
         raise FocusDetrError(f"no pictures ({', '.join(sorted(IMAGE_SUFFIXES))}) in {places}")
