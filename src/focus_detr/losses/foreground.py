@@ -11,50 +11,95 @@ from __future__ import annotations
 from typing import Literal
 
 import mindspore as ms
+import numpy as np
 from mindspore import Tensor, nn, ops
+from mindspore.ops import constexpr
 
 from focus_detr.losses.boxes import cxcywh_to_xyxy
 from focus_detr.losses.focal import SigmoidFocalLoss
 from focus_detr.models.geometry import first_stride
+from focus_detr.ops.slicing import part
 
 Intervals = tuple[tuple[float, float], ...]
 
 
+@constexpr
+def _lines(cells: tuple[int, ...]) -> Tensor:
+    """Centres of the rows or columns of all levels, one after the other: [R] float32, pixels."""
+    strides = first_stride(len(cells)) * 2 ** np.arange(len(cells))
+    return Tensor(
+        np.concatenate(
+            [
+                np.arange(count) * stride + stride // 2
+                for count, stride in zip(cells, strides, strict=True)
+            ]
+        ).astype(np.float32)
+    )
+
+
+@constexpr
+def _limits(cells: tuple[int, ...], intervals: Intervals, end: int) -> Tensor:
+    """Where the interval of each row or column begins (``end`` 0) or ends (1): [R] float32."""
+    limits = np.array([interval[end] for interval in intervals], np.float32)
+    return Tensor(np.repeat(limits, cells))
+
+
+@constexpr
+def _ranges(cells: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """First of the rows or columns of each level among those of all, and end."""
+    ends = np.cumsum(cells).tolist()
+    return tuple((end - count, end) for end, count in zip(ends, cells, strict=True))
+
+
+@constexpr
+def _cells(pixels: int, levels: int) -> tuple[int, ...]:
+    """Rows or columns of each level."""
+    return tuple(-(-pixels // (first_stride(levels) * 2**level)) for level in range(levels))
+
+
 def _axis_masks(
-    low: Tensor, high: Tensor, valid: Tensor, cells: int, stride: int, limit: float, centre: bool
-) -> Tensor:
+    low: Tensor,
+    high: Tensor,
+    valid: Tensor,
+    cells: tuple[int, ...],
+    intervals: Intervals,
+    centre: bool,
+) -> tuple[Tensor, Tensor]:
     """Cells of one axis that lie strictly inside each box and within a distance.
+
+    All levels at once, as each operation takes time to compile.
 
     Args:
         low: [B, T] start of the boxes along the axis, pixels.
         high: [B, T] end of the boxes.
         valid: [B, T] float32, 1 for real boxes.
-        cells: how many cells the level has along the axis.
-        stride: pixels per cell.
-        limit: largest distance, inclusive, pixels.
+        cells: how many cells each level has along the axis, R together.
+        intervals: (shorter, longer] distances of each level, pixels.
         centre: distance to the box's centre instead of its farther side.
 
     Returns:
-        [B, T, cells] float32, 0 or 1.
+        [B, T, R] float32, 0 or 1, twice: within the shorter distance, and within the longer one.
     """
-    position = ops.arange(cells).astype(ms.float32) * stride + stride // 2
-    before = position - low.expand_dims(2)  # [B, T, cells]
-    after = high.expand_dims(2) - position  # [B, T, cells]
+    position, valid = _lines(cells), valid.expand_dims(2)
+    before = position - low.expand_dims(2)  # [B, T, R]
+    after = high.expand_dims(2) - position  # [B, T, R]
     if centre:
         distance = ops.abs(position - ((low + high) * 0.5).expand_dims(2))
     else:
         distance = ops.maximum(before, after)
     inside = ops.logical_and(before > 0, after > 0)
-    return ops.logical_and(inside, distance <= limit).astype(ms.float32) * valid.expand_dims(2)
+    near = ops.logical_and(inside, distance <= _limits(cells, intervals, 0))
+    within = ops.logical_and(inside, distance <= _limits(cells, intervals, 1))
+    return near.astype(ms.float32) * valid, within.astype(ms.float32) * valid
 
 
-def _boxes_within(
-    boxes: Tensor, valid: Tensor, shape: tuple[int, int], stride: int, limit: float, centre: bool
+def _count_boxes(
+    rows: Tensor, columns: Tensor, of_rows: tuple[int, int], of_columns: tuple[int, int]
 ) -> Tensor:
-    """Count the boxes around each token of a level that reach at most ``limit``: [B, h, w]."""
-    rows = _axis_masks(boxes[..., 1], boxes[..., 3], valid, shape[0], stride, limit, centre)
-    columns = _axis_masks(boxes[..., 0], boxes[..., 2], valid, shape[1], stride, limit, centre)
-    return ops.matmul(rows.swapaxes(1, 2), columns)  # [B, h, T] x [B, T, w]
+    """Boxes around each token of a level, whose lines are of these ranges: [B, h, w]."""
+    own_rows = part(rows, 2, of_rows[0], of_rows[1])  # [B, T, h]
+    own_columns = part(columns, 2, of_columns[0], of_columns[1])  # [B, T, w]
+    return ops.matmul(own_rows.swapaxes(1, 2), own_columns)  # [B, h, T] x [B, T, w]
 
 
 def foreground_targets(
@@ -83,13 +128,19 @@ def foreground_targets(
     Returns:
         [B, N] float32, 1 for foreground; levels one after the other, row by row.
     """
-    targets: tuple[Tensor, ...] = ()
-    for level, (low, high) in enumerate(intervals):
-        stride = first_stride(len(intervals)) * 2**level
-        shape = (-(-height // stride), -(-width // stride))
-        count = _boxes_within(boxes, box_valid, shape, stride, high, centre)
+    cells = _cells(height, len(intervals)), _cells(width, len(intervals))
+    near_rows, rows = _axis_masks(
+        boxes[..., 1], boxes[..., 3], box_valid, cells[0], intervals, centre
+    )
+    near_columns, columns = _axis_masks(
+        boxes[..., 0], boxes[..., 2], box_valid, cells[1], intervals, centre
+    )
+    targets, of_rows, of_columns = (), _ranges(cells[0]), _ranges(cells[1])
+    for level, (low, _) in enumerate(intervals):
+        count = _count_boxes(rows, columns, of_rows[level], of_columns[level])
         if low >= 0:
-            count = count - _boxes_within(boxes, box_valid, shape, stride, low, centre)
+            near = _count_boxes(near_rows, near_columns, of_rows[level], of_columns[level])
+            count = count - near
         targets += (count.reshape(count.shape[0], -1),)  # [B, h * w]
     return (ops.concat(targets, 1) > 0.5).astype(ms.float32)
 

@@ -44,13 +44,11 @@ class BoxSigmoid(nn.Cell):
     def __init__(self) -> None:
         super().__init__()
         library = native_products()
-        self.native = library is not None
-        if library is not None:
-            self.sigmoid = boxes_custom.box_sigmoid(library)
+        self.sigmoid = box_sigmoid if library is None else boxes_custom.box_sigmoid(library)
 
     def construct(self, x: Tensor) -> Tensor:
         """Any shape."""
-        return self.sigmoid(x) if self.native else box_sigmoid(x)
+        return self.sigmoid(x)
 
 
 class InverseSigmoid(nn.Cell):
@@ -60,10 +58,13 @@ class InverseSigmoid(nn.Cell):
         super().__init__()
         self.epsilon = epsilon
         library = native_products()
-        self.native = library is not None
+        self.logit = self._plain
         if library is not None:
             self.logit = boxes_custom.inverse_sigmoid(library, epsilon)
 
     def construct(self, x: Tensor) -> Tensor:
         """Any shape."""
-        return self.logit(x) if self.native else inverse_sigmoid(x, self.epsilon)
+        return self.logit(x)
+
+    def _plain(self, x: Tensor) -> Tensor:
+        return inverse_sigmoid(x, self.epsilon)

@@ -271,8 +271,9 @@ class Decoder(nn.Cell):
             scaled = on_padded_maps(references, ratios)  # [B, Q, L, 2 or 4]
             place = references if isolated else scaled[:, :, 0]
             position = self.position(index, query, place, queries)
-            asked = query, position, bias
-            updated = self.layers[index](*asked, memory, grid["valid"], shapes, scaled)
+            updated = self.layers[index](
+                query, position, bias, memory, grid["valid"], shapes, scaled
+            )
             query = updated["query"]
             if self.has_map:
                 locations += (updated["locations"],)

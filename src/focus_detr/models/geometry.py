@@ -25,16 +25,14 @@ def first_stride(levels: int) -> int:
     return FINER_STRIDE if levels > 4 else FIRST_STRIDE
 
 
+@constexpr
 def level_shapes(height: int, width: int, levels: int = 4) -> Shapes:
     """Grid (rows, columns) of each level for an image of height x width pixels.
 
     Every stage of the backbone halves and rounds up, so level l has ceil(size / stride) cells.
     """
-    shapes = ()
-    for level in range(levels):
-        stride = first_stride(levels) * 2**level
-        shapes += ((-(-height // stride), -(-width // stride)),)
-    return shapes
+    strides = [first_stride(levels) * 2**level for level in range(levels)]
+    return tuple((-(-height // stride), -(-width // stride)) for stride in strides)
 
 
 @constexpr

@@ -32,10 +32,8 @@ class LayerNorm(nn.Cell):
         self.gamma = Parameter(initializer("ones", (width,)))
         self.beta = Parameter(initializer("zeros", (width,)))
         library = native_products()
-        self.native = library is not None
-        if library is not None:
-            self.native_norm = products_custom.layer_norm(library, EPSILON)
-        self.norm = ops.LayerNorm(-1, -1, EPSILON)
+        self.norm = self._plain if library is None else products_custom.layer_norm(library, EPSILON)
+        self.native, self.own_norm = library is not None, ops.LayerNorm(-1, -1, EPSILON)
         self.on_cpu = ms.get_context("device_target") == "CPU"
         self.average = Tensor(np.full((width, 1), 1.0 / width, np.float32))
         self.every = Tensor(np.ones((1, width), np.float32))
@@ -45,11 +43,12 @@ class LayerNorm(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         """[..., C] float32 -> [..., C]."""
-        if self.native:
-            return self.native_norm(x, self.gamma, self.beta)
+        return self.norm(x, self.gamma, self.beta)
+
+    def _plain(self, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
         if self.training and self.on_cpu:
             return self._composed(x)
-        return self.norm(x, self.gamma, self.beta)[0]
+        return self.own_norm(x, gamma, beta)[0]
 
     def _composed(self, x: Tensor) -> Tensor:
         """A column [R, 1] becomes a matrix by its product with a row [1, C]."""

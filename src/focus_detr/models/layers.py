@@ -8,6 +8,7 @@ from itertools import pairwise
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import initializer
+from mindspore.ops import constexpr
 
 from focus_detr.models.layer_norm import EPSILON
 from focus_detr.ops import attention_custom, products_custom
@@ -52,6 +53,12 @@ class FeedForward(nn.Cell):
         return self.linear2(self.linear1(x), x)
 
 
+@constexpr
+def _with_columns(bias: tuple[int, ...], tokens: tuple[int, int, int]) -> tuple[int, ...]:
+    """Shape of a bias whose last axis is as long as the tokens [B, N, C] are many."""
+    return *bias[:3], tokens[1]
+
+
 class MultiHeadAttention(ProductCell):
     """Attention among one set of tokens: query and key carry positions, the value does not.
 
@@ -73,9 +80,12 @@ class MultiHeadAttention(ProductCell):
         self.dropout = nn.Dropout(p=dropout)
         library = native_products()
         self.native = library is not None
+        self.attend = self._plain
         if library is not None:
             self.attention_inputs = attention_custom.attention_inputs(library)
             self.attention = attention_custom.attention(library, heads)
+            self.attend = self._plain_in_training if self.drops else self._native
+        self.shape = ops.Shape()
 
     def native_forms(self) -> tuple[ops.Custom, ...]:
         """The projections."""
@@ -98,15 +108,16 @@ class MultiHeadAttention(ProductCell):
         Returns:
             [B, N, C], the content with what it attended to added.
         """
-        is_native = self.native and not (self.drops and self.training)
-        attended = self._native(x, position, bias) if is_native else self._plain(x, position, bias)
-        return self.out_proj(attended, x)  # [B, N, C]
+        return self.out_proj(self.attend(x, position, bias), x)  # [B, N, C]
+
+    def _plain_in_training(self, x: Tensor, position: Tensor, bias: Tensor) -> Tensor:
+        return self._plain(x, position, bias) if self.training else self._native(x, position, bias)
 
     def _native(self, x: Tensor, position: Tensor, bias: Tensor) -> Tensor:
         query_key, value = self.attention_inputs(
             x, position, self.in_proj_weight, self.in_proj_bias
         )  # [B, N, 2C], [B, N, C]
-        columns = bias.shape[:3] + (x.shape[1],)  # noqa: RUF005 (no star in graphs)
+        columns = _with_columns(self.shape(bias), self.shape(x))
         return self.attention(query_key, value, ops.broadcast_to(bias, columns))
 
     def _plain(self, x: Tensor, position: Tensor, bias: Tensor) -> Tensor:
@@ -136,6 +147,12 @@ def _sums(values: Tensor, ones: Tensor) -> Tensor:
     return sums.reshape(batch, groups, 1)  # [B, G, 1]
 
 
+@constexpr
+def _of_cells(shape: tuple[int, int, int, int]) -> tuple[int, int]:
+    """Shape of what each cell of [B, h, w, C] has one of: (B, h*w)."""
+    return shape[0], shape[1] * shape[2]
+
+
 class MaskedGroupNorm(nn.Cell):
     """GroupNorm whose statistics can leave padded cells out.
 
@@ -152,6 +169,7 @@ class MaskedGroupNorm(nn.Cell):
         self.native = library is not None
         if library is not None:
             self.norm = products_custom.group_norm(library, groups, EPSILON)
+        self.shape, self.reshape = ops.Shape(), ops.Reshape()
 
     def construct(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """[B, C, h, w] and the cells that count ([B, 1, h, w] or None for all) -> [B, C, h, w].
@@ -161,11 +179,8 @@ class MaskedGroupNorm(nn.Cell):
         return self._native(x, mask) if self.native else self._plain(x, mask)
 
     def _native(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        batch, rows, columns, _ = x.shape
-        if mask is None:
-            counted = ops.ones((batch, rows * columns), ms.float32)
-        else:
-            counted = mask.reshape(batch, rows * columns)  # [B, h*w]
+        cells = _of_cells(self.shape(x))
+        counted = ops.ones(cells, ms.float32) if mask is None else self.reshape(mask, cells)
         return self.norm(x, counted, self.gamma, self.beta)
 
     def _plain(self, x: Tensor, mask: Tensor | None) -> Tensor:

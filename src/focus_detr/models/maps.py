@@ -5,11 +5,17 @@
 
 from __future__ import annotations
 
-from mindspore import Tensor, nn
+from itertools import accumulate
+
+from mindspore import Tensor, nn, ops
+from mindspore.ops import constexpr
 
 from focus_detr.models.geometry import Shapes
 from focus_detr.ops import products_custom
 from focus_detr.ops.products_choice import native_products
+from focus_detr.ops.slicing import part
+
+_shape, _reshape = ops.Shape(), ops.Reshape()
 
 
 def channels_last() -> bool:
@@ -29,6 +35,22 @@ class ImagesToMap(nn.Cell):
         return images.transpose(0, 2, 3, 1) if self.channels_last else images
 
 
+@constexpr
+def _as_tokens(shape: tuple[int, int, int, int]) -> tuple[int, int, int]:
+    """Shape of [B, h, w, C] as tokens."""
+    return shape[0], -1, shape[3]
+
+
+@constexpr
+def _level_places(shapes: Shapes) -> tuple[tuple[int, int, int, int], ...]:
+    """First token, end, rows and columns of each level."""
+    ends = list(accumulate(rows * columns for rows, columns in shapes))
+    return tuple(
+        (end - rows * columns, end, rows, columns)
+        for end, (rows, columns) in zip(ends, shapes, strict=True)
+    )
+
+
 class MapToTokens(nn.Cell):
     """A map's cells as tokens, row-major."""
 
@@ -39,7 +61,7 @@ class MapToTokens(nn.Cell):
     def construct(self, x: Tensor) -> Tensor:
         """A map -> [B, h*w, C]."""
         if self.channels_last:
-            return x.reshape(x.shape[0], -1, x.shape[3])  # [B, h*w, C]
+            return _reshape(x, _as_tokens(_shape(x)))  # [B, h*w, C]
         return x.reshape(x.shape[0], x.shape[1], -1).swapaxes(1, 2)  # [B, h*w, C]
 
 
@@ -76,14 +98,13 @@ class LevelMasks(nn.Cell):
 
     def construct(self, valid: Tensor, shapes: Shapes) -> tuple[Tensor, ...]:
         """[B, N] tokens -> [B, 1, h, w], or [B, h, w, 1], per level."""
-        masks, start = (), 0
-        for rows, columns in shapes:
-            level = valid[:, start : start + rows * columns]
-            start += rows * columns
+        masks = ()
+        for start, end, rows, columns in _level_places(shapes):
+            level = part(valid, 1, start, end)
             if self.channels_last:
-                masks += (level.reshape(-1, rows, columns, 1),)
+                masks += (_reshape(level, (-1, rows, columns, 1)),)
             else:
-                masks += (level.reshape(-1, 1, rows, columns),)
+                masks += (_reshape(level, (-1, 1, rows, columns)),)
         return masks
 
 

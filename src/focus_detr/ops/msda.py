@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from mindspore import Tensor, nn, ops
+from mindspore.ops import constexpr
 
 from focus_detr.ops import products_custom
 from focus_detr.ops.msda_composition import SamplePlaces
 from focus_detr.ops.products import Dense, Linear
 from focus_detr.ops.products_choice import native_products
+
+
+@constexpr
+def _by_head(shape: tuple[int, int, int], heads: int) -> tuple[int, int, int, int]:
+    """Shape of [B, N, C] by head: (B, N, M, C/M)."""
+    return *shape[:2], heads, shape[2] // heads
 
 
 class MSDeformableAttention(nn.Cell):
@@ -43,26 +50,26 @@ class MSDeformableAttention(nn.Cell):
         self.sampling = sampling
         self.places = SamplePlaces()
         library = native_products()
-        self.native = library is not None
-        if library is not None:
-            self.dense = products_custom.dense(library, "none")
+        self.dense = self._plain if library is None else products_custom.dense(library, "none")
+        # primitives: functions and shapes in brackets take longer to compile, in every layer
+        self.shape, self.reshape, self.join = ops.Shape(), ops.Reshape(), ops.Concat(0)
         self.product = ops.MatMul(transpose_b=True)
         self.add_bias = ops.BiasAdd()
 
     def project_value(self, tokens: Tensor, valid: Tensor) -> Tensor:
         """[B, N, C] tokens and [B, N] validity -> value [B, N, M, C/M], zero at padding."""
-        batch, count, width = tokens.shape
         value = self.value_proj.of_valid(tokens, valid)  # float32 as valid
-        return value.reshape(batch, count, self.heads, width // self.heads)  # [B, N, M, C/M]
+        return self.reshape(value, _by_head(self.shape(value), self.heads))  # [B, N, M, C/M]
 
     def project_query(self, query: Tensor) -> Tensor:
         """Offsets and logits by one matrix product: [B, Q, C] -> [B, Q, 3*M*L*P]."""
-        batch, queries, width = query.shape
         offsets, logits = self.sampling_offsets, self.attention_weights
-        weight = ops.concat((offsets.weight, logits.weight))  # [3*M*L*P, C]
-        bias = ops.concat((offsets.bias, logits.bias))  # [3*M*L*P]
-        if self.native:
-            return self.dense(query, weight, bias)
+        weight = self.join((offsets.weight, logits.weight))  # [3*M*L*P, C]
+        bias = self.join((offsets.bias, logits.bias))  # [3*M*L*P]
+        return self.dense(query, weight, bias)
+
+    def _plain(self, query: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        batch, queries, width = query.shape
         rows = query.reshape(batch * queries, width)  # [B*Q, C]
         projected = self.add_bias(self.product(rows, weight), bias)
         return projected.reshape(batch, queries, weight.shape[0])  # [B, Q, 3*M*L*P]

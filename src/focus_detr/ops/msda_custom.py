@@ -52,7 +52,7 @@ class OperatorSampling(nn.Cell):
 
     def __init__(self, operator: Callable[..., Tensor]) -> None:
         super().__init__()
-        self.operator = operator
+        self.operator, self.cast = operator, ops.Cast()
 
     def construct(
         self,
@@ -68,7 +68,7 @@ class OperatorSampling(nn.Cell):
         """
         sizes, starts = level_tensors(shapes)
         return self.operator(
-            value, sizes, starts, places.astype(ms.float32), weights.astype(ms.float32)
+            value, sizes, starts, self.cast(places, ms.float32), self.cast(weights, ms.float32)
         )
 
 

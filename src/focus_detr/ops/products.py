@@ -79,14 +79,18 @@ class Dense(ProductCell):
         self.bias = plain.bias if has_bias else Tensor(np.zeros(outputs, np.float32))
         library = native_products()
         self.native = library is not None
-        if library is not None:
-            self.dense = products_custom.dense(library, activation)
+        # chosen here and not by an if in construct, which is compiled anew for every layer
+        if library is None:
+            self.dense, self.dense_sum = self._plain, self._plain_sum
+            self.dense_valid = self._plain_valid
+        else:
+            self.fused = self.dense = products_custom.dense(library, activation)
             self.dense_sum = products_custom.dense_sum(library)
             self.dense_valid = products_custom.dense_valid(library)
-        self.keeps_argument = library is not None and activation == "gelu"
-        if library is not None and activation == "gelu":
-            self.linear = products_custom.dense(library, "none")
-            self.gelu = products_windows.gelu(library)
+            if activation == "gelu":
+                self.linear = products_custom.dense(library, "none")
+                self.gelu = products_windows.gelu(library)
+                self.dense = self._native_gelu
         self.activate = ACTIVATIONS[activation]
         self.product = ops.MatMul(transpose_b=True)
         self.add_bias = ops.BiasAdd()
@@ -94,32 +98,38 @@ class Dense(ProductCell):
 
     def native_forms(self) -> tuple[ops.Custom, ...]:
         """Dense, and with what comes after it."""
-        return (self.dense, self.dense_sum, self.dense_valid) if self.native else ()
+        return (self.fused, self.dense_sum, self.dense_valid) if self.native else ()
 
     def construct(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
         """[..., C_in] -> [..., C_out], plus the residual of that shape if there is one."""
-        if not self.native:
-            y = self._plain(x)
-            return y if residual is None else residual + y
-        if self.training and self.keeps_argument:
-            # kept for the gradient, which would otherwise need the product again
-            return self.gelu(self.linear(x, self.weight, self.bias))
         if residual is None:
             return self.dense(x, self.weight, self.bias)
         return self.dense_sum(x, self.weight, self.bias, residual)
 
     def of_valid(self, x: Tensor, valid: Tensor) -> Tensor:
         """[..., C_in] and [...] of 0 and 1 -> [..., C_out], 0 where ``valid`` is; no activation."""
-        if self.native:
-            return self.dense_valid(x, self.weight, self.bias, valid)
-        return self._plain(x) * valid[..., None]  # float32 as valid
+        return self.dense_valid(x, self.weight, self.bias, valid)
 
-    def _plain(self, x: Tensor) -> Tensor:
+    def _native_gelu(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """The argument is kept for the gradient, which would otherwise need the product again."""
+        return (
+            self.gelu(self.linear(x, weight, bias))
+            if self.training
+            else self.fused(x, weight, bias)
+        )
+
+    def _plain_sum(self, x: Tensor, weight: Tensor, bias: Tensor, residual: Tensor) -> Tensor:
+        return residual + self._plain(x, weight, bias)
+
+    def _plain_valid(self, x: Tensor, weight: Tensor, bias: Tensor, valid: Tensor) -> Tensor:
+        return self._plain(x, weight, bias) * valid[..., None]  # float32 as valid
+
+    def _plain(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """In the type of the products."""
-        outputs, inputs = self.weight.shape
+        outputs, inputs = weight.shape
         rows = self.lowered(self.reshape(x, (-1, inputs)))  # [R, C_in]
-        rows = self.product(rows, self.lowered(self.weight))  # [R, C_out]
-        rows = self.add_bias(rows, self.lowered(self.bias))
+        rows = self.product(rows, self.lowered(weight))  # [R, C_out]
+        rows = self.add_bias(rows, self.lowered(bias))
         if self.activate is not None:
             rows = self.activate(rows)
         shape = x.shape[:-1] + (outputs,)  # noqa: RUF005 (no star in graphs)
@@ -168,6 +178,9 @@ class Convolution(ProductCell):
             self.convolution = products_custom.convolution(library, place, activation)
             self.convolution_sum = products_custom.convolution_sum(library, place, activation)
             self.convolution_valid = products_custom.convolution_valid(library, place, activation)
+        else:
+            self.convolution, self.convolution_sum = self._plain, self._plain
+            self.convolution_valid = self._plain_valid
         self.activate = ACTIVATIONS[activation]
         self.plain = ops.Conv2D(
             outputs, kernel, pad_mode="pad", pad=padding, stride=stride, group=groups
@@ -201,20 +214,19 @@ class Convolution(ProductCell):
         Returns:
             [B, h', w', C_out] or [B, C_out, h', w'].
         """
-        if not self.native:
-            y = self._plain(x, kernel, bias, residual)
-            return y if valid is None else y * self.as_result(valid, y)
         if valid is not None:
             return self.convolution_valid(x, kernel, bias, valid)
-        if residual is None:
-            return self.convolution(x, kernel, bias)
-        return self.convolution_sum(x, kernel, bias, residual)
+        if residual is not None:
+            return self.convolution_sum(x, kernel, bias, residual)
+        return self.convolution(x, kernel, bias)
 
-    def as_result(self, valid: Tensor, y: Tensor) -> Tensor:
-        """``valid`` in the type of the result."""
-        return valid if y.dtype == valid.dtype else self.cast(valid, y.dtype)
+    def _plain_valid(self, x: Tensor, kernel: Tensor, bias: Tensor, valid: Tensor) -> Tensor:
+        y = self._plain(x, kernel, bias)
+        return y * (valid if y.dtype == valid.dtype else self.cast(valid, y.dtype))
 
-    def _plain(self, x: Tensor, kernel: Tensor, bias: Tensor, residual: Tensor | None) -> Tensor:
+    def _plain(
+        self, x: Tensor, kernel: Tensor, bias: Tensor, residual: Tensor | None = None
+    ) -> Tensor:
         y = self.add_bias(self.plain(self.lowered(x), self.lowered(kernel)), self.lowered(bias))
         if residual is not None:
             y = y + residual
@@ -231,12 +243,11 @@ class WeighRows(nn.Cell):
     def __init__(self) -> None:
         super().__init__()
         library = native_products()
-        self.native = library is not None
-        if library is not None:
-            self.weigh = products_custom.weigh_rows(library)
+        self.weigh = self._plain if library is None else products_custom.weigh_rows(library)
 
     def construct(self, x: Tensor, factor: Tensor) -> Tensor:
         """[..., C] and [..., 1] -> [..., C] in the type of ``x``; maps may have channels first."""
-        if self.native:
-            return self.weigh(x, factor)
+        return self.weigh(x, factor)
+
+    def _plain(self, x: Tensor, factor: Tensor) -> Tensor:
         return x * (factor if x.dtype == factor.dtype else factor.astype(x.dtype))

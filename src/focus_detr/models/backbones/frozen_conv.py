@@ -69,28 +69,31 @@ class FrozenConv(nn.Cell):
         )
         self.folded = False
         library = native_products()
-        self.native = library is not None
+        # (weight, the norm's four vectors) -> kernel [C_out, C_in / groups, k, k] and bias [C_out]
+        self.with_norm = self._with_norm
         if library is not None:
-            self.fold_norm = products_custom.fold_norm(library, epsilon)
+            self.with_norm = products_custom.fold_norm(library, epsilon)
 
     def construct(
         self, x: Tensor, residual: Tensor | None = None, valid: Tensor | None = None
     ) -> Tensor:
         """A map to a map, as ``Convolution``; the residual is added before the activation."""
-        kernel, shift = self.kernel_and_bias()
+        norm = self.norm
+        kernel, shift = self.with_norm(
+            self.weight, norm.weight, norm.bias, norm.running_mean, norm.running_var
+        )
         return self.convolve(x, kernel, shift, residual, valid)
 
-    def kernel_and_bias(self) -> tuple[Tensor, Tensor]:
-        """Kernel [C_out, C_in / groups, k, k] and bias [C_out], both with the norm in them."""
-        if self.folded:
-            return self.weight, self.norm.bias
-        if self.native:
-            norm = self.norm
-            return self.fold_norm(
-                self.weight, norm.weight, norm.bias, norm.running_mean, norm.running_var
-            )
+    def _with_norm(
+        self, weight: Tensor, gain: Tensor, bias: Tensor, mean: Tensor, variance: Tensor
+    ) -> tuple[Tensor, Tensor]:
         scale, shift = self.norm()
         return self._scaled_kernel(scale), shift
+
+    def _folded(
+        self, weight: Tensor, gain: Tensor, bias: Tensor, mean: Tensor, variance: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        return weight, bias
 
     def fold(self) -> None:
         """Work the norm into the stored kernel and bias, once, instead of at every run.
@@ -102,7 +105,7 @@ class FrozenConv(nn.Cell):
         scale, shift = self.norm.construct()  # not by a call, which would compile a graph
         self.weight.set_data(self._scaled_kernel(scale))
         self.norm.bias.set_data(shift)
-        self.folded = True
+        self.folded, self.with_norm = True, self._folded
 
     def _scaled_kernel(self, scale: Tensor) -> Tensor:
         """[C_out] -> [C_out, C_in / groups, k, k]."""

@@ -8,10 +8,21 @@ from __future__ import annotations
 
 import mindspore as ms
 from mindspore import Tensor, nn, ops
+from mindspore.ops import constexpr
 
 from focus_detr.models.layer_norm import LayerNorm
 from focus_detr.models.layers import BLOCKED, MultiHeadAttention
 from focus_detr.models.tokens import UNRANKED, TopScores, gather_tokens, scatter_tokens
+
+# primitives: functions and shapes in brackets take longer to compile, in every layer
+_largest, _shape = ops.ArgMaxWithValue(axis=-1), ops.Shape()
+_cast, _expand = ops.Cast(), ops.ExpandDims()
+
+
+@constexpr
+def _at_most(limit: int, shape: tuple[int, int]) -> int:
+    """Object tokens O of [B, K] kept ones."""
+    return min(limit, shape[1])
 
 
 def object_scores(class_logits: Tensor, foreground: Tensor, score: str) -> Tensor:
@@ -26,7 +37,7 @@ def object_scores(class_logits: Tensor, foreground: Tensor, score: str) -> Tenso
     Returns:
         [B, K] float32.
     """
-    category = class_logits.max(axis=-1)
+    _, category = _largest(class_logits)
     if score == "probabilities":
         return ops.sigmoid(category) * ops.sigmoid(foreground)
     return category * foreground
@@ -79,13 +90,14 @@ class DualAttention(nn.Cell):
         """
         scores = object_scores(class_logits, foreground, self.score)
         scores = ops.select(takes_part, scores, ops.full_like(scores, UNRANKED))
-        best, objects = self.top(ops.stop_gradient(scores), self.count(scores.shape[1]))
+        count = _at_most(self.object_tokens, _shape(scores))
+        best, objects = self.top(ops.stop_gradient(scores), count)
         return objects, best > 0.5 * UNRANKED
 
     def attend(self, tokens: Tensor, position: Tensor, is_object: Tensor) -> Tensor:
         """Self-attention plus residual, before the norm: [B, O, C] twice -> [B, O, C]."""
-        hidden = (1.0 - is_object.astype(ms.float32)) * BLOCKED  # [B, O]
-        hidden = hidden.reshape(hidden.shape[0], 1, 1, -1)  # [B, 1, 1, O]
+        hidden = (1.0 - _cast(is_object, ms.float32)) * BLOCKED  # [B, O]
+        hidden = _expand(_expand(hidden, 1), 1)  # [B, 1, 1, O]
         return self.attention(tokens, position, hidden)
 
     def construct(

@@ -11,6 +11,7 @@ from focus_detr.models.geometry import Shapes
 from focus_detr.models.grid import Grid
 from focus_detr.models.selection.selection import Selection
 from focus_detr.models.tokens import Choice, gather_tokens, places, scatter_tokens
+from focus_detr.ops.slicing import part
 
 
 class FocusEncoder(nn.Cell):
@@ -55,7 +56,7 @@ class FocusEncoder(nn.Cell):
                 shapes,
             )
             untouched = places(counts[index]) >= written[index]  # [B, K]
-            chosen = listed["chosen"][:, : counts[index]]  # [B, K]
+            chosen = part(listed["chosen"], 1, 0, counts[index])  # [B, K]
             memory = scatter_tokens(memory, chosen, refined, untouched)
         return {"memory": memory}
 
@@ -86,10 +87,10 @@ class FocusEncoder(nn.Cell):
             [B, K, C].
         """
         return layer(
-            gather_tokens(memory, listed["chosen"][:, :count]),  # [B, K, C]
-            listed["position"][:, :count],
-            listed["references"][:, :count],
-            listed["scores"][:, :count],
+            gather_tokens(memory, part(listed["chosen"], 1, 0, count)),  # [B, K, C]
+            part(listed["position"], 1, 0, count),
+            part(listed["references"], 1, 0, count),
+            part(listed["scores"], 1, 0, count),
             places(count) < limit,  # [B, K]
             value_tokens,
             valid,

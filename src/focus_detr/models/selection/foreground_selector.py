@@ -18,6 +18,7 @@ from focus_detr.models.grid import Grid
 from focus_detr.models.layer_norm import LayerNorm
 from focus_detr.models.selection.resizing import full_matrices, resize_matrices
 from focus_detr.ops.products import Linear, WeighRows
+from focus_detr.ops.slicing import part
 
 ALPHA_RANGE = 0.3
 
@@ -114,7 +115,7 @@ class ForegroundSelector(nn.Cell):
             factors += (factor,)
             start, end = starts[level], starts[level + 1]
             counted, count = _counted(grid, level, start, end, isolated)
-            scores += (self.score_mlp(features[:, start:end], factor, counted, count),)
+            scores += (self.score_mlp(part(features, 1, start, end), factor, counted, count),)
         by_level, factors_by_level = (), ()
         for step in self.steps:
             by_level += (scores[step],)
@@ -135,7 +136,7 @@ def _counted(
     grid: Grid, level: int, start: int, end: int, isolated: bool
 ) -> tuple[Tensor, Tensor | float]:
     """Tokens of a level that its mean includes [B, h*w], and how many these are."""
-    valid = grid["valid"][:, start:end]
+    valid = part(grid["valid"], 1, start, end)
     if not isolated:
         return ops.ones_like(valid), float(end - start)
     extent = grid["extents"][:, level]  # [B, 2]

@@ -12,6 +12,8 @@ from focus_detr.models.geometry import Shapes
 
 Order = tuple[int, ...]  # levels, each resized to the next
 
+_slice = ops.StridedSlice()  # brackets take longer to compile
+
 
 def _axes(shapes: Shapes, order: Order) -> list[tuple[int, int, int, int]]:
     """Of each axis of each step: cells that are written and read, places of both extents.
@@ -43,11 +45,16 @@ def _lines(shapes: Shapes, order: Order) -> tuple[Tensor, Tensor, Tensor, Tensor
 
 
 @constexpr
-def _ranges(shapes: Shapes, order: Order) -> tuple[tuple[int, int, int], ...]:
-    """First line, end and cells of each axis of each step."""
+def _blocks(
+    batch: int, shapes: Shapes, order: Order
+) -> tuple[tuple[tuple[int, int, int], tuple[int, int, int]], ...]:
+    """Where the matrix of each axis of each step begins and ends among all lines: [B, R, M]."""
     axes = _axes(shapes, order)
     ends = np.cumsum([written for written, *_ in axes]).tolist()
-    return tuple((end - axis[0], end, axis[1]) for end, axis in zip(ends, axes, strict=True))
+    return tuple(
+        ((0, end - written, 0), (batch, end, read))
+        for end, (written, read, *_) in zip(ends, axes, strict=True)
+    )
 
 
 def resize_matrices(extents: Tensor, shapes: Shapes, order: Order) -> tuple[Tensor, ...]:
@@ -70,8 +77,8 @@ def resize_matrices(extents: Tensor, shapes: Shapes, order: Order) -> tuple[Tens
     position = ops.minimum(position, last_read)  # [B, R]
     weights = ops.relu(1.0 - ops.abs(position[:, :, None] - cells))  # [B, R, M]
     matrices = ()
-    for start, end, read in _ranges(shapes, order):
-        matrices += (weights[:, start:end, :read],)
+    for begin, end in _blocks(weights.shape[0], shapes, order):
+        matrices += (_slice(weights, begin, end, (1, 1, 1)),)
     return matrices
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
+from mindspore.ops import constexpr
 
 from focus_detr.models.tokens import TopScores
 
 
+@constexpr
 def kept_count(tokens: int, keep_ratio: float) -> int:
     """Tokens kept of ``tokens``: floor(tokens * keep_ratio) + 1 in float32, at most all of them."""
     return min(int(np.float32(tokens) * np.float32(keep_ratio)) + 1, tokens)
 
 
+@constexpr
 def layer_counts(kept: int, cascade: tuple[float, ...]) -> tuple[int, ...]:
     """Tokens that each layer refines: floor(share * kept) in float32, at least one."""
     return tuple(max(1, int(np.float32(share) * np.float32(kept))) for share in cascade)
