@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from pathlib import Path
 
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
@@ -82,14 +83,14 @@ class MultiHeadAttention(ProductCell):
         self.native = library is not None
         self.attend = self._plain
         if library is not None:
-            self.attention_inputs = attention_custom.attention_inputs(library)
+            self.take_native_forms(library, products_custom.FLOAT32)
             self.attention = attention_custom.attention(library, heads)
             self.attend = self._plain_in_training if self.drops else self._native
         self.shape = ops.Shape()
 
-    def native_forms(self) -> tuple[ops.Custom, ...]:
+    def take_native_forms(self, library: Path, precision: int) -> None:
         """The projections."""
-        return (self.attention_inputs,) if self.native else ()
+        self.attention_inputs = attention_custom.attention_inputs(library, precision)
 
     def _split(self, x: Tensor) -> Tensor:
         """[B, N, C] -> [B, M, N, C/M]."""

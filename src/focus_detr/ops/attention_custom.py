@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from mindspore import Tensor, ops
@@ -10,7 +11,8 @@ from focus_detr.ops.custom_primitive import build_primitive
 from focus_detr.ops.products_custom import FLOAT32
 
 
-def attention_inputs(library: Path) -> ops.Custom:
+@cache
+def attention_inputs(library: Path, precision: int = FLOAT32) -> ops.Custom:
     """Source, position [B, N, C], weight [3C, C], bias [3C] -> query_key [B, N, 2C], value.
 
     Queries and keys are projected from source plus position, values [B, N, C] from the source.
@@ -35,10 +37,11 @@ def attention_inputs(library: Path) -> ops.Custom:
         return backward(source, position, weight, grad[0], grad[1])
 
     return build_primitive(
-        library, "AttentionInputs", inputs, ("query_key", "value"), bprop=bprop, precision=FLOAT32
+        library, "AttentionInputs", inputs, ("query_key", "value"), bprop=bprop, precision=precision
     )
 
 
+@cache
 def attention(library: Path, heads: int) -> ops.Custom:
     """query_key [B, N, 2C], value [B, N, C], bias [B or 1, 1, N or 1, N] -> [B, N, C].
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from mindspore import Tensor, ops
@@ -9,6 +10,7 @@ from mindspore import Tensor, ops
 from focus_detr.ops.custom_primitive import build_primitive
 
 
+@cache
 def box_sigmoid(library: Path) -> ops.Custom:
     """Sigmoid of any shape."""
     backward = build_primitive(library, "BoxSigmoidGrad", ("grad", "target"), ("grad_source",))
@@ -20,6 +22,7 @@ def box_sigmoid(library: Path) -> ops.Custom:
     return build_primitive(library, "BoxSigmoid", ("source",), ("target",), bprop=bprop)
 
 
+@cache
 def inverse_sigmoid(library: Path, epsilon: float) -> ops.Custom:
     """Logit of any shape, both sides of the fraction at least epsilon."""
     backward = build_primitive(

@@ -9,6 +9,8 @@ boxes stay float32. Evaluation always computes in float32.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
@@ -40,12 +42,12 @@ class ProductCell(nn.Cell):
     def round_factors(self) -> None:
         """Let native products round their factors to bfloat16 from the next compilation on."""
         self.rounds = True  # graphs are told apart by it
-        for product in self.native_forms():
-            products_custom.round_factors(product)
+        library = native_products()
+        if library is not None:
+            self.take_native_forms(library, products_custom.BFLOAT16)
 
-    def native_forms(self) -> tuple[ops.Custom, ...]:
-        """The native products that this cell may use and round."""
-        return ()
+    def take_native_forms(self, library: Path, precision: int) -> None:
+        """Set the native products that this cell uses, which round their factors so."""
 
     def lowered(self, x: Tensor) -> Tensor:
         """An operand of a product in the type of the products: any shape."""
@@ -77,6 +79,7 @@ class Dense(ProductCell):
         plain = nn.Dense(inputs, outputs)
         self.weight = plain.weight
         self.bias = plain.bias if has_bias else Tensor(np.zeros(outputs, np.float32))
+        self.activation = activation
         library = native_products()
         self.native = library is not None
         # chosen here and not by an if in construct, which is compiled anew for every layer
@@ -84,21 +87,21 @@ class Dense(ProductCell):
             self.dense, self.dense_sum = self._plain, self._plain_sum
             self.dense_valid = self._plain_valid
         else:
-            self.fused = self.dense = products_custom.dense(library, activation)
-            self.dense_sum = products_custom.dense_sum(library)
-            self.dense_valid = products_custom.dense_valid(library)
-            if activation == "gelu":
-                self.linear = products_custom.dense(library, "none")
-                self.gelu = products_windows.gelu(library)
-                self.dense = self._native_gelu
+            self.take_native_forms(library, products_custom.FLOAT32)
         self.activate = ACTIVATIONS[activation]
         self.product = ops.MatMul(transpose_b=True)
         self.add_bias = ops.BiasAdd()
         self.reshape = ops.Reshape()
 
-    def native_forms(self) -> tuple[ops.Custom, ...]:
+    def take_native_forms(self, library: Path, precision: int) -> None:
         """Dense, and with what comes after it."""
-        return (self.fused, self.dense_sum, self.dense_valid) if self.native else ()
+        self.fused = self.dense = products_custom.dense(library, self.activation, precision)
+        self.dense_sum = products_custom.dense_sum(library, precision)
+        self.dense_valid = products_custom.dense_valid(library, precision)
+        if self.activation == "gelu":
+            self.linear = products_custom.dense(library, "none")
+            self.gelu = products_windows.gelu(library)
+            self.dense = self._native_gelu
 
     def construct(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
         """[..., C_in] -> [..., C_out], plus the residual of that shape if there is one."""
@@ -142,9 +145,8 @@ class Linear(Dense):
     def set_product_type(self, kind: ms.Type) -> None:
         """Nothing."""
 
-    def native_forms(self) -> tuple[ops.Custom, ...]:
-        """None to round."""
-        return ()
+    def round_factors(self) -> None:
+        """Nothing."""
 
 
 class Convolution(ProductCell):
@@ -170,14 +172,12 @@ class Convolution(ProductCell):
         activation: str = "none",
     ) -> None:
         super().__init__()
-        self.groups = groups
+        self.groups, self.activation = groups, activation
+        self.place = (stride, *padding, groups)
         library = native_products()
         self.native = library is not None
         if library is not None:
-            place = (stride, *padding, groups)
-            self.convolution = products_custom.convolution(library, place, activation)
-            self.convolution_sum = products_custom.convolution_sum(library, place, activation)
-            self.convolution_valid = products_custom.convolution_valid(library, place, activation)
+            self.take_native_forms(library, products_custom.FLOAT32)
         else:
             self.convolution, self.convolution_sum = self._plain, self._plain
             self.convolution_valid = self._plain_valid
@@ -187,11 +187,12 @@ class Convolution(ProductCell):
         )
         self.add_bias = ops.BiasAdd()
 
-    def native_forms(self) -> tuple[ops.Custom, ...]:
+    def take_native_forms(self, library: Path, precision: int) -> None:
         """The convolution, and with what comes after it."""
-        if not self.native:
-            return ()
-        return self.convolution, self.convolution_sum, self.convolution_valid
+        kind = library, self.place, self.activation, precision
+        self.convolution = products_custom.convolution(*kind)
+        self.convolution_sum = products_custom.convolution_sum(*kind)
+        self.convolution_valid = products_custom.convolution_valid(*kind)
 
     def construct(
         self,

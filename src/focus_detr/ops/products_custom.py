@@ -1,11 +1,16 @@
 """The differentiable operators of ``custom_ops/products``; the cells beside them are their twins.
 
-Each function builds one operator. Derivatives are composed of the library's own, so that what a
-gradient does not need is not computed.
+Each function gives one operator, the same one for the same arguments: building one takes as long as
+a cell, and MindSpore reads the derivative of each anew. Derivatives are composed of the library's
+own, so that what a gradient does not need is not computed.
+
+``precision`` is that of the factors of a dense layer or convolution; sums and everything else stay
+float32, and so do gradients.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from mindspore import Tensor, ops
@@ -16,6 +21,7 @@ ACTIVATIONS = {"none": 0, "relu": 1, "relu6": 2, "gelu": 3}  # enum products_act
 FLOAT32, BFLOAT16 = 0, 1  # enum products_precision
 
 
+@cache
 def _activation_gradient(library: Path, activation: str) -> ops.Custom:
     """(gradient, what relu and relu6 gave or gelu took) -> gradient of the argument."""
     kind = ACTIVATIONS[activation]
@@ -24,14 +30,7 @@ def _activation_gradient(library: Path, activation: str) -> ops.Custom:
     )
 
 
-def round_factors(product: ops.Custom) -> None:
-    """Let a dense layer or convolution round its factors to bfloat16 from the next compilation on.
-
-    Its sums and everything else stay float32, and so do its gradients.
-    """
-    product.add_prim_attr("precision", BFLOAT16)
-
-
+@cache
 def _dense_gradients(library: Path) -> tuple[ops.Custom, ops.Custom]:
     """(gradient, weight) -> of the source; (gradient, source) -> of weight and bias."""
     outputs = ("grad_weight", "grad_bias")
@@ -41,7 +40,8 @@ def _dense_gradients(library: Path) -> tuple[ops.Custom, ops.Custom]:
     )
 
 
-def dense(library: Path, activation: str) -> ops.Custom:
+@cache
+def dense(library: Path, activation: str, precision: int = FLOAT32) -> ops.Custom:
     """Source [..., I], weight [O, I], bias [O] -> activation(source weight^T + bias) [..., O]."""
     inputs, kind = ("source", "weight", "bias"), ACTIVATIONS[activation]
     plain = build_primitive(
@@ -67,11 +67,12 @@ def dense(library: Path, activation: str) -> ops.Custom:
         ("target",),
         bprop=bprop,
         activation=kind,
-        precision=FLOAT32,
+        precision=precision,
     )
 
 
-def dense_sum(library: Path) -> ops.Custom:
+@cache
+def dense_sum(library: Path, precision: int = FLOAT32) -> ops.Custom:
     """As ``dense`` without activation, plus a residual [..., O]."""
     to_source, to_weight = _dense_gradients(library)
 
@@ -95,11 +96,12 @@ def dense_sum(library: Path) -> ops.Custom:
         ("target",),
         bprop=bprop,
         activation=0,
-        precision=FLOAT32,
+        precision=precision,
     )
 
 
-def dense_valid(library: Path) -> ops.Custom:
+@cache
+def dense_valid(library: Path, precision: int = FLOAT32) -> ops.Custom:
     """As ``dense`` without activation; rows whose ``valid`` [...] is 0 become 0."""
     to_source, to_weight = _dense_gradients(library)
     weigh, zeros = _weigh_rows(library), ops.ZerosLike()
@@ -125,10 +127,11 @@ def dense_valid(library: Path) -> ops.Custom:
         ("target",),
         bprop=bprop,
         activation=0,
-        precision=FLOAT32,
+        precision=precision,
     )
 
 
+@cache
 def _convolution_gradients(library: Path, place: tuple[int, ...]) -> tuple[ops.Custom, ops.Custom]:
     """Both take source, weight and the gradient of the convolution."""
     inputs, outputs = ("source", "weight", "grad"), ("grad_weight", "grad_bias")
@@ -138,13 +141,17 @@ def _convolution_gradients(library: Path, place: tuple[int, ...]) -> tuple[ops.C
     )
 
 
-def convolution(library: Path, place: tuple[int, ...], activation: str) -> ops.Custom:
+@cache
+def convolution(
+    library: Path, place: tuple[int, ...], activation: str, precision: int = FLOAT32
+) -> ops.Custom:
     """Source [B, h, w, I], weight [O, I/G, k, k], bias [O] -> [B, h', w', O].
 
     Args:
         library: from ``native_products``.
         place: stride, padding at the top, bottom, left and right, groups.
         activation: none, relu or relu6.
+        precision: of the factors.
     """
     kind, activates = ACTIVATIONS[activation], activation != "none"
     through = _activation_gradient(library, activation)
@@ -168,11 +175,14 @@ def convolution(library: Path, place: tuple[int, ...], activation: str) -> ops.C
         bprop=bprop,
         place=place,
         activation=kind,
-        precision=FLOAT32,
+        precision=precision,
     )
 
 
-def convolution_sum(library: Path, place: tuple[int, ...], activation: str) -> ops.Custom:
+@cache
+def convolution_sum(
+    library: Path, place: tuple[int, ...], activation: str, precision: int = FLOAT32
+) -> ops.Custom:
     """As ``convolution``, with a residual [B, h', w', O] added before the activation."""
     kind, activates = ACTIVATIONS[activation], activation != "none"
     through = _activation_gradient(library, activation)
@@ -201,11 +211,14 @@ def convolution_sum(library: Path, place: tuple[int, ...], activation: str) -> o
         bprop=bprop,
         place=place,
         activation=kind,
-        precision=FLOAT32,
+        precision=precision,
     )
 
 
-def convolution_valid(library: Path, place: tuple[int, ...], activation: str) -> ops.Custom:
+@cache
+def convolution_valid(
+    library: Path, place: tuple[int, ...], activation: str, precision: int = FLOAT32
+) -> ops.Custom:
     """As ``convolution``; cells whose ``valid`` [B, h', w', 1] is 0 become 0."""
     kind, activates = ACTIVATIONS[activation], activation != "none"
     through, weigh = _activation_gradient(library, activation), _weigh_rows(library)
@@ -235,10 +248,11 @@ def convolution_valid(library: Path, place: tuple[int, ...], activation: str) ->
         bprop=bprop,
         place=place,
         activation=kind,
-        precision=FLOAT32,
+        precision=precision,
     )
 
 
+@cache
 def fold_norm(library: Path, epsilon: float) -> ops.Custom:
     """Weight [O, I, k, k], gamma, beta, mean, variance [O] -> folded [O, I, k, k], shift [O].
 
@@ -272,11 +286,13 @@ def fold_norm(library: Path, epsilon: float) -> ops.Custom:
     )
 
 
+@cache
 def _weigh_rows(library: Path) -> ops.Custom:
     """Source [..., C], a factor for each row -> their product; without a derivative."""
     return build_primitive(library, "WeighRows", ("source", "factor"), ("target",))
 
 
+@cache
 def weigh_rows(library: Path) -> ops.Custom:
     """Source [..., C], factor [..., 1] -> their product."""
     plain = _weigh_rows(library)
@@ -292,6 +308,7 @@ def weigh_rows(library: Path) -> ops.Custom:
     return build_primitive(library, "WeighRows", ("source", "factor"), ("target",), bprop=bprop)
 
 
+@cache
 def layer_norm(library: Path, epsilon: float) -> ops.Custom:
     """Source [..., C], gamma [C], beta [C] -> [..., C]."""
     outputs = ("grad_source", "grad_gamma", "grad_beta")
@@ -312,6 +329,7 @@ def layer_norm(library: Path, epsilon: float) -> ops.Custom:
     )
 
 
+@cache
 def group_norm(library: Path, groups: int, epsilon: float) -> ops.Custom:
     """Source [B, h, w, C], counted [B, h*w] of 0 and 1, gamma [C], beta [C] -> [B, h, w, C]."""
     backward = build_primitive(
@@ -347,6 +365,7 @@ def group_norm(library: Path, groups: int, epsilon: float) -> ops.Custom:
     )
 
 
+@cache
 def max_pool(library: Path, kernel: int, stride: int, padding: int) -> ops.Custom:
     """[B, h, w, C] -> [B, h', w', C]."""
     window = (kernel, stride, padding, padding, padding, padding)

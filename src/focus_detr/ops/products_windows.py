@@ -5,6 +5,7 @@ As in ``products_custom``, the cells that use them have plain twins.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from mindspore import Tensor, ops
@@ -13,6 +14,7 @@ from focus_detr.ops.custom_primitive import build_primitive
 from focus_detr.ops.products_custom import ACTIVATIONS
 
 
+@cache
 def gelu(library: Path) -> ops.Custom:
     """Any shape to the same: x times the normal distribution function."""
     through = build_primitive(
@@ -30,6 +32,7 @@ def gelu(library: Path) -> ops.Custom:
     return build_primitive(library, "GeluForward", ("source",), ("target",), bprop=bprop)
 
 
+@cache
 def scaled_sum(library: Path) -> ops.Custom:
     """Residual [B, ...] + factor [B] * branch [B, ...]; the factor has no gradient."""
     backward = build_primitive(library, "ScaledSumGrad", ("grad", "factor"), ("grad_branch",))
@@ -45,6 +48,7 @@ def scaled_sum(library: Path) -> ops.Custom:
     return build_primitive(library, "ScaledSumForward", inputs, ("target",), bprop=bprop)
 
 
+@cache
 def window_attention(library: Path, window: int, shift: int) -> ops.Custom:
     """Attention inside windows of w x w cells, moved by ``shift`` cells.
 
