@@ -9,6 +9,7 @@ from focus_detr.graph_cache.kept_graphs import KeptGraphs
 from focus_detr.models.box_math import BoxSigmoid
 from focus_detr.models.detr import DETR
 from focus_detr.models.tokens import UNRANKED, TopScores
+from focus_detr.ops.slicing import part
 
 NOT_A_DETECTION = -1.0
 
@@ -31,6 +32,7 @@ class Detector(KeptGraphs):
         self.tells_attention = tells_attention
         self.top = TopScores()
         self.sigmoid = BoxSigmoid()
+        self.expand = ops.ExpandDims()
 
     def construct(self, images: Tensor, image_sizes: Tensor) -> tuple[Tensor, ...]:
         """Detect.
@@ -65,7 +67,7 @@ class Detector(KeptGraphs):
             [B, R] scores, [B, R] int32 labels, [B, R, 4] x1 y1 x2 y2.
         """
         batch, queries, classes = logits.shape
-        real = ops.broadcast_to(is_real[..., None] > 0.5, logits.shape)  # [B, Q, classes]
+        real = ops.broadcast_to(self.expand(is_real, -1) > 0.5, logits.shape)  # [B, Q, classes]
         ranked = ops.select(real, logits, ops.full_like(logits, UNRANKED))
         count = min(self.max_detections, queries * classes)
         # ranked by logits: the CPU's approximate sigmoid would turn near ties round
@@ -73,8 +75,8 @@ class Detector(KeptGraphs):
         is_detection = best > 0.5 * UNRANKED
         scores = ops.select(is_detection, self.sigmoid(best), ops.full_like(best, NOT_A_DETECTION))
         query = pairs // classes  # [B, R]
-        index = ops.broadcast_to(query[..., None], (batch, count, 4)).astype(ms.int64)
+        index = ops.broadcast_to(self.expand(query, -1), (batch, count, 4)).astype(ms.int64)
         picked = ops.gather_d(boxes, 1, index)  # [B, R, 4]
-        centre, half = picked[..., :2], picked[..., 2:] * 0.5
+        centre, half = part(picked, 2, 0, 2), part(picked, 2, 2, 4) * 0.5
         corners = ops.concat((centre - half, centre + half), axis=-1)
         return scores, pairs - query * classes, corners

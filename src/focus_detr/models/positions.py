@@ -6,8 +6,12 @@ import math
 
 import numpy as np
 from mindspore import Tensor, nn, ops
+from mindspore.ops import constexpr
 
 BOX_TEMPERATURE = 10000.0
+
+# primitives, and shapes worked out on the host: brackets take much longer to compile
+_shape, _reshape, _expand = ops.Shape(), ops.Reshape(), ops.ExpandDims()
 
 
 def frequencies(features: int, temperature: float) -> np.ndarray:
@@ -16,10 +20,16 @@ def frequencies(features: int, temperature: float) -> np.ndarray:
     return (temperature ** (2.0 * np.arange(features // 2) / features)).astype(np.float32)
 
 
+@constexpr
+def _joined(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape whose last two axes are one."""
+    return *shape[:-2], shape[-2] * shape[-1]
+
+
 def interleaved_sine(angle: Tensor) -> Tensor:
     """Sine on even, cosine on odd features: [..., F/2] radians -> [..., F]."""
     pairs = ops.stack((ops.sin(angle), ops.cos(angle)), axis=-1)  # [..., F/2, 2]
-    return pairs.reshape(*angle.shape[:-1], 2 * angle.shape[-1])  # [..., F]
+    return _reshape(pairs, _joined(_shape(pairs)))  # [..., F]
 
 
 class SinePositionEmbedding(nn.Cell):
@@ -38,7 +48,7 @@ class SinePositionEmbedding(nn.Cell):
     def construct(self, counts: Tensor, totals: Tensor) -> Tensor:
         """Embed lines: numbers [B, R], from 1, of totals [B, R] -> [B, R, C/2]."""
         position = (counts + self.offset) / (totals + 1e-6) * (2 * math.pi)
-        return interleaved_sine(position[..., None] / self.divisor)
+        return interleaved_sine(_expand(position, -1) / self.divisor)
 
 
 class BoxSineEmbedding(nn.Cell):
@@ -59,6 +69,6 @@ class BoxSineEmbedding(nn.Cell):
     def construct(self, boxes: Tensor) -> Tensor:
         """[B, Q, 4] -> [B, Q, 2C]."""
         ordered = boxes if self.x_first else ops.gather(boxes, self.order, 2)  # [B, Q, 4]
-        angle = ordered[..., None] * (2 * math.pi) / self.divisor  # [B, Q, 4, C/4]
-        batch, queries = boxes.shape[:2]
-        return interleaved_sine(angle).reshape(batch, queries, -1)  # [B, Q, 2C]
+        angle = _expand(ordered, -1) * (2 * math.pi) / self.divisor  # [B, Q, 4, C/4]
+        code = interleaved_sine(angle)  # [B, Q, 4, C/2]
+        return _reshape(code, _joined(_shape(code)))  # [B, Q, 2C]

@@ -10,6 +10,7 @@ from focus_detr.models.grid import Grid
 from focus_detr.models.queries.proposals import Proposals, ProposedQueries
 from focus_detr.models.queries.queries import Queries
 from focus_detr.models.tokens import gather_tokens
+from focus_detr.ops.slicing import part
 
 
 class MixedQueries(ProposedQueries):
@@ -36,8 +37,8 @@ class MixedQueries(ProposedQueries):
         selected = gather_tokens(proposed["projected"], chosen)  # [B, Q, C]
         boxes = self.sigmoid(gather_tokens(proposed["box_logits"], chosen))  # [B, Q, 4]
         if self.learned:
-            content = self.query_embed[: chosen.shape[1]]
-            content = ops.broadcast_to(content[None], selected.shape)  # [B, Q, C]
+            content = part(self.query_embed, 0, 0, chosen.shape[1])  # [Q, C]
+            content = ops.broadcast_to(ops.expand_dims(content, 0), selected.shape)  # [B, Q, C]
         else:
             content = ops.stop_gradient(selected)
         return {

@@ -29,14 +29,14 @@ class ScoreMLP(nn.Cell):
     def __init__(self, width: int, *, modulate_after_norm: bool = False) -> None:
         super().__init__()
         self.modulate_after_norm = modulate_after_norm
-        self.local = width // 2
+        self.local, self.width = width // 2, width
         self.weigh = WeighRows()
         self.norm = LayerNorm(width)
         self.input = Linear(width, width, activation="gelu")
         self.hidden1 = Linear(width, width // 2, activation="gelu")
         self.hidden2 = Linear(width // 2, width // 4, activation="gelu")
         self.output = Linear(width // 4, 1)
-        self.multiply = ops.BatchMatMul()
+        self.multiply, self.expand = ops.BatchMatMul(), ops.ExpandDims()
 
     def construct(
         self, features: Tensor, factor: Tensor | None, counted: Tensor, count: Tensor | float
@@ -59,10 +59,11 @@ class ScoreMLP(nn.Cell):
         else:
             x = self.norm(self.weigh(features, factor))
         x = self.input(x)
-        total = self.multiply(counted[:, None, :], x[..., self.local :])  # [B, 1, C/2]
+        own, seen = part(x, 2, 0, self.local), part(x, 2, self.local, self.width)  # [B, n, C/2]
+        total = self.multiply(self.expand(counted, 1), seen)  # [B, 1, C/2]
         mean = total / count  # [B, 1, C/2]
         shared = ops.broadcast_to(mean, (x.shape[0], x.shape[1], mean.shape[2]))  # [B, n, C/2]
-        x = ops.concat((x[..., : self.local], shared), axis=-1)  # [B, n, C]
+        x = ops.concat((own, shared), axis=-1)  # [B, n, C]
         return self.output(self.hidden2(self.hidden1(x)))
 
 
@@ -101,9 +102,11 @@ class ForegroundSelector(nn.Cell):
         """Scores, and what modulated the features: [B, h*w, 1] (or None) per level both."""
         batch, starts = features.shape[0], level_starts(shapes)
         if isolated:
-            matrices = resize_matrices(grid["extents"], shapes, self.order)
+            extents = grid["extents"]  # [B, L, 2]
+            matrices = resize_matrices(extents, shapes, self.order)
+            cells = extents[..., 0] * extents[..., 1]  # [B, L]
         else:
-            matrices = full_matrices(batch, shapes, self.order)
+            matrices, cells = full_matrices(batch, shapes, self.order), None
         scores, factors = (), ()  # in the order of the scoring
         for step, level in enumerate(self.order):
             factor = None
@@ -114,7 +117,7 @@ class ForegroundSelector(nn.Cell):
                 factor = 1.0 + resized * self.alpha[step - 1]
             factors += (factor,)
             start, end = starts[level], starts[level + 1]
-            counted, count = _counted(grid, level, start, end, isolated)
+            counted, count = _counted(grid, cells, level, start, end)
             scores += (self.score_mlp(part(features, 1, start, end), factor, counted, count),)
         by_level, factors_by_level = (), ()
         for step in self.steps:
@@ -133,11 +136,13 @@ class ForegroundSelector(nn.Cell):
 
 
 def _counted(
-    grid: Grid, level: int, start: int, end: int, isolated: bool
+    grid: Grid, cells: Tensor | None, level: int, start: int, end: int
 ) -> tuple[Tensor, Tensor | float]:
-    """Tokens of a level that its mean includes [B, h*w], and how many these are."""
+    """Tokens of a level that its mean includes [B, h*w], and how many these are.
+
+    That is all of them, or where images are isolated what ``cells`` [B, L] says.
+    """
     valid = part(grid["valid"], 1, start, end)
-    if not isolated:
+    if cells is None:
         return ops.ones_like(valid), float(end - start)
-    extent = grid["extents"][:, level]  # [B, 2]
-    return valid, (extent[:, 0] * extent[:, 1]).reshape(-1, 1, 1)  # [B, 1, 1]
+    return valid, part(cells, 1, level, level + 1).reshape(-1, 1, 1)  # [B, 1, 1]
