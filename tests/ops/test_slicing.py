@@ -21,7 +21,7 @@ class _Part(nn.Cell):
 
 @pytest.mark.parametrize(
     ("axis", "start", "end", "place"),
-    [(0, 1, 2, np.s_[1:2]), (1, 0, 2, np.s_[:, :2]), (2, 3, 9, np.s_[:, :, 3:9])],
+    [(0, 1, 2, np.s_[1:2]), (1, 0, 2, np.s_[:, :2]), (-1, 3, 9, np.s_[:, :, 3:9])],
 )
 def test_a_part_is_what_brackets_give(axis: int, start: int, end: int, place: tuple) -> None:
     x = np.random.default_rng(0).normal(size=(2, 3, 5)).astype(np.float32)

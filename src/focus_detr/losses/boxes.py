@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from mindspore import Tensor, ops
 
+from focus_detr.ops.slicing import part
+
 EPS = 1e-6  # added to the union and to the enclosing area, as the reference does
 
 Corners = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -15,7 +17,7 @@ Corners = tuple[Tensor, Tensor, Tensor, Tensor]
 
 def cxcywh_to_xyxy(boxes: Tensor) -> Tensor:
     """Turn [..., 4] centre boxes into [..., 4] corner boxes."""
-    centre, half = boxes[..., :2], boxes[..., 2:] * 0.5
+    centre, half = part(boxes, -1, 0, 2), part(boxes, -1, 2, 4) * 0.5
     return ops.concat((centre - half, centre + half), -1)
 
 

@@ -24,6 +24,7 @@ from focus_detr.losses.set_losses import Losses
 from focus_detr.models.denoising.slots import SlotLayout
 from focus_detr.models.detr import Outputs
 from focus_detr.models.targets import Targets
+from focus_detr.ops.slicing import part
 
 EncoderLoss = Literal["none", "chosen", "every_token"]
 
@@ -35,7 +36,11 @@ def _as_float(values: tuple[Tensor, ...]) -> Tensor:
 
 def _part(losses: Losses, start: int, stop: int) -> Losses:
     """Losses of some of the heads."""
-    return losses[0][start:stop], losses[1][start:stop], losses[2][start:stop]
+    return (
+        part(losses[0], 0, start, stop),
+        part(losses[1], 0, start, stop),
+        part(losses[2], 0, start, stop),
+    )
 
 
 class Criterion(nn.Cell):
@@ -177,10 +182,11 @@ class Criterion(nn.Cell):
         gathered = outputs["decoded"]["gathered"]
         logits, own = _as_float(gathered["logits"]), _as_float(gathered["boxes"])
         slots = logits.shape[2] - boxes.shape[2]
-        of_queries = logits[:, :, slots:], own[:, :, slots:]
+        end = logits.shape[2]
+        of_queries = part(logits, 2, slots, end), part(own, 2, slots, end)
         streams = (self.gathering_losses.matched(*of_queries, boxes, targets)[0],)
         if self.gathers_slots and layout is not None:
-            of_slots = logits[:, :, :slots], own[:, :, :slots]
+            of_slots = part(logits, 2, 0, slots), part(own, 2, 0, slots)
             streams += (self.gathering_losses.denoised(*of_slots, targets, layout),)
         return streams
 
@@ -223,13 +229,14 @@ class Criterion(nn.Cell):
         """
         decoded, queries, layers = outputs["decoded"], outputs["queries"], self.decoder_layers
         logits, boxes = _as_float(decoded["logits"]), _as_float(decoded["boxes"])
-        slots = logits.shape[2] - queries["real"].shape[1]
-        own_logits, own_boxes = logits[:, :, slots:], boxes[:, :, slots:]
+        end = logits.shape[2]
+        slots = end - queries["real"].shape[1]
+        own_logits, own_boxes = part(logits, 2, slots, end), part(boxes, 2, slots, end)
         # one by one, as the gradient of an unpacked tuple fails in some networks (2.10)
         matched, matches = self._decoder(own_logits, own_boxes, outputs, targets)
         streams = (_part(matched, 0, layers),)
         if layout is not None:
-            of_slots = logits[:, :, :slots], boxes[:, :, :slots]
+            of_slots = part(logits, 2, 0, slots), part(boxes, 2, 0, slots)
             streams += (self.denoising_losses(*of_slots, targets, layout),)
         if self.gathers:
             streams += self._gathered(outputs, own_boxes, targets, layout)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from mindspore import Tensor, ops
 
 from focus_detr.losses.set_losses import Losses
+from focus_detr.ops.slicing import part
 
 KINDS = ("loss_bbox", "loss_class", "loss_giou")
 Weights = tuple[float, float, float]  # of the three kinds
@@ -62,7 +63,9 @@ def part_names(heads: Sequence[str]) -> tuple[str, ...]:
 def _last_first(values: Tensor) -> tuple[Tensor, ...]:
     """Values of the last of a decoder's layers, then of the earlier ones, if there are any."""
     layers = values.shape[0]
-    return (values[layers - 1 :], values[: layers - 1]) if layers > 1 else (values,)
+    if layers == 1:
+        return (values,)
+    return part(values, 0, layers - 1, layers), part(values, 0, 0, layers - 1)
 
 
 def in_named_order(

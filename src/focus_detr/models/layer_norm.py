@@ -33,7 +33,7 @@ class LayerNorm(nn.Cell):
         self.beta = Parameter(initializer("zeros", (width,)))
         library = native_products()
         self.norm = self._plain if library is None else products_custom.layer_norm(library, EPSILON)
-        self.own_norm = ops.LayerNorm(-1, -1, EPSILON)
+        self.native, self.own_norm = library is not None, ops.LayerNorm(-1, -1, EPSILON)
         self.on_cpu = ms.get_context("device_target") == "CPU"
         self.average = Tensor(np.full((width, 1), 1.0 / width, np.float32))
         self.every = Tensor(np.ones((1, width), np.float32))

@@ -14,12 +14,13 @@ _slice, _shape = ops.StridedSlice(), ops.Shape()
 
 @constexpr
 def _begin(shape: tuple[int, ...], axis: int, start: int) -> tuple[int, ...]:
-    return tuple(start if place == axis else 0 for place in range(len(shape)))
+    return tuple(start if place == axis % len(shape) else 0 for place in range(len(shape)))
 
 
 @constexpr
 def _end(shape: tuple[int, ...], axis: int, end: int) -> tuple[int, ...]:
-    return tuple(min(end, size) if place == axis else size for place, size in enumerate(shape))
+    cut = axis % len(shape)
+    return tuple(min(end, size) if place == cut else size for place, size in enumerate(shape))
 
 
 @constexpr
@@ -28,6 +29,6 @@ def _steps(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def part(x: Tensor, axis: int, start: int, end: int) -> Tensor:
-    """``x[start:end]`` along an axis, all three counted from the front."""
+    """``x[start:end]`` along an axis; start and end are counted from the front."""
     shape = _shape(x)
     return _slice(x, _begin(shape, axis, start), _end(shape, axis, end), _steps(shape))

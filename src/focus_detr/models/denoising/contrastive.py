@@ -13,6 +13,7 @@ from mindspore import Parameter, Tensor, ops
 from focus_detr.models.denoising.queries import DenoisingQueries
 from focus_detr.models.denoising.slots import KINDS, SlotLayout, lay_out, slot_count
 from focus_detr.models.targets import Draws
+from focus_detr.ops.slicing import part
 
 
 def noised_corners(boxes: Tensor, shift: Tensor) -> Tensor:
@@ -25,9 +26,9 @@ def noised_corners(boxes: Tensor, shift: Tensor) -> Tensor:
     Returns:
         [..., 4] cx, cy, w, h; the size is negative where corners crossed, as in the reference.
     """
-    centre, half = boxes[..., :2], boxes[..., 2:] * 0.5
-    low = ops.clamp(centre - half + half * shift[..., :2], 0.0, 1.0)
-    high = ops.clamp(centre + half + half * shift[..., 2:], 0.0, 1.0)
+    centre, half = part(boxes, -1, 0, 2), part(boxes, -1, 2, 4) * 0.5
+    low = ops.clamp(centre - half + half * part(shift, -1, 0, 2), 0.0, 1.0)
+    high = ops.clamp(centre + half + half * part(shift, -1, 2, 4), 0.0, 1.0)
     return ops.concat(((low + high) * 0.5, high - low), -1)
 
 
