@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
@@ -18,6 +19,7 @@ from focus_detr.config.schema import (
 )
 from focus_detr.data.batch import Batch
 from focus_detr.distributed.world import SINGLE, World
+from focus_detr.graph_cache.store import GraphStore
 from focus_detr.training.accumulation import build_step, grouped, grouped_inputs
 from focus_detr.training.inputs import StepInputs
 from focus_detr.training.run_folder import RunFolder
@@ -144,6 +146,8 @@ class TinyLoader:
 class TinyRun:
     """What tests set and look at."""
 
+    graphs: ClassVar[Path | None] = None  # folder in which runs of equal settings share theirs
+
     folder: Path
     epochs: int = 2
     checkpoint_every: int = 0
@@ -174,9 +178,11 @@ class TinyRun:
             schedule=ScheduleConfig(epochs=self.epochs, milestones=(1,)),
         )
         loss = TinyLoss(TinyModel(self.model_seed))
+        step = build_step(loss, build_update(loss.model, config), self.accumulate)
+        step.keep_graphs(self._graph_store())
         parts = TrainerParts(
             model=loss.model,
-            step=build_step(loss, build_update(loss.model, config), self.accumulate),
+            step=step,
             loss_names=loss.loss_names,
             loader=grouped(self.loader, self.accumulate),
             inputs=grouped_inputs(StepInputs(0, 1, 2), self.accumulate),
@@ -195,6 +201,12 @@ class TinyRun:
         parts = trainer.parts
         state = load_state(parts.folder.last, parts.model, parts.step.update, DESCRIPTION)
         return Trainer(trainer.config, parts, state)
+
+    def _graph_store(self) -> GraphStore | None:
+        if self.graphs is None:
+            return None
+        settings = repr((self._optimizer(), self.accumulate, self.precision))
+        return GraphStore(self.graphs, sha256(settings.encode()).hexdigest()[:16], keep=99)
 
     def _optimizer(self) -> OptimizerConfig:
         return OptimizerConfig(

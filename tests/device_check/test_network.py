@@ -49,24 +49,45 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Task, "numbers", numbers)
 
 
-def _with_a_wrong_sign(folder: Path, bias: str) -> tuple[Path, Path]:
-    right = write_small_checkpoint(folder / "right.safetensors")
-    loaded = load_checkpoint(right)
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_small_checkpoint(tmp_path_factory.mktemp("network") / "a.safetensors")
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Other weights; of these some queries go to other proposals where scores nearly tie."""
+    return write_small_checkpoint(tmp_path_factory.mktemp("other") / "a.safetensors", seed=1)
+
+
+@pytest.fixture(scope="module")
+def detected(checkpoint: Path) -> Numbers:
+    """What the network finds by itself."""
+    with pynative():
+        return detection_numbers(checkpoint)
+
+
+@pytest.fixture(scope="module")
+def trained(other: Path) -> Numbers:
+    """Losses and gradients of the other weights by themselves."""
+    with pynative():
+        return training_numbers(other)
+
+
+def _with_a_wrong_sign(checkpoint: Path, folder: Path, bias: str) -> Path:
+    loaded = load_checkpoint(checkpoint)
     tensors = {**loaded.tensors, bias: -loaded.tensors[bias]}
     wrong = folder / "wrong.safetensors"
     save_checkpoint(wrong, tensors, loaded.metadata)
-    return right, wrong
+    return wrong
 
 
 @pytest.mark.usefixtures("here")
-def test_detections_tell_checkpoints_apart(tmp_path: Path) -> None:
-    first, same, other = (
-        write_small_checkpoint(tmp_path / f"{number}.safetensors", seed)
-        for number, seed in enumerate((0, 0, 1))
-    )
-    found = detection_numbers(first)
-    assert judge_detections(str(same), found, 1e-6)[0] == EQUAL
-    assert judge_detections(str(other), found, TOLERANCE)[0] == DIFFERS
+def test_detections_tell_checkpoints_apart(
+    checkpoint: Path, other: Path, detected: Numbers
+) -> None:
+    assert judge_detections(str(checkpoint), detected, 1e-6)[0] == EQUAL
+    assert judge_detections(str(other), detected, TOLERANCE)[0] == DIFFERS
 
 
 def with_near_ties(
@@ -90,16 +111,14 @@ def with_near_ties(
 
 @pytest.mark.usefixtures("here")
 def test_near_ties_that_a_device_decides_otherwise_are_no_difference(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    checkpoint: Path, detected: Numbers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkpoint = write_small_checkpoint(tmp_path / "a.safetensors")
-    alone = detection_numbers(checkpoint)
     device = with_near_ties(detection_numbers, checkpoint, monkeypatch)
     verdict, words = judge_detections(str(checkpoint), device, TOLERANCE)
     assert verdict == EQUAL, words
     assert "places in lists went to another of nearly equal scores" in words
     # a comparison in which each chooses for itself refuses the same device
-    plain = prove(list_names(alone), computed_of(alone), computed_of(device), TOLERANCE)
+    plain = prove(list_names(detected), computed_of(detected), computed_of(device), TOLERANCE)
     assert plain.difference > 10 * TOLERANCE and plain.fault != ""
 
 
@@ -115,25 +134,25 @@ def test_near_ties_that_a_device_decides_otherwise_are_no_difference(
         ("box_heads.0.layers.2.bias", "boxes of the detections"),
     ],
 )
-def test_the_sign_of_one_bias_is_a_difference(tmp_path: Path, bias: str, where: str) -> None:
-    right, wrong = _with_a_wrong_sign(tmp_path, bias)
-    verdict, words = judge_detections(str(right), detection_numbers(wrong), TOLERANCE)
+def test_the_sign_of_one_bias_is_a_difference(
+    checkpoint: Path, tmp_path: Path, bias: str, where: str
+) -> None:
+    wrong = _with_a_wrong_sign(checkpoint, tmp_path, bias)
+    verdict, words = judge_detections(str(checkpoint), detection_numbers(wrong), TOLERANCE)
     assert verdict == DIFFERS and f"differ are the {where}, by" in words
 
 
 @pytest.mark.usefixtures("here")
 def test_near_ties_are_no_difference_of_losses_and_gradients(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    other: Path, trained: Numbers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # of these weights some queries go to other proposals
-    checkpoint = write_small_checkpoint(tmp_path / "a.safetensors", seed=1)
-    device = with_near_ties(training_numbers, checkpoint, monkeypatch)
-    verdict, words = judge_training(str(checkpoint), device, TOLERANCE)
+    device = with_near_ties(training_numbers, other, monkeypatch)
+    verdict, words = judge_training(str(other), device, TOLERANCE)
     assert verdict == EQUAL, words
     assert "largest relative difference" in words
     assert "places in lists went to another of nearly equal scores" in words
     # a comparison in which each chooses for itself refuses the same device
-    alone, found = (without_lists(n) for n in (training_numbers(checkpoint), device))
+    alone, found = (without_lists(numbers) for numbers in (trained, device))
     assert judge_numbers(alone, found, 10 * TOLERANCE)[0] == DIFFERS
 
 
@@ -146,18 +165,17 @@ def test_near_ties_are_no_difference_of_losses_and_gradients(
     ],
 )
 def test_the_sign_of_one_bias_is_a_difference_of_losses(
-    tmp_path: Path, bias: str, where: str
+    checkpoint: Path, tmp_path: Path, bias: str, where: str
 ) -> None:
-    right, wrong = _with_a_wrong_sign(tmp_path, bias)
-    verdict, words = judge_training(str(right), training_numbers(wrong), TOLERANCE)
+    wrong = _with_a_wrong_sign(checkpoint, tmp_path, bias)
+    verdict, words = judge_training(str(checkpoint), training_numbers(wrong), TOLERANCE)
     assert verdict == DIFFERS and where in words
 
 
-def test_a_batch_gives_every_loss_and_the_gradients_of_every_part(tmp_path: Path) -> None:
-    numbers = training_numbers(write_small_checkpoint(tmp_path / "a.safetensors"))
-    losses = [float(value) for name, value in numbers.items() if name.startswith("loss ")]
+def test_a_batch_gives_every_loss_and_the_gradients_of_every_part(trained: Numbers) -> None:
+    losses = [float(value) for name, value in trained.items() if name.startswith("loss ")]
     assert len(losses) > 5 and np.isfinite(losses).all() and max(losses) > 0
-    gradients = {name: value for name, value in numbers.items() if name.startswith("gradient")}
+    gradients = {name: value for name, value in trained.items() if name.startswith("gradient")}
     parts = {name.removeprefix("gradient of ") for name in gradients}
     assert {"backbone", "neck", "encoder", "decoder", "class_heads"} <= parts
     for name, gradient in gradients.items():

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from coco_files import annotation, write_coco
+from family_cases import small_family_config
 from mindspore import Tensor
 from model_cases import pynative, scatter_weights, small_config
 from script_module import load_script
-from small_checkpoint import NETWORK, TEST_SIZE, write_small_checkpoint
+from small_checkpoint import TEST_SIZE, write_small_checkpoint
 
 from focus_detr.config.loading import dump_yaml
-from focus_detr.config.schema import Config
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.matching_counts import MatchingScores, count_matching, tally
 from focus_detr.losses.one_to_many import OneToManyMatcher
@@ -71,21 +71,24 @@ def test_scores_are_those_of_the_last_layer() -> None:
 def test_the_script_prints_and_saves_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    checkpoint = write_small_checkpoint(tmp_path / "best.safetensors")
+    """Deformable DETR, the network that compiles fastest."""
+    layers = ("model.encoder.layers=1", "model.encoder.cascade=[1.0]", "model.decoder.layers=1")
+    config = small_family_config("deformable_detr_r50_50ep", *layers)
+    checkpoint = write_small_checkpoint(tmp_path / "best.safetensors", model=config.model)
     boxes = [annotation(1, 1, [10, 10, 30, 20]), annotation(2, 2, [5, 5, 60, 50], category_id=7)]
     boxes.append(annotation(3, 2, [1, 1, 60, 50]))
     path = write_coco(tmp_path, SIZES, boxes)
     data = replace(TEST_SIZE, val_annotations=str(path), val_images=str(tmp_path), workers=0)
     settings, saved = tmp_path / "settings.yaml", tmp_path / "counts.json"
-    config = Config(model=NETWORK, data=data)
+    config = replace(config, data=data)
     settings.write_text(dump_yaml(config))
     given = ["--config", str(settings), "--checkpoint", str(checkpoint), "--device", "CPU"]
     given += ["--thresholds", "0", "0.5", "--json", str(saved), "eval.batch_size=2"]
     assert load_script(SCRIPT).main(given) == 0
     counts = json.loads(saved.read_text())
     assert counts["objects"] == 3 and counts["thresholds"] == [0.0, 0.5]
-    assert counts["queries_per_object"][0] == NETWORK.decoder.queries
-    assert 0 <= counts["queries_per_object"][1] < NETWORK.decoder.queries
+    assert counts["queries_per_object"][0] == config.model.decoder.queries
+    assert 0 <= counts["queries_per_object"][1] < config.model.decoder.queries
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "3 objects" and lines[1].split()[:2] == ["0", "30.00"]
     with pytest.raises(FocusDetrError, match=r"thresholds .* are 7, expected 0 to 1 each"):

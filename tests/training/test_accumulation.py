@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from mindspore import Tensor
-from model_cases import SMALL_CLASSES, small_config
+from model_cases import SMALL_CLASSES, pynative, small_config
 from tiny_training import TinyLoader
 
 from focus_detr.config.schema import Config, DenoisingConfig, OptimizerConfig, TrainConfig
@@ -61,17 +62,21 @@ def _image(batch: Batch, index: int) -> Batch:
 
 
 def test_two_batches_of_one_image_equal_one_batch_of_two() -> None:
-    """Gradients, by way of the first moment, which is linear in them, and the losses."""
+    """Gradients, by way of the first moment, which is linear in them, and the losses.
+
+    The step of several batches in its graphs, that of one operation by operation.
+    """
     large = _batch((3, 3))  # as many boxes in both, for equal denoising groups
     draws = StepInputs(0, NUMBER, SMALL_CLASSES)(large, 0)[5:]
     results = []
-    for count in (1, 2):
-        loss = build_training_loss(CONFIG, SMALL_CLASSES)
-        step = build_step(loss, build_update(loss.model, CONFIG.train), count)
-        step.set_train(True)
-        inputs = grouped_inputs(lambda batch, _: _arguments(batch, draws), count)
-        fed = large if count == 1 else BatchGroup((_image(large, 0), _image(large, 1)))
-        total, parts, norm, finite = step(Tensor(np.float32(1e-3)), *inputs(fed, 0))
+    for count, mode in ((1, pynative), (2, nullcontext)):
+        with mode():
+            loss = build_training_loss(CONFIG, SMALL_CLASSES)
+            step = build_step(loss, build_update(loss.model, CONFIG.train), count)
+            step.set_train(True)
+            inputs = grouped_inputs(lambda batch, _: _arguments(batch, draws), count)
+            fed = large if count == 1 else BatchGroup((_image(large, 0), _image(large, 1)))
+            total, parts, norm, finite = step(Tensor(np.float32(1e-3)), *inputs(fed, 0))
         assert bool(finite)
         results.append((float(total), parts.asnumpy(), float(norm), step.optimizer.state()))
     (total, parts, norm, state), (total2, parts2, norm2, state2) = results

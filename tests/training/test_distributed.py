@@ -19,6 +19,8 @@ from focus_detr.training.state import fingerprint
 from focus_detr.training.stop_signal import TrainingStopped
 from focus_detr.training.update import Update
 
+pytestmark = pytest.mark.usefixtures("shared_graphs")
+
 
 def _records(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()]

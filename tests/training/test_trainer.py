@@ -21,6 +21,8 @@ from focus_detr.training.stop_signal import TrainingStopped
 from focus_detr.training.trainer import Trainer
 from focus_detr.weights.checkpoint import load_checkpoint, model_tensors
 
+pytestmark = pytest.mark.usefixtures("shared_graphs")
+
 
 def _resumed(run: TinyRun) -> Trainer:
     """Another process's trainer: other initial weights, then the saved state."""
