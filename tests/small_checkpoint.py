@@ -6,7 +6,7 @@ from pathlib import Path
 
 from model_cases import scatter_weights, small_config
 
-from focus_detr.config.schema import Config, DataConfig, DecoderConfig, EncoderConfig
+from focus_detr.config.schema import Config, DataConfig, DecoderConfig, EncoderConfig, ModelConfig
 from focus_detr.data.classes import ClassMap
 from focus_detr.models.factory import build_model
 from focus_detr.training.session import describe
@@ -20,9 +20,9 @@ NETWORK = small_config(
 TEST_SIZE = DataConfig(test_short_side=64, test_max_side=96)
 
 
-def write_small_checkpoint(path: Path, seed: int = 0) -> Path:
+def write_small_checkpoint(path: Path, seed: int = 0, model: ModelConfig = NETWORK) -> Path:
     """Write drawn weights of the network, as training does."""
-    config = Config(model=NETWORK, data=TEST_SIZE)
+    config = Config(model=model, data=TEST_SIZE)
     network = build_model(config.model, len(CLASSES))
     scatter_weights(network, seed)
     save_checkpoint(path, model_tensors(network), describe(config, CLASSES))
