@@ -6,13 +6,7 @@ from pathlib import Path
 
 from model_cases import scatter_weights, small_config
 
-from focus_detr.config.schema import (
-    Config,
-    DataConfig,
-    DecoderConfig,
-    EncoderConfig,
-    ModelConfig,
-)
+from focus_detr.config.schema import Config, DataConfig, DecoderConfig, EncoderConfig, ModelConfig
 from focus_detr.data.classes import ClassMap
 from focus_detr.models.factory import build_model
 from focus_detr.training.session import describe

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from mindspore import nn
-from small_checkpoint import write_small_checkpoint
+from model_cases import SMALLEST_BACKBONE
+from small_checkpoint import NETWORK, write_small_checkpoint
 
 from focus_detr.comparing.guided_detector import GuidedDetector
 from focus_detr.comparing.pictures import draw_picture
+from focus_detr.config.schema import ForegroundSelectorConfig
+from focus_detr.deploy import replay
 from focus_detr.deploy.mindir_file import read_mindir
 from focus_detr.deploy.sidecar import Graph, read_sidecar
 from focus_detr.errors import FocusDetrError
@@ -20,6 +26,14 @@ from focus_detr.exporting.options import ExportOptions
 from focus_detr.exporting.session import Exporter
 
 SIZE = (64, 96)
+SMALLEST = replace(
+    NETWORK,
+    backbone=SMALLEST_BACKBONE,
+    levels=3,
+    foreground_selector=ForegroundSelectorConfig(
+        label_intervals=((-1, 64), (64, 128), (128, 9999))
+    ),
+)
 NEGATED = "decoder.layers.0.cross_attention.output_proj.bias"
 
 
@@ -41,9 +55,14 @@ def test_the_composition_as_mindir_is_proven(
         weight.raw_data = values.tobytes()
         path.write_bytes(model.SerializeToString())
 
+    def in_this_process(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        assert command[1:3] == ["-m", replay.__name__]
+        return subprocess.CompletedProcess(command, replay.main(command[3:]), "", "")
+
     monkeypatch.setattr(session, "GuidedDetector", only_one)
+    monkeypatch.setattr(replay, "subprocess", SimpleNamespace(run=in_this_process))
     options = ExportOptions(tmp_path / "a.mindir", (SIZE,), tolerance=1e-5, device="CPU")
-    checkpoint = write_small_checkpoint(tmp_path / "best.safetensors")
+    checkpoint = write_small_checkpoint(tmp_path / "best.safetensors", model=SMALLEST)
     exporter = Exporter(checkpoint, options, report=told.append)
     pictures = [draw_picture(*SIZE, seed=1)]
     assert exporter.run(pictures) == [options.out]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from mindspore import Tensor
-from model_cases import SMALL_CLASSES, pynative, scatter_weights, small_config
+from model_cases import SMALL_CLASSES, SMALLEST_BACKBONE, pynative, scatter_weights, small_config
 
 from focus_detr.models.choice_recorder import ChoiceRecorder
 from focus_detr.models.detector import Detector
@@ -24,7 +26,9 @@ def _images(height: int, width: int) -> tuple[Tensor, Tensor]:
 @pytest.fixture(scope="module")
 def detectors() -> tuple[Detector, Detector, ChoiceRecorder]:
     """One as it is, and the same with a recorder."""
-    plain, recorded = (build_model(small_config(), SMALL_CLASSES) for _ in range(2))
+    decoder = replace(small_config().decoder, layers=1)
+    config = small_config(backbone=SMALLEST_BACKBONE, decoder=decoder)
+    plain, recorded = (build_model(config, SMALL_CLASSES) for _ in range(2))
     for model in (plain, recorded):
         scatter_weights(model, 3)
     recorder = ChoiceRecorder(recorded, SHAPES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -30,28 +31,33 @@ def test_the_foreground_loss_can_be_switched_off(switch: str) -> None:
     assert set(usual) - set(without) == {"select_loss"}
 
 
-def _foreground(config: Config) -> tuple[np.ndarray, float]:
-    """Labels of the tokens and the loss of constant scores, for a large and a small box."""
-    loss = build_criterion(config).foreground_loss
+@cache
+def _labels(config: Config) -> np.ndarray:
+    """Labels of the tokens for a large and a small box."""
+    return build_criterion(config).foreground_loss.labels(*_targets()).asnumpy()
+
+
+def _targets() -> tuple[Any, ...]:
     boxes = Tensor(np.float32([[[0.5, 0.5, 0.9, 0.6], [0.3, 0.4, 0.2, 0.1]]]))
-    rest = (boxes, Tensor(np.ones((1, 2), np.float32)), Tensor(np.int32([[256, 256]])), 256, 256)
-    labels = loss.labels(*rest).asnumpy()
-    scores = Tensor(np.full(labels.shape, -0.5, np.float32))
-    return labels, float(loss(scores, *rest))
+    return boxes, Tensor(np.ones((1, 2), np.float32)), Tensor(np.int32([[256, 256]])), 256, 256
 
 
 @pytest.mark.parametrize(
     "selector", [{"label_intervals": OVERLAPPING}, {"label_distance": "centre"}], ids=str
 )
 def test_label_settings_change_the_labels(selector: dict[str, Any]) -> None:
-    usual, changed = _foreground(_config())[0], _foreground(_config(**selector))[0]
+    usual, changed = _labels(_config()), _labels(_config(**selector))
     assert usual.any() and changed.any()
     assert (usual != changed).any()
 
 
 def test_the_foreground_loss_is_a_mean_or_a_sum() -> None:
-    labels, mean = _foreground(_config())
-    _, plain = _foreground(_config(LossConfig(foreground_normaliser="none")))
+    labels = _labels(_config())
+    scores = Tensor(np.full(labels.shape, -0.5, np.float32))
+    mean, plain = (
+        float(build_criterion(_config(loss)).foreground_loss(scores, *_targets()))
+        for loss in (LossConfig(), LossConfig(foreground_normaliser="none"))
+    )
     assert plain == pytest.approx(mean * labels.sum(), rel=1e-5)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import pytest
@@ -31,6 +32,9 @@ CASCADE = (1.0, 0.8, 0.6, 0.6, 0.4, 0.2)
 GRID = ("extents", "valid", "ratios", "references", "proposals", "usable", "position")
 
 
+MOST = 3  # images of a batch
+
+
 class Geometry(nn.Cell):
     """The grid of a padded batch, as a tuple in the order of ``GRID``."""
 
@@ -48,9 +52,14 @@ class Geometry(nn.Cell):
         return values
 
 
+_geometry = cache(Geometry)
+
+
 def _grid(height: int, width: int, padding: str, sizes: Sequence[Sequence[int]]) -> dict:
-    values = Geometry(height, width, padding)(Tensor(np.array(sizes, np.int32)))
-    return dict(zip(GRID, (value.asnumpy() for value in values), strict=True))
+    """By ``GRID``, of images of these sizes: three at most, so that each batch is compiled once."""
+    filled = [*sizes, *[sizes[-1]] * (MOST - len(sizes))]
+    values = _geometry(height, width, padding)(Tensor(np.array(filled, np.int32)))
+    return {key: value.asnumpy()[: len(sizes)] for key, value in zip(GRID, values, strict=True)}
 
 
 @pytest.mark.parametrize("case", [0, 1])

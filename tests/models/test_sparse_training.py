@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from golden_data import image_for
 from mindspore import Tensor
-from model_cases import SMALL_CLASSES, normalised_batch
+from model_cases import SMALL_CLASSES, normalised_batch, small_config
 from sparse_cases import DENOISING, ObjectScore, sparse_config, with_source
 
-from focus_detr.config.schema import Config, DenoisingConfig, OptimizerConfig, QuerySource
+from focus_detr.config.schema import (
+    Config,
+    DenoisingConfig,
+    ModelConfig,
+    OptimizerConfig,
+    QuerySource,
+)
 from focus_detr.config.validation import validate
 from focus_detr.data.noise import draw_noise
 from focus_detr.losses.factory import build_training_loss
@@ -36,6 +45,12 @@ def _batch(denoising: DenoisingConfig) -> tuple[Tensor, ...]:
     return (images, sizes, *(Tensor(array) for array in arrays))
 
 
+def _small(**encoder: Any) -> ModelConfig:
+    """With one decoder layer; only the encoder's say something about its layers."""
+    decoder = replace(small_config().decoder, layers=1)
+    return sparse_config(decoder=decoder, **encoder)
+
+
 @pytest.mark.parametrize(
     ("source", "dual_attention", "score"),
     [
@@ -48,8 +63,7 @@ def _batch(denoising: DenoisingConfig) -> tuple[Tensor, ...]:
 def test_the_loss_falls_and_every_part_learns(
     source: QuerySource, dual_attention: bool, score: ObjectScore
 ) -> None:
-    small = sparse_config(dual_attention=dual_attention, object_score=score)
-    model = with_source(small, source)
+    model = with_source(_small(dual_attention=dual_attention, object_score=score), source)
     denoising = DENOISING.get(source, DenoisingConfig(number=0))
     config = Config(model=model, denoising=denoising)
     validate(config, "this test")

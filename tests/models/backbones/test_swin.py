@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 
 import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
-from model_cases import channels_first, pynative, scatter_weights
+from model_cases import channels_first, pynative, scatter_weights, shapes_only
 
 from focus_detr.config.schema import BackboneConfig
 from focus_detr.models.backbones.stochastic_depth import BranchFactors, drop_rates
@@ -48,8 +49,8 @@ def as_planes(features: Tensor, plain: bool = False) -> np.ndarray:
 
 
 @pytest.mark.parametrize("plain", [False, True], ids=["native", "plain"])
-def test_features_do_not_depend_on_the_padding(plain: bool) -> None:
-    backbone = small_backbone(plain)
+def test_features_do_not_depend_on_the_padding(small: SwinTransformer, plain: bool) -> None:
+    backbone = small_backbone(plain) if plain else small
     images, sizes = padded_images(SIZES)
     together = backbone(images, sizes)
     for index, (rows, columns) in enumerate(SIZES):
@@ -69,14 +70,16 @@ def test_without_sizes_padding_is_image(small: SwinTransformer) -> None:
 
 def test_maps_round_up_at_every_stage(small: SwinTransformer) -> None:
     images, _ = padded_images(((37, 50),))
-    shapes = [as_planes(features).shape for features in small(images, None)]
+    with pynative():
+        shapes = [as_planes(features).shape for features in small(images, None)]
     assert shapes == [(1, 48, 5, 7), (1, 96, 3, 4), (1, 192, 2, 2)]
 
 
 def test_the_finest_map_comes_first_if_asked_for() -> None:
     backbone = SwinTransformer(24, 3, (1, 1, 1, 1), window=5, finest_stride=4)
     images, _ = padded_images(((37, 50),))
-    shapes = [channels_first(features.asnumpy()).shape for features in backbone(images, None)]
+    with pynative():
+        shapes = [channels_first(features.asnumpy()).shape for features in backbone(images, None)]
     assert shapes[0] == (1, 24, 10, 13) and len(shapes) == 4
     assert backbone.channels == (24, 48, 96, 192)
 
@@ -86,10 +89,11 @@ def test_rates_rise_evenly_over_all_stages() -> None:
     assert rates[0] == 0 and rates[-1] == pytest.approx(0.1)
     np.testing.assert_allclose(np.diff(rates), 0.1 / 11, rtol=1e-5)
     assert BranchFactors(rates).branches == 22
-    assert build_backbone(BackboneConfig("swin_tiny", 0.125, freeze_at=0)).branches == 22
-    assert build_backbone(BackboneConfig("swin_base", 0.125, freeze_at=0)).branches == 46
-    still = BackboneConfig("swin_tiny", 0.125, freeze_at=0, drop_path=0.0)
-    assert build_backbone(still).branches == 0
+    with shapes_only():
+        assert build_backbone(BackboneConfig("swin_tiny", 0.125, freeze_at=0)).branches == 22
+        assert build_backbone(BackboneConfig("swin_base", 0.125, freeze_at=0)).branches == 46
+        still = BackboneConfig("swin_tiny", 0.125, freeze_at=0, drop_path=0.0)
+        assert build_backbone(still).branches == 0
 
 
 def test_a_kept_branch_counts_more_and_a_dropped_one_not_at_all() -> None:
@@ -104,11 +108,12 @@ def test_dropped_branches_leave_their_block_out(small: SwinTransformer) -> None:
     backbone = small
     images, _ = padded_images(((40, 60),))
     draws = Tensor(np.full((1, backbone.branches), 0.999, np.float32))
-    x = backbone.patch_embed(images)
     extents = Tensor([[10, 15]], ms.float32)
-    x = backbone.layers[0].blocks[0](x, extents, None)
-    x = backbone.layers[0].downsample(x)
-    expected = backbone.to_map(backbone.norm1(x)).asnumpy()
+    with pynative():
+        x = backbone.patch_embed(images)
+        x = backbone.layers[0].blocks[0](x, extents, None)
+        x = backbone.layers[0].downsample(x)
+        expected = backbone.to_map(backbone.norm1(x)).asnumpy()
     np.testing.assert_allclose(backbone(images, None, draws)[0].asnumpy(), expected, atol=1e-5)
 
 
@@ -129,7 +134,7 @@ class Loss(nn.Cell):
 def test_recomputed_blocks_give_the_same_gradients() -> None:
     gradients = []
     for recomputes in (False, True):
-        backbone = build_backbone(SMALL)
+        backbone = build_backbone(replace(SMALL, depths=(2, 1, 1, 1)))
         scatter_weights(backbone)
         for block in backbone.blocks_to_recompute() if recomputes else ():
             block.recompute()
