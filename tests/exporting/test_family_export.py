@@ -39,6 +39,8 @@ def _checkpoint(name: str, path: Path) -> Path:
         ("deformable_detr_two_stage_r50_50ep", ".mindir"),
         ("dn_deformable_detr_r50_50ep", ".onnx"),
         ("dn_deformable_detr_r50_50ep", ".mindir"),
+        ("deformable_detr_focus_r50_50ep", ".onnx"),
+        ("deformable_detr_two_stage_focus_r50_50ep", ".mindir"),
         ("dn_deformable_detr_focus_r50_50ep", ".onnx"),
         ("dino_r50_12ep", ".mindir"),
     ],

@@ -25,10 +25,11 @@ pytestmark = pytest.mark.large(together=3)  # small networks
     [
         ("efficient", False, ".mindir"),
         ("efficient", False, ".onnx"),
+        ("efficient", True, ".onnx"),
         ("mixed", False, ".mindir"),
-        ("mixed", False, ".onnx"),
+        ("mixed", True, ".onnx"),
         ("learned_anchors", False, ".mindir"),
-        ("learned_anchors", False, ".onnx"),
+        ("learned_anchors", True, ".onnx"),
         ("learned_points", True, ".mindir"),
         ("learned_points", True, ".onnx"),
     ],

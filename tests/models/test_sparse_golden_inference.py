@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from golden_data import check, check_set, load
+from golden_detections import check_detections
 from mindspore import Tensor, nn
 from model_cases import golden_images, normalised_batch
-from sparse_golden import sparse_golden_model
+from sparse_golden import sparse_golden_config, sparse_golden_model
 
 from focus_detr.evaluation.correlation import correlation
-from focus_detr.models.detr import DETR
+from focus_detr.models.detector import Detector
 
 pytestmark = pytest.mark.large
 
@@ -20,18 +21,20 @@ QUERIES = ("dec_query", "dec_init_reference", "dec_query_pos")
 class Trace(nn.Cell):
     """The tensors of a network that the golden files hold; dictionaries stay inside graphs."""
 
-    def __init__(self, model: DETR) -> None:
+    def __init__(self, detector: Detector) -> None:
         super().__init__(auto_prefix=False)
-        self.model = model
+        self.detector = detector
 
     def construct(self, images: Tensor, sizes: Tensor) -> tuple:
-        outputs = self.model(images, sizes)
+        outputs = self.detector.model(images, sizes)
         selection, queries, decoded = outputs["selection"], outputs["queries"], outputs["decoded"]
         selected = (selection["scores"], selection["ranked"], selection["written"])
         source = (queries["content"], queries["references"], queries["position"])
         every = (queries["logits"], queries["boxes"])
         last = (decoded["attention_map"], decoded["states"], decoded["logits"], decoded["boxes"])
-        return outputs["encoded"]["memory"], selected, source, every, last, outputs["grid"]["valid"]
+        found = self.detector.best(last[2][-1], last[3][-1], queries["real"])
+        memory, valid = outputs["encoded"]["memory"], outputs["grid"]["valid"]
+        return memory, selected, source, every, last, valid, found
 
 
 def _check_selection(golden: dict, selected: tuple, attention: Tensor, valid: Tensor) -> None:
@@ -54,11 +57,12 @@ def _check_selection(golden: dict, selected: tuple, attention: Tensor, valid: Te
     ],
 )
 @pytest.mark.parametrize("msda", ["custom"], indirect=True)
-def test_free_running_from_pixels_to_boxes(case: str, msda: str) -> None:
+def test_free_running_from_pixels_to_detections(case: str, msda: str) -> None:
     golden = load(case)
-    model = sparse_golden_model(golden["meta"]).set_train(False)
+    most = sparse_golden_config(golden["meta"]).model.max_detections
+    detector = Detector(sparse_golden_model(golden["meta"]), max_detections=most).set_train(False)
     inputs = normalised_batch(golden_images(golden["meta"]))
-    memory, selected, source, every, last, valid = Trace(model)(*inputs)
+    memory, selected, source, every, last, valid, found = Trace(detector)(*inputs)
     check(golden, "enc_memory", memory.asnumpy())
     for key, tensor in zip(QUERIES, source, strict=True):
         check(golden, key, tensor.asnumpy())
@@ -72,3 +76,4 @@ def test_free_running_from_pixels_to_boxes(case: str, msda: str) -> None:
         check(golden, f"{name}_boxes", boxes[layer].asnumpy())
     if "foreground_inds0" in golden:
         _check_selection(golden, selected, attention, valid)
+    check_detections(golden, [output.asnumpy() for output in found])

@@ -15,10 +15,11 @@ from sparse_golden import (
     LAYERS,
     in_reference_order,
     our_names,
-    sparse_criterion,
+    sparse_golden_config,
     sparse_golden_model,
 )
 
+from focus_detr.losses.factory import build_criterion
 from focus_detr.losses.training_loss import TrainingLoss, as_targets
 
 pytestmark = pytest.mark.large
@@ -90,7 +91,8 @@ def _check_gradients(golden: dict, gradients: dict[str, np.ndarray]) -> None:
 def test_losses_matches_targets_and_gradients(msda: str) -> None:
     golden = load("sparse_train_r50_q30")
     model = sparse_golden_model(golden["meta"])
-    loss = TrainingLoss(model, sparse_criterion(0.3), None).set_train(True)
+    criterion = build_criterion(sparse_golden_config(golden["meta"]))
+    loss = TrainingLoss(model, criterion, None).set_train(True)
     targets = golden_targets(golden, 8)
     images, sizes = normalised_batch(golden_images(golden["meta"]))
     weights = model.trainable_params()

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from family_cases import small_family_config
 from tiny_training import DESCRIPTION, TinyModel, TinyRun
 
 from focus_detr.config.schema import BackboneConfig, EncoderConfig, ModelConfig, PositionConfig
 from focus_detr.errors import FocusDetrError
+from focus_detr.models.factory import build_model
 from focus_detr.training.fine_tune import initialise_from, load_backbone
 from focus_detr.training.state import TrainingState, save_state
 from focus_detr.weights.checkpoint import load_checkpoint, model_tensors, save_checkpoint
@@ -46,6 +48,16 @@ def test_heads_of_another_class_count_stay_fresh(tmp_path: Path) -> None:
     fresh = model_tensors(TinyModel(seed=5, classes=7))
     np.testing.assert_array_equal(tensors["backbone.kernel"], source["backbone.kernel"])
     np.testing.assert_array_equal(tensors["label_embed"], fresh["label_embed"])
+
+
+def test_heads_of_encoder_layers_of_another_class_count_stay_fresh_too(tmp_path: Path) -> None:
+    model = small_family_config("dino_sparse_r50_36ep", "model.encoder.cascade=[1, 1]").model
+    path = tmp_path / "sparse.safetensors"
+    save_checkpoint(path, model_tensors(build_model(model, 3)), {})
+    fresh = initialise_from(path, build_model(model, 5), model, NAMES)
+    heads = [f"class_heads.{head}" for head in range(3)] + ["encoder_heads.class_heads.0"]
+    parameters = [f"{head}.{kind}" for head in heads for kind in ("bias", "weight")]
+    assert sorted(fresh) == sorted([*parameters, "label_embed"])
 
 
 def test_a_missing_backbone_says_where_to_get_one(tmp_path: Path) -> None:

@@ -101,21 +101,22 @@ def test_settings_are_found_out(base: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("base", "epsilon", "position"),
+    ("base", "epsilon", "position", "results"),
     [
-        ("deformable_two_stage", 1e-5, PositionConfig()),
-        ("dn_deformable", 1e-3, PositionConfig()),
-        ("dino", 1e-3, PositionConfig(20.0, 0.0)),
+        ("deformable_two_stage", 1e-5, PositionConfig(), 100),
+        ("dn_deformable", 1e-3, PositionConfig(), 100),
+        ("dino", 1e-3, PositionConfig(20.0, 0.0), 300),
     ],
 )
 def test_the_authors_own_constants_come_along(
-    tmp_path: Path, base: str, epsilon: float, position: PositionConfig
+    tmp_path: Path, base: str, epsilon: float, position: PositionConfig, results: int
 ) -> None:
     write_state_dict(tmp_path / "theirs.pth", as_original(base, _state(base)))
     tensors, metadata, excused = checkpoint_from_torch(tmp_path / "theirs.pth", Choices())
     model = stored_model(metadata, "the file")
     assert not excused and model is not None and len(tensors["class_heads.0.bias"]) == 80
     assert (model.logit_epsilon, model.position) == (epsilon, position)
+    assert model.max_detections == results
 
 
 def _converted(

@@ -62,7 +62,8 @@ def test_a_release_becomes_the_network_of_the_recipe(tmp_path: Path) -> None:
     found = stored_model(load_checkpoint(tmp_path / "ours.safetensors").metadata, "ours")
     recipe = load_config("family/sparse_detr_r50_50ep").model
     assert found is not None
-    for part in ("foreground_selector", "queries", "logit_epsilon", "label_rows"):
+    shown = ("foreground_selector", "queries", "logit_epsilon", "label_rows", "max_detections")
+    for part in shown:
         assert getattr(found, part) == getattr(recipe, part)
     assert (found.encoder.cascade, found.encoder.value) == ((1.0,) * 6, "memory")
     assert found.encoder.auxiliary_heads and found.decoder.queries == 300

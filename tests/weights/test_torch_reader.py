@@ -7,6 +7,7 @@ import os
 import pickle
 import struct
 import zipfile
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,19 @@ def test_pickled_module_is_refused_by_name() -> None:
         read_state_dict(MODULE)
 
 
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_settings_saved_beside_the_tensors_are_passed_over(tmp_path: Path, protocol: int) -> None:
+    settings = Namespace(lr=2e-4, device="cuda", options=None, names=["a"], deeper=Namespace(x=1))
+    content = {"model": {"weight": WEIGHT}, "epoch": 49, "args": settings}
+    path = tmp_path / "checkpoint0049.pth"
+    path.write_bytes(pickle.dumps(content, protocol=protocol))
+    _assert_equal(read_state_dict(path), {"weight": WEIGHT})
+    attack = Namespace(at_once=_Attack(tmp_path / "made_by_attack"))
+    path.write_bytes(pickle.dumps(content | {"args": attack}, protocol=protocol))
+    with pytest.raises(FocusDetrError, match="could run code"):
+        read_state_dict(path)
+
+
 class _Attack:
     """Pickles as a call of ``os.mkdir``."""
 
@@ -134,9 +148,10 @@ def test_no_global_but_the_builders_can_be_named(tmp_path: Path, program: bytes)
 )
 def test_builders_cannot_be_changed(tmp_path: Path, state: bytes) -> None:
     path = tmp_path / "a.pkl"
-    path.write_bytes(b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n" + state + b"b.")
-    with pytest.raises(FocusDetrError, match="damaged or not a torch checkpoint"):
-        read_state_dict(path)
+    for name in (b"torch._utils\n_rebuild_tensor_v2", b"argparse\nNamespace"):
+        path.write_bytes(b"\x80\x02c" + name + b"\n" + state + b"b.")
+        with pytest.raises(FocusDetrError, match="damaged or not a torch checkpoint"):
+            read_state_dict(path)
     _assert_equal(read_state_dict(WRAPPED), {"weight": WEIGHT})
 
 

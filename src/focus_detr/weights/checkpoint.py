@@ -28,7 +28,8 @@ from focus_detr.wording import counted
 
 FORMAT_VERSION = 1
 OPTIMIZER_PREFIX = "optimizer."
-CLASS_TENSORS = r"^(class_heads\.|label_embed$)"  # their shape follows the number of classes
+# their shape follows the number of classes
+CLASS_TENSORS = r"^((encoder_heads\.)?class_heads\.|label_embed$)"
 _CLASS_HEADS = "class_heads."  # their first axis is the number of classes
 _VERSION_KEY = "format_version"
 # names in checkpoints of earlier versions, and what stands there today

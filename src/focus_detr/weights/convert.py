@@ -45,6 +45,7 @@ from focus_detr.weights.originals import (
     is_original_dac,
     is_original_deformable,
     is_original_dino,
+    is_original_dn,
     is_sparse_release,
     to_detrex,
     to_sparse_release,
@@ -56,6 +57,8 @@ from focus_detr.wording import counted
 
 Tensors = Mapping[str, np.ndarray]
 Kind = Literal["auto", "focus_detr", "backbone"]
+
+_FEW_RESULTS = 100  # for an image, of Deformable DETR's code and what follows it closely
 
 
 @dataclass(frozen=True)
@@ -283,7 +286,9 @@ def _as_original(model: ModelConfig, state: Tensors, choices: Choices) -> ModelC
         return replace(model, position=PositionConfig(20.0, 0.0))
     if is_original_dac(state):
         return replace(model, logit_epsilon=1e-5, overlap_limit=0.8)
-    return replace(model, logit_epsilon=1e-5) if is_original_deformable(state) else model
+    if is_original_deformable(state):
+        return replace(model, logit_epsilon=1e-5, max_detections=_FEW_RESULTS)
+    return replace(model, max_detections=_FEW_RESULTS) if is_original_dn(state) else model
 
 
 def _provenance(path: Path) -> str:

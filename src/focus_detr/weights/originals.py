@@ -94,6 +94,11 @@ def is_original_dac(state: Tensors) -> bool:
     return is_original(state) and {_QUERIES, _POSITION, _LABELS} <= state.keys()
 
 
+def is_original_dn(state: Tensors) -> bool:
+    """Whether it is DN-Deformable-DETR's."""
+    return is_original(state) and {_DN_ANCHORS, _LABELS} <= state.keys()
+
+
 def is_original_dino(state: Tensors) -> bool:
     """Whether it is DINO's, whose position embedding has a pair of its own."""
     return is_original(state) and f"{_ENCODER_CLASSES}weight" in state

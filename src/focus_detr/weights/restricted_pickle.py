@@ -1,7 +1,8 @@
 """Reads the pickles of torch and NumPy without running anything that they name.
 
 A pickle may call whatever it names. Here it can name only the builders of tensors, arrays and
-plain containers, and gets our own stand-ins for them; any other name ends the reading.
+plain containers, and the settings of a training, and gets our own stand-ins for them; any other
+name ends the reading.
 """
 
 from __future__ import annotations
@@ -56,6 +57,15 @@ class _Builder:
         raise pickle.UnpicklingError("a pickle may not change what it calls")
 
 
+class _PassedOver:
+    """Stand-in for what training programs save beside the tensors; it keeps nothing."""
+
+    __slots__ = ()
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
 def _rebuild_tensor(
     storage: Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object
 ) -> LazyTensor:
@@ -106,6 +116,8 @@ def _builders() -> dict[tuple[str, str], _Builder]:
 
 
 _BUILDERS = _builders()
+# the command line of a training, which Deformable DETR's code and all that follow it save
+_NAMESPACE = ("argparse", "Namespace")
 
 
 class RestrictedUnpickler(pickle.Unpickler):
@@ -137,6 +149,8 @@ class RestrictedUnpickler(pickle.Unpickler):
             return STORAGE_TYPES[name]
         if (module, name) == ("torch.storage", "_load_from_bytes") and self._load_nested:
             return _Builder(self._load_nested)
+        if (module, name) == _NAMESPACE:
+            return _PassedOver
         if (module, name) not in _BUILDERS:
             raise ForbiddenGlobalError(f"{module}.{name}")
         return _BUILDERS[module, name]
