@@ -1,4 +1,7 @@
-"""The launch scripts with real workers: msrun, two processes on this CPU, a small network."""
+"""The launch scripts with real workers: msrun, two processes on this CPU, a small network.
+
+It has a gathering decoder and the IoU-aware loss, so that these are shared among workers too.
+"""
 
 from __future__ import annotations
 
@@ -214,8 +217,12 @@ def test_either_run_may_go_on_with_the_workers_of_the_other(one: Path, two: Path
 
 
 def test_the_log_tells_the_losses_of_all_images(one: Path, two: Path) -> None:
+    """And by name those of both decoders, their slots and the encoder."""
     for alone, shared in zip(_records(one, "train"), _records(two, "train"), strict=True):
         assert shared["loss"] == pytest.approx(alone["loss"], rel=1e-5)
+        assert shared["parts"] == pytest.approx(alone["parts"], rel=1e-4, abs=1e-6)
+        streams = ("", "_dn", "_many", "_dn_many", "_enc")
+        assert all(alone["parts"][f"loss_giou{stream}"] > 0 for stream in streams)
         assert shared["gradient_norm"] == pytest.approx(alone["gradient_norm"], rel=1e-4)
 
 

@@ -16,11 +16,13 @@ from small_checkpoint import NETWORK
 
 from focus_detr.config.loading import dump_yaml
 from focus_detr.config.schema import (
+    AlignConfig,
     BackboneConfig,
     Config,
     DataConfig,
     DenoisingConfig,
     ForegroundSelectorConfig,
+    LossConfig,
     OptimizerConfig,
     PaddingConfig,
     ScheduleConfig,
@@ -75,8 +77,12 @@ def write_settings(folder: Path) -> Path:
         levels=3,
         foreground_selector=selector,
         padding=PaddingConfig(training="full"),
+        # a pass from the queries themselves: the released one shares the only layer there is
+        decoder=replace(NETWORK.decoder, gathering="paper"),
     )
-    config = Config(model=model, data=data, train=train, denoising=DenoisingConfig(number=6))
+    loss = LossConfig(classification="align", align=AlignConfig(encoder="focal"))
+    denoising = DenoisingConfig(number=6)
+    config = Config(model=model, data=data, train=train, loss=loss, denoising=denoising)
     settings = folder / "settings.yaml"
     settings.write_text(dump_yaml(config))
     return settings
