@@ -91,7 +91,7 @@ def test_the_image_folder_has_to_be_there(tmp_path: Path) -> None:
         read_annotations(tmp_path / "x.json", tmp_path / "gone")
 
 
-@pytest.mark.parametrize("name", ["c\x1b[2Jt", "c\nt", "c\x9bt", "c\x00t"])
+@pytest.mark.parametrize("name", ["c\x1b[2Jt", "c\nt", "c\x9bt", "c\x00t", "c\u2028t"])
 def test_a_class_name_that_a_terminal_would_obey_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / "instances.json"
     categories = [{"id": 1, "name": "Kätzchen 猫"}, {"id": 2, "name": name}]

@@ -24,7 +24,7 @@ from focus_detr.data.json_fields import whole_number
 from focus_detr.data.label_pairs import by_stem, label_stems, pair_labels, warn_of_rivals
 from focus_detr.data.named_files import NamedFiles, find_all, spellings
 from focus_detr.data.picture_files import find_pictures, is_file, is_folder
-from focus_detr.data.text_files import is_comment, read_text
+from focus_detr.data.text_files import is_comment, read_lines
 from focus_detr.data.visible_files import files_below, list_folder, visible_files
 from focus_detr.errors import FocusDetrError
 from focus_detr.io.user_paths import path_text
@@ -135,7 +135,7 @@ def _place(path: Path, base: str, value: str, split: Split) -> Path:
 
 def _from_darknet(path: Path, image_dir: Path | None, split: Split) -> Layout:
     """An obj.data, as by CVAT: ``train = data/train.txt`` and ``names = data/obj.names``."""
-    halves = [line.partition("=") for line in read_text(path).splitlines()]
+    halves = [line.partition("=") for line in read_lines(path)]
     content = {key.strip(): value.strip() for key, _, value in halves}
     listing = next((content[key] for key in _KEYS[split] if content.get(key)), "")
     if not listing or not content.get("names"):
@@ -220,7 +220,7 @@ def _listed(path: Path, image_dir: Path | None) -> list[Pair]:
     They are relative to ``image_dir``, or else to the file's folder, the one above it or the
     current one. Lines that begin with ``#`` and are no names are comments.
     """
-    names = [line for line in read_text(path).splitlines() if line.strip()]
+    names = [line for line in read_lines(path) if line.strip()]
     if not names:
         raise FocusDetrError(f"{path} lists no pictures")
     folders = (path.parent, path.absolute().parent.parent, Path())
