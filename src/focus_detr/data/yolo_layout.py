@@ -6,7 +6,7 @@ import logging
 import ntpath
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from os.path import abspath
+from os.path import abspath, basename
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -34,6 +34,7 @@ LABEL_FOLDER = "labels"
 DARKNET_SUFFIX = ".data"
 _IMAGE_FOLDER = "images"
 _LABELS = ".txt"
+_NOTES = "readme"  # of exports, about themselves
 
 _log = logging.getLogger(__name__)
 
@@ -67,9 +68,9 @@ def find_layout(source: Path, image_dir: Path | None, split: Split) -> Layout:
     """
     if is_folder(source):
         labels = source / LABEL_FOLDER if is_folder(source / LABEL_FOLDER) else source
-        inner = labels == source and visible_files(source, {_LABELS})
+        inner = labels == source and _labels_in(source)
         listing = _listing_file(source)
-        if listing is None or image_dir or (inner and listing.suffix != DARKNET_SUFFIX):
+        if listing is None or image_dir or (inner and not _leads_somewhere(listing, split)):
             images = image_dir or _images_of(labels)
             return Layout(_once(_pairs(images, labels), source), *_names_above(labels))
         source = listing
@@ -84,6 +85,16 @@ def _listing_file(folder: Path) -> Path | None:
     """A file in a folder that says where the pictures are."""
     darknet = visible_files(folder, {DARKNET_SUFFIX})
     return find_names_file((folder,), YAML_NAMES) or next(iter(darknet), None)
+
+
+def _leads_somewhere(listing: Path, split: Split) -> bool:
+    """Whether it says where the pictures are; a data.yaml of label files may only have names."""
+    if listing.suffix == DARKNET_SUFFIX:
+        return True
+    try:
+        return bool(_places(read_yaml(listing), listing, split))
+    except FocusDetrError:
+        return False
 
 
 def _from_yaml(path: Path, image_dir: Path | None, split: Split) -> Layout:
@@ -198,8 +209,17 @@ def _pairs(images: Path, labels: Path) -> list[Pair]:
 
 
 def _label_files(folder: Path) -> list[str]:
-    found = files_below(folder, {_LABELS})
-    return [name for name in found if PurePosixPath(name).name not in LIST_NAMES]
+    return [name for name in files_below(folder, {_LABELS}) if _may_be_labels(basename(name))]
+
+
+def _labels_in(folder: Path) -> list[str]:
+    """Those in the folder itself."""
+    there = (file.name for file in visible_files(folder, {_LABELS}))
+    return [name for name in there if _may_be_labels(name)]
+
+
+def _may_be_labels(name: str) -> bool:
+    return name not in LIST_NAMES and not name.lower().startswith(_NOTES)
 
 
 def _once(pairs: Iterable[Pair], source: Path) -> tuple[Pair, ...]:
@@ -259,8 +279,7 @@ def _labels_of_listed(images: Iterable[Path]) -> tuple[dict[Path, Path], dict[Pa
         names &= {name for name, is_inner in list_folder(folder) if not is_inner}
         names |= _others(folder, names)
         for place in _label_places(folder):
-            there = (file.name for file in visible_files(place, {_LABELS}))
-            files = by_stem([name for name in there if name not in LIST_NAMES], place)
+            files = by_stem(_labels_in(place), place)
             pairing = pair_labels(dict.fromkeys(files, ""), sorted(names))
             found |= {folder / name: place / files[s] for s, name in pairing.pictures.items()}
             rivals |= {folder / name: other for name, other in pairing.rivals.items()}
