@@ -200,6 +200,15 @@ def test_a_data_yaml_beside_label_files_may_only_have_names(tmp_path: Path) -> N
     for text in ("", "train: ../gone/images"):
         write_yaml(root, text)
         assert boxes(read_annotations(root)) == {"a.jpg": 1, "b.jpg": 0}
+    write_yaml(root, "train: .")
+    with pytest.raises(FocusDetrError, match=r"data\.yaml: 'val' must be a folder of pictures"):
+        read_annotations(root, split="val")
+
+
+def test_a_data_yaml_above_labels_may_only_have_names(tmp_path: Path) -> None:
+    root = put(tmp_path, "images/a.jpg", "labels/a.txt", "images/b.jpg")
+    write_yaml(root, "")
+    assert boxes(read_annotations(root)) == {"a.jpg": 1, "b.jpg": 0}
 
 
 def test_key_points_of_a_set(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def find_layout(source: Path, image_dir: Path | None, split: Split) -> Layout:
         labels = source / LABEL_FOLDER if is_folder(source / LABEL_FOLDER) else source
         inner = labels == source and _labels_in(source)
         listing = _listing_file(source)
-        if listing is None or image_dir or (inner and not _leads_somewhere(listing, split)):
+        if listing is None or image_dir or not _tells_pictures(listing, split, bool(inner)):
             images = image_dir or _images_of(labels)
             return Layout(_once(_pairs(images, labels), source), *_names_above(labels))
         source = listing
@@ -87,14 +87,25 @@ def _listing_file(folder: Path) -> Path | None:
     return find_names_file((folder,), YAML_NAMES) or next(iter(darknet), None)
 
 
-def _leads_somewhere(listing: Path, split: Split) -> bool:
-    """Whether it says where the pictures are; a data.yaml of label files may only have names."""
+def _tells_pictures(listing: Path, split: Split, inner: bool) -> bool:
+    """Whether it says where pictures are; a data.yaml may only have names, or be a copied one.
+
+    One that says it for another split counts: the folder would have the pictures of both.
+
+    Args:
+        listing: a data.yaml or obj.data in a folder.
+        split: that is wanted.
+        inner: whether there are label files in the folder itself.
+    """
     if listing.suffix == DARKNET_SUFFIX:
         return True
+    content = read_yaml(listing)
+    if not any(content.get(key) for key in _KEYS[split]):
+        return any(content.get(key) for keys in _KEYS.values() for key in keys)
     try:
-        return bool(_places(read_yaml(listing), listing, split))
+        return bool(_places(content, listing, split))
     except FocusDetrError:
-        return False
+        return not inner
 
 
 def _from_yaml(path: Path, image_dir: Path | None, split: Split) -> Layout:
