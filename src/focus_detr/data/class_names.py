@@ -13,6 +13,7 @@ import yaml
 
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.json_fields import whole_number
+from focus_detr.data.named_files import same_letters
 from focus_detr.data.picture_files import is_file
 from focus_detr.data.text_files import read_lines, read_text
 from focus_detr.data.unseen import UNSEEN
@@ -173,6 +174,24 @@ def check_readable(names: Iterable[str], source: Path) -> None:
             raise FocusDetrError(
                 f"{source}: the name of class {index} has control characters: {name!a}"
             )
+
+
+def warn_of_alike(names: Iterable[str], source: Path) -> None:
+    """Count classes that differ from another one in upper and lower case, blanks or dashes only.
+
+    They may be meant, as letters are, or slips of the pen that make a class of their own.
+    """
+    first: dict[str, str] = {}
+    alike = [name for name in names if first.setdefault(_folded(name), name) != name]
+    if alike:
+        _log.warning(
+            "%s: %s spelled nearly like another one, such as %r beside %r; they stay apart",
+            *(source, counted(len(alike), "class"), alike[0], first[_folded(alike[0])]),
+        )
+
+
+def _folded(name: str) -> str:
+    return " ".join(same_letters(name).replace("_", " ").replace("-", " ").split())
 
 
 def read_yaml(path: Path, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> dict[Any, Any]:

@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Literal
 
 from focus_detr.data.annotations import Annotations
-from focus_detr.data.class_names import YAML_NAMES, check_readable, find_names_file
+from focus_detr.data.class_names import (
+    YAML_NAMES,
+    check_readable,
+    find_names_file,
+    warn_of_alike,
+)
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.coco_json import read_coco
 from focus_detr.data.conventions import check_convention
@@ -67,6 +72,7 @@ def read_annotations(
     folder = None if image_dir is None else Path(image_dir)
     annotations = _read(path, folder, classes, split, pictures)
     check_readable(annotations.classes.names, path)
+    warn_of_alike(annotations.classes.names, path)
     check_convention(annotations)
     if annotations.numbered and is_folder(path):
         _warn_of_parts(annotations)
