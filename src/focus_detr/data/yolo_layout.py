@@ -134,7 +134,8 @@ def _places(content: dict[Any, Any], path: Path, split: Split) -> list[Path]:
         raise FocusDetrError(f"{path}: '{split}' must be a folder of pictures or a list of such")
     if not isinstance(base, str):
         raise FocusDetrError(f"{path}: 'path' must be a folder, not {base!r}")
-    return [_place(path, path_text(base), place, split) for place in places]
+    above = path_text(base) if base else ""
+    return [_place(path, above, place, split) for place in places]
 
 
 def _place(path: Path, base: str, value: str, split: Split) -> Path:
