@@ -241,12 +241,17 @@ def run_compiler(command: Sequence[str]) -> None:
         raise BuildError(f"{command[0]} failed: {reason.strip()}")
 
 
+def user_folder(text: str) -> Path:
+    """A folder from the command line; ``~`` is the home folder."""
+    return Path(os.path.expanduser(text))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 2 if the library cannot be built."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, help="put the libraries into this folder instead")
+    parser.add_argument("--out", type=user_folder, help="put the libraries here instead")
     parser.add_argument(
         "--target", choices=("cpu", "cuda"), default="cpu", help="cuda: as build_cuda.py (cpu)"
     )

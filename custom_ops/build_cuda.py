@@ -29,6 +29,7 @@ from build import (
     cache_folder,
     install,
     run_compiler,
+    user_folder,
 )
 
 SOURCES = MSDA.sources
@@ -134,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, help="put the library into this folder instead")
+    parser.add_argument("--out", type=user_folder, help="put the library here instead")
     parser.add_argument(
         "--arch",
         type=int,

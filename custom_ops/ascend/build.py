@@ -114,15 +114,20 @@ def _keep_log(tool: Path, out: Path) -> str:
     return f": see {shutil.copy(log, out)}" if log.is_file() else ""
 
 
+def _folder(text: str) -> Path:
+    """From the command line; ``~`` is the home folder."""
+    return Path(os.path.expanduser(text))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 2 if the operators cannot be built."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder for the package")
-    parser.add_argument("--install", type=Path, help="also install into this folder")
+    parser.add_argument("--out", type=_folder, required=True, help="folder for the package")
+    parser.add_argument("--install", type=_folder, help="also install into this folder")
     parser.add_argument("--device", choices=DEVICES, default=DEVICES[0])
-    parser.add_argument("--cann", type=Path, help="folder of CANN")
+    parser.add_argument("--cann", type=_folder, help="folder of CANN")
     arguments = parser.parse_args(argv)
     try:
         cann = find_cann(arguments.cann)

@@ -67,9 +67,13 @@ def test_a_picture_in_a_file_is_read_again(tmp_path: Path) -> None:
         found.draw()
 
 
-def test_saving_writes_the_drawing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["", "~"])
+def test_saving_writes_the_drawing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     found = found_in(PICTURE)
-    found.save(tmp_path / "new" / "drawn.png")
+    found.save(Path(folder or tmp_path) / "new" / "drawn.png")
     saved = cv2.imread(str(tmp_path / "new" / "drawn.png"))
     np.testing.assert_array_equal(saved[..., ::-1], found.draw())
     with pytest.raises(FocusDetrError, match=r"written as \.png or \.jpg"):

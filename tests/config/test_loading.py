@@ -206,6 +206,8 @@ def test_bytes_that_are_no_text_are_shown(override: str, sentence: str) -> None:
         ("train: {seed: 1\n", ["not valid YAML", "line"]),
         ("train: {seed: 1, seed: 2}", ["a key appears twice", "line 1"]),
         ("train: {output_dir: 2026-31-12}", ["not valid YAML", "month must be in 1..12"]),
+        ("train: {output_dir: ''}", ["train.output_dir is '', expected text that names a file"]),
+        ("data: {val_images: ''}", ["data.val_images is '', expected text that names a", "null"]),
         (r'train: {output_dir: "a\0"}', ["train.output_dir is 'a\\x00', expected text"]),
         (r'train: {output_dir: "\ud800"}', ["train.output_dir is '\\ud800', expected text"]),
         ("- 1", ["the top level is [1]"]),

@@ -169,3 +169,11 @@ def test_without_a_home_there_is_one_sentence(
     monkeypatch.setattr(Path, "home", homeless)
     with pytest.raises(msda_build.BuildError, match="no home folder; set XDG_CACHE_HOME"):
         msda_build.cache_folder()
+
+
+def test_the_home_folder_may_be_short(
+    msda_build: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert msda_build.user_folder("~/built") == tmp_path / "built"
+    assert msda_build.user_folder("built") == Path("built")

@@ -15,6 +15,7 @@ from focus_detr.data.class_names import (
     nearest_names,
     number_classes,
     read_class_names,
+    warn_of_alike,
 )
 from focus_detr.data.classes import ClassMap
 from focus_detr.errors import FocusDetrError
@@ -108,3 +109,22 @@ def test_mistakes_are_named(tmp_path: Path, name: str, content: bytes, message: 
     (tmp_path / name).write_bytes(content)
     with pytest.raises(FocusDetrError, match=message):
         read_class_names(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("cat", "dog", "cats", "1-2", "12"), ""),
+        (
+            ("Cat", "dog", "cat"),
+            "1 class spelled nearly like another one, such as 'cat' beside 'Cat'",
+        ),
+        (("stop sign", "stop_sign", "Stop-Sign"), "2 classes spelled nearly like another one"),
+        (("cat", "cat"), ""),  # which is told elsewhere
+    ],
+)
+def test_classes_that_may_be_slips_of_the_pen(
+    names: tuple[str, ...], told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    warn_of_alike(names, Path("set"))
+    assert told in caplog.text and bool(caplog.text) == bool(told)

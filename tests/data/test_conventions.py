@@ -58,6 +58,7 @@ VOC_SHARES = np.hstack([shares()[:, :2] - 1, shares()[:, 2:] + 1])
         (corners(), r"all fit as corners \(x1, y1, x2, y2\)"),
         (np.round(corners()), r"all fit as corners \(x1, y1, x2, y2\)"),
         (corners()[:, [1, 0, 3, 2]], r"all fit as corners \(y1, x1, y2, x2\)"),
+        ([[50, 125, 90, 159], [60, 130, 95, 150], [55, 140, 90, 155]], r"fit as corners \(y1"),
         (centres(pixels()), r"all fit as centres \(x, y of the centre, width, height\)"),
     ],
 )

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from annotation_files import write_voc, write_yolo
+from annotation_files import write_picture, write_voc, write_yolo
 
 from focus_detr.data.formats import detect_format, read_annotations
 from focus_detr.errors import FocusDetrError
@@ -91,7 +91,7 @@ def test_the_image_folder_has_to_be_there(tmp_path: Path) -> None:
         read_annotations(tmp_path / "x.json", tmp_path / "gone")
 
 
-@pytest.mark.parametrize("name", ["c\x1b[2Jt", "c\nt", "c\x9bt", "c\x00t"])
+@pytest.mark.parametrize("name", ["c\x1b[2Jt", "c\nt", "c\x9bt", "c\x00t", "c\u2028t"])
 def test_a_class_name_that_a_terminal_would_obey_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / "instances.json"
     categories = [{"id": 1, "name": "Kätzchen 猫"}, {"id": 2, "name": name}]
@@ -101,3 +101,30 @@ def test_a_class_name_that_a_terminal_would_obey_is_refused(tmp_path: Path, name
     ) as caught:
         read_annotations(path)
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("folders", "told"),
+    [
+        (("train", "valid"), "in its folders train and valid"),
+        (("in/Train2017", "in/val2017"), "in its folders Train2017 and val2017"),
+        (("train", "trains"), ""),
+        (("valley", "test"), ""),
+    ],
+)
+def test_parts_that_become_one_set_are_told(
+    tmp_path: Path, folders: tuple[str, str], told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for folder in folders:
+        write_picture(tmp_path / "images" / folder / "a.png", (20, 40))
+        (tmp_path / "labels" / folder).mkdir(parents=True)
+        (tmp_path / "labels" / folder / "a.txt").write_text("0 .5 .5 .2 .2")
+    (tmp_path / "classes.txt").write_text("cat")
+    for source in (tmp_path, tmp_path / "labels"):
+        caplog.clear()
+        assert len(read_annotations(source).boxes) == 2
+        assert told in caplog.text and ("is read as one set" in caplog.text) == bool(told)
+    (tmp_path / "list.txt").write_text("".join(f"images/{name}/a.png\n" for name in folders))
+    caplog.clear()
+    assert len(read_annotations(tmp_path / "list.txt").boxes) == 2
+    assert "one set" not in caplog.text

@@ -7,7 +7,7 @@ from unittest.mock import ANY
 
 import pytest
 
-from focus_detr.data.text_files import Xml, read_text, read_xml
+from focus_detr.data.text_files import Xml, read_lines, read_text, read_xml
 from focus_detr.errors import FocusDetrError
 
 
@@ -21,6 +21,14 @@ def test_byte_order_marks_tell_the_encoding(tmp_path: Path, encoding: str) -> No
     mark = "" if encoding in ("utf-16", "utf-32") else "\ufeff"  # Python writes those of the two
     (tmp_path / "a.txt").write_bytes(f"{mark}na\u00efve\n".encode(encoding))
     assert read_text(tmp_path / "a.txt") == "na\u00efve\n"
+
+
+def test_lines_end_where_editors_see_an_end(tmp_path: Path) -> None:
+    content = "a b\r\n\n\u2028c\x0bd\x85\re\u00a0\n"
+    (tmp_path / "a.txt").write_bytes(content.encode())
+    assert read_lines(tmp_path / "a.txt") == ["a b", "", "\u2028c\x0bd\x85", "e\u00a0"]
+    (tmp_path / "a.txt").write_text("")
+    assert read_lines(tmp_path / "a.txt") == []
 
 
 LETTERS = {  # that the encoding has and the narrower one of a similar name has not

@@ -183,6 +183,34 @@ def test_label_files_are_in_one_folder_or_in_the_other(tmp_path: Path, listed: b
     assert boxes(read_yolo(source, None)) == {"a.jpg": 0, "b.jpg": 1}
 
 
+def test_texts_beside_a_data_yaml_do_not_hide_what_it_says(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in Roboflow's exports: all of their parts would become one."""
+    root = put(tmp_path, "train/images/a.jpg", "train/labels/a.txt", "README.roboflow.txt")
+    put(root, "valid/images/b.jpg", "valid/labels/b.txt", "notes.txt")
+    write_yaml(root, "train: ../train/images\nval: ../valid/images")
+    assert boxes(read_annotations(root)) == {"a.jpg": 1}
+    assert boxes(read_annotations(root, split="val")) == {"b.jpg": 1}
+    assert not caplog.text
+
+
+def test_a_data_yaml_beside_label_files_may_only_have_names(tmp_path: Path) -> None:
+    root = put(tmp_path, "a.jpg", "a.txt", "b.jpg")
+    for text in ("", "train: ../gone/images"):
+        write_yaml(root, text)
+        assert boxes(read_annotations(root)) == {"a.jpg": 1, "b.jpg": 0}
+    write_yaml(root, "train: .")
+    with pytest.raises(FocusDetrError, match=r"data\.yaml: 'val' must be a folder of pictures"):
+        read_annotations(root, split="val")
+
+
+def test_a_data_yaml_above_labels_may_only_have_names(tmp_path: Path) -> None:
+    root = put(tmp_path, "images/a.jpg", "labels/a.txt", "images/b.jpg")
+    write_yaml(root, "")
+    assert boxes(read_annotations(root)) == {"a.jpg": 1, "b.jpg": 0}
+
+
 def test_key_points_of_a_set(tmp_path: Path) -> None:
     root = put(tmp_path, "images/p1.jpg")
     (root / "labels").mkdir()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -133,3 +133,10 @@ def test_bytes_outside_utf8_are_refused_where_mindspore_gets_the_path(
     monkeypatch.chdir(folder)
     with pytest.raises(FocusDetrError, match=r"^MindSpore cannot use .*f\udcff/x: "):
         check_utf8(Path("x"))
+
+
+@pytest.mark.parametrize("read", [path_text, user_path])
+def test_an_empty_path_is_none(read: Callable[[str], object]) -> None:
+    """As of a variable of the shell that is not set: an option would count as not given."""
+    with pytest.raises(FocusDetrError, match="the path of a file or folder is empty"):
+        read("")

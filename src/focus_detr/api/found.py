@@ -16,6 +16,7 @@ from focus_detr.inference.kept_tokens import KeptTokens
 from focus_detr.inference.prediction import Prediction
 from focus_detr.inference.records import detection_records
 from focus_detr.inference.token_overlay import draw_token_overlay
+from focus_detr.io.user_paths import user_path
 from focus_detr.wording import counted
 
 _SHOWN = 3  # detections in the short form
@@ -108,7 +109,7 @@ class Found:
         Raises:
             FocusDetrError: it cannot be written.
         """
-        write_image(os.fspath(path), self.draw())
+        write_image(user_path(path), self.draw())
 
     def to_supervision(self) -> Any:
         """The same as ``supervision.Detections``.

@@ -19,7 +19,7 @@ _SCALARS = {
     int: "a whole number",
     float: "a number",
     str: "text",
-    PathText: "text",
+    PathText: "text that names a file or folder",
 }
 
 
@@ -89,7 +89,7 @@ def convert(hint: Any, value: Any) -> Any:
     if hint is float:
         return _convert_float(value)
     if hint is PathText:
-        return path_text(convert(str, value))
+        return path_text(_accept(value, value != "" and convert(str, value)))
     if is_dataclass(hint) and isinstance(hint, type):
         return _convert_record(hint, value)
     return _accept(value, type(value) is hint and (hint is not str or _is_plain(value)))

@@ -13,8 +13,9 @@ import yaml
 
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.json_fields import whole_number
+from focus_detr.data.named_files import same_letters
 from focus_detr.data.picture_files import is_file
-from focus_detr.data.text_files import read_text
+from focus_detr.data.text_files import read_lines, read_text
 from focus_detr.data.unseen import UNSEEN
 from focus_detr.errors import FocusDetrError
 from focus_detr.io.checks import is_unicode
@@ -25,6 +26,7 @@ YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml")
 LIST_NAMES = ("classes.txt", "obj.names", "labels.txt")
 _log = logging.getLogger(__name__)
 
+_CONTROL = ("Cc", "Zl", "Zp")  # categories of control characters and of ends of lines
 _NUMBERS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp"))
 
 
@@ -111,7 +113,9 @@ def read_class_names(path: Path) -> tuple[str, ...]:
         content = read_yaml(path)
         names = names_of_yaml({**content, "names": read_yaml(path, _AsWritten).get("names")}, path)
     else:
-        names = [clean_name(line) for line in read_text(path).rstrip().splitlines()]
+        names = [clean_name(line) for line in read_lines(path)]
+        while names and not names[-1]:
+            names.pop()
         if "" in names:
             index = names.index("")
             raise FocusDetrError(f"{path}: line {index + 1} is blank, but must name class {index}")
@@ -166,10 +170,28 @@ def check_readable(names: Iterable[str], source: Path) -> None:
         FocusDetrError: naming the first such class.
     """
     for index, name in enumerate(names):
-        if any(unicodedata.category(letter) == "Cc" for letter in name):
+        if any(unicodedata.category(letter) in _CONTROL for letter in name):
             raise FocusDetrError(
                 f"{source}: the name of class {index} has control characters: {name!a}"
             )
+
+
+def warn_of_alike(names: Iterable[str], source: Path) -> None:
+    """Count classes that differ from another one in upper and lower case, blanks or dashes only.
+
+    They may be meant, as letters are, or slips of the pen that make a class of their own.
+    """
+    first: dict[str, str] = {}
+    alike = [name for name in names if first.setdefault(_folded(name), name) != name]
+    if alike:
+        _log.warning(
+            "%s: %s spelled nearly like another one, such as %r beside %r; they stay apart",
+            *(source, counted(len(alike), "class"), alike[0], first[_folded(alike[0])]),
+        )
+
+
+def _folded(name: str) -> str:
+    return " ".join(same_letters(name).replace("_", " ").replace("-", " ").split())
 
 
 def read_yaml(path: Path, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> dict[Any, Any]:

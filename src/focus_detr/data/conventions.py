@@ -52,15 +52,18 @@ def check_convention(annotations: Annotations, clipped: bool = True) -> None:
     _warn_of_scales(annotations, boxes, sizes)
     known = (sizes > 0).all(axis=1) & (boxes[:, 2:] != 0).any(axis=1)
     over = known & _over_the_edge(boxes, sizes)
-    if over.sum() < _LEAST:
+    odd = over | (known & (boxes[:, :2] >= sizes).any(axis=1))  # the others are told when dropped
+    if odd.sum() < _LEAST:
         return
     for share, least, fits, reading in _readings(boxes, sizes):
-        if over.sum() >= share * known.sum() and fits[known].mean() >= least:
+        if odd.sum() >= share * known.sum() and fits[known].mean() >= least:
             raise FocusDetrError(
-                f"{annotations.source}: {int(over.sum())} of {counted(len(boxes), 'box')} reach "
-                f"over the edge of their pictures, such as {_example(boxes, over)}, but all fit as "
+                f"{annotations.source}: {int(odd.sum())} of {counted(len(boxes), 'box')} reach "
+                f"over the edge of their pictures, such as {_example(boxes, odd)}, but all fit as "
                 f"{reading}; expected x, y, width, height in pixels"
             )
+    if over.sum() < _LEAST:
+        return
     what = "reach far over the edge of their pictures"
     _warn(annotations, boxes, over, f"{what} and are clipped" if clipped else what)
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from focus_detr.data.annotations import Annotations
-from focus_detr.data.class_names import YAML_NAMES, check_readable, find_names_file
+from focus_detr.data.class_names import (
+    YAML_NAMES,
+    check_readable,
+    find_names_file,
+    warn_of_alike,
+)
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.coco_json import read_coco
 from focus_detr.data.conventions import check_convention
@@ -22,6 +30,10 @@ from focus_detr.errors import FocusDetrError
 
 Format = Literal["coco", "mindrecord", "voc", "yolo"]
 _LIST_FOLDER = "ImageSets"
+# what the parts of a set are called, with a year or without
+_TRAINING = re.compile(r"train(ing)?\d*", re.IGNORECASE)
+_OTHERS = re.compile(r"(val|valid|validation|test)\d*", re.IGNORECASE)
+_log = logging.getLogger(__name__)
 _FILES_INSIDE: dict[str, Format] = {".xml": "voc", ".json": "coco", ".txt": "yolo"}
 _SUFFIXES: dict[str, Format] = {
     ".yaml": "yolo",
@@ -60,8 +72,24 @@ def read_annotations(
     folder = None if image_dir is None else Path(image_dir)
     annotations = _read(path, folder, classes, split, pictures)
     check_readable(annotations.classes.names, path)
+    warn_of_alike(annotations.classes.names, path)
     check_convention(annotations)
+    if annotations.numbered and is_folder(path):
+        _warn_of_parts(annotations)
     return without_repeats(annotations)
+
+
+def _warn_of_parts(annotations: Annotations) -> None:
+    """Tell that a folder has the pictures of a training and of a validation, and is one set."""
+    folders = {os.path.dirname(image.name) for image in annotations.images}
+    parts = sorted({part for folder in folders for part in folder.split("/")})
+    training, others = (list(filter(form.fullmatch, parts)) for form in (_TRAINING, _OTHERS))
+    if training and others:
+        _log.warning(
+            "%s is read as one set, with the pictures in its folders %s and %s; name one of them "
+            "if they are to be kept apart",
+            *(annotations.source, ", ".join(training), ", ".join(others)),
+        )
 
 
 def _read(

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from focus_detr.data.annotations import Annotations
 from focus_detr.data.json_fields import ImageId
 from focus_detr.data.named_files import same_letters, spellings
-from focus_detr.data.text_files import is_comment, read_text
+from focus_detr.data.text_files import is_comment, read_lines
 from focus_detr.errors import FocusDetrError
 
 _HASH_BYTES = 8
@@ -58,7 +58,7 @@ def divide_by_list(annotations: Annotations, path: Path) -> Division:
     images = annotations.images
     exact = _by_name((image.image_id, image.name) for image in images)
     loose = _loosely((image.image_id, name) for image in images for name in spellings(image.name))
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         name = line.strip()
         ways = [exact.get(name), *map(loose.get, _loose_spellings(name))]
         found = next(filter(None, ways), None)

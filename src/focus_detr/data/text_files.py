@@ -17,6 +17,7 @@ _MARKS = (  # the longer ones first, as UTF-32's begins like UTF-16's
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_LINE_END = re.compile(r"\r\n|\n|\r")
 _DECLARATION = re.compile(r"\s*<\?xml[^>]*?\?>")
 _DECLARED = re.compile(rb"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([^\"'>]+)[\"']")
 _NOT_ASCII = bytes(range(128, 256))
@@ -46,6 +47,16 @@ def read_text(path: Path) -> str:
         raise FocusDetrError(
             f"{path} is not UTF-8 text (byte {error.start}); save it in that encoding"
         ) from error
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of such a file without their ends: editors know no others than these three.
+
+    Raises:
+        FocusDetrError: as ``read_text``.
+    """
+    lines = _LINE_END.split(read_text(path))
+    return lines if lines[-1] else lines[:-1]
 
 
 @dataclass(frozen=True)

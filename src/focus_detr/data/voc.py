@@ -20,7 +20,7 @@ from focus_detr.data.image_io import IMAGE_SUFFIXES
 from focus_detr.data.label_pairs import Pairing, by_stem, pair_labels, warn_of_rivals
 from focus_detr.data.named_files import NamedFiles, spellings
 from focus_detr.data.picture_files import find_pictures, is_folder, read_size
-from focus_detr.data.text_files import is_comment, read_text
+from focus_detr.data.text_files import is_comment, read_lines
 from focus_detr.data.visible_files import files_below
 from focus_detr.data.voc_page import VocPage, read_page
 from focus_detr.errors import FocusDetrError
@@ -151,7 +151,7 @@ def _listed(source: Path, folder: Path) -> tuple[Path, ...]:
 
     Only if every line ends in 1, 0 or -1, as in the list of a class, this belongs to no name.
     """
-    lines = [line for line in read_text(source).splitlines() if line.strip()]
+    lines = [line for line in read_lines(source) if line.strip()]
     files = NamedFiles(folder)
     flags = all(map(_FLAG.fullmatch, map(str.strip, lines)))
     found: list[Path] = []

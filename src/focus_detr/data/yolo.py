@@ -9,7 +9,7 @@ from focus_detr.data.annotations import Annotations, BoxEntry, ImageEntry
 from focus_detr.data.class_names import number_classes, read_key_points
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.picture_files import is_file, read_size
-from focus_detr.data.text_files import read_text
+from focus_detr.data.text_files import read_lines
 from focus_detr.data.yolo_layout import Layout, Pair, Split, find_layout
 from focus_detr.data.yolo_rows import LineForm, LineReader, Row
 from focus_detr.errors import FocusDetrError
@@ -81,7 +81,7 @@ def _read_labels(path: Path, lines: LineReader) -> list[Row] | None:
     """The boxes of a label file; None if there is no such file."""
     if not is_file(path):
         return None
-    words = (line.split() for line in read_text(path).splitlines())
+    words = (line.split() for line in read_lines(path))
     return [
         lines.row(line, f"{path}: line {number}")
         for number, line in enumerate(words, start=1)

@@ -6,7 +6,7 @@ import logging
 import ntpath
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from os.path import abspath
+from os.path import abspath, basename
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ from focus_detr.data.json_fields import whole_number
 from focus_detr.data.label_pairs import by_stem, label_stems, pair_labels, warn_of_rivals
 from focus_detr.data.named_files import NamedFiles, find_all, spellings
 from focus_detr.data.picture_files import find_pictures, is_file, is_folder
-from focus_detr.data.text_files import is_comment, read_text
+from focus_detr.data.text_files import is_comment, read_lines
 from focus_detr.data.visible_files import files_below, list_folder, visible_files
 from focus_detr.errors import FocusDetrError
 from focus_detr.io.user_paths import path_text
@@ -34,6 +34,7 @@ LABEL_FOLDER = "labels"
 DARKNET_SUFFIX = ".data"
 _IMAGE_FOLDER = "images"
 _LABELS = ".txt"
+_NOTES = "readme"  # of exports, about themselves
 
 _log = logging.getLogger(__name__)
 
@@ -67,9 +68,9 @@ def find_layout(source: Path, image_dir: Path | None, split: Split) -> Layout:
     """
     if is_folder(source):
         labels = source / LABEL_FOLDER if is_folder(source / LABEL_FOLDER) else source
-        inner = labels == source and visible_files(source, {_LABELS})
+        inner = labels == source and _labels_in(source)
         listing = _listing_file(source)
-        if listing is None or image_dir or (inner and listing.suffix != DARKNET_SUFFIX):
+        if listing is None or image_dir or not _tells_pictures(listing, split, bool(inner)):
             images = image_dir or _images_of(labels)
             return Layout(_once(_pairs(images, labels), source), *_names_above(labels))
         source = listing
@@ -84,6 +85,27 @@ def _listing_file(folder: Path) -> Path | None:
     """A file in a folder that says where the pictures are."""
     darknet = visible_files(folder, {DARKNET_SUFFIX})
     return find_names_file((folder,), YAML_NAMES) or next(iter(darknet), None)
+
+
+def _tells_pictures(listing: Path, split: Split, inner: bool) -> bool:
+    """Whether it says where pictures are; a data.yaml may only have names, or be a copied one.
+
+    One that says it for another split counts: the folder would have the pictures of both.
+
+    Args:
+        listing: a data.yaml or obj.data in a folder.
+        split: that is wanted.
+        inner: whether there are label files in the folder itself.
+    """
+    if listing.suffix == DARKNET_SUFFIX:
+        return True
+    content = read_yaml(listing)
+    if not any(content.get(key) for key in _KEYS[split]):
+        return any(content.get(key) for keys in _KEYS.values() for key in keys)
+    try:
+        return bool(_places(content, listing, split))
+    except FocusDetrError:
+        return not inner
 
 
 def _from_yaml(path: Path, image_dir: Path | None, split: Split) -> Layout:
@@ -112,7 +134,8 @@ def _places(content: dict[Any, Any], path: Path, split: Split) -> list[Path]:
         raise FocusDetrError(f"{path}: '{split}' must be a folder of pictures or a list of such")
     if not isinstance(base, str):
         raise FocusDetrError(f"{path}: 'path' must be a folder, not {base!r}")
-    return [_place(path, path_text(base), place, split) for place in places]
+    above = path_text(base) if base else ""
+    return [_place(path, above, place, split) for place in places]
 
 
 def _place(path: Path, base: str, value: str, split: Split) -> Path:
@@ -135,7 +158,7 @@ def _place(path: Path, base: str, value: str, split: Split) -> Path:
 
 def _from_darknet(path: Path, image_dir: Path | None, split: Split) -> Layout:
     """An obj.data, as by CVAT: ``train = data/train.txt`` and ``names = data/obj.names``."""
-    halves = [line.partition("=") for line in read_text(path).splitlines()]
+    halves = [line.partition("=") for line in read_lines(path)]
     content = {key.strip(): value.strip() for key, _, value in halves}
     listing = next((content[key] for key in _KEYS[split] if content.get(key)), "")
     if not listing or not content.get("names"):
@@ -198,8 +221,17 @@ def _pairs(images: Path, labels: Path) -> list[Pair]:
 
 
 def _label_files(folder: Path) -> list[str]:
-    found = files_below(folder, {_LABELS})
-    return [name for name in found if PurePosixPath(name).name not in LIST_NAMES]
+    return [name for name in files_below(folder, {_LABELS}) if _may_be_labels(basename(name))]
+
+
+def _labels_in(folder: Path) -> list[str]:
+    """Those in the folder itself."""
+    there = (file.name for file in visible_files(folder, {_LABELS}))
+    return [name for name in there if _may_be_labels(name)]
+
+
+def _may_be_labels(name: str) -> bool:
+    return name not in LIST_NAMES and not name.lower().startswith(_NOTES)
 
 
 def _once(pairs: Iterable[Pair], source: Path) -> tuple[Pair, ...]:
@@ -220,7 +252,7 @@ def _listed(path: Path, image_dir: Path | None) -> list[Pair]:
     They are relative to ``image_dir``, or else to the file's folder, the one above it or the
     current one. Lines that begin with ``#`` and are no names are comments.
     """
-    names = [line for line in read_text(path).splitlines() if line.strip()]
+    names = [line for line in read_lines(path) if line.strip()]
     if not names:
         raise FocusDetrError(f"{path} lists no pictures")
     folders = (path.parent, path.absolute().parent.parent, Path())
@@ -259,8 +291,7 @@ def _labels_of_listed(images: Iterable[Path]) -> tuple[dict[Path, Path], dict[Pa
         names &= {name for name, is_inner in list_folder(folder) if not is_inner}
         names |= _others(folder, names)
         for place in _label_places(folder):
-            there = (file.name for file in visible_files(place, {_LABELS}))
-            files = by_stem([name for name in there if name not in LIST_NAMES], place)
+            files = by_stem(_labels_in(place), place)
             pairing = pair_labels(dict.fromkeys(files, ""), sorted(names))
             found |= {folder / name: place / files[s] for s, name in pairing.pictures.items()}
             rivals |= {folder / name: other for name, other in pairing.rivals.items()}

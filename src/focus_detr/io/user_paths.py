@@ -19,9 +19,12 @@ def path_text(written: str | os.PathLike[str]) -> PathText:
     For an option of a command (argparse's ``type``), a setting, and an argument in Python.
 
     Raises:
-        FocusDetrError: there is no such home, and nothing here is called so.
+        FocusDetrError: there is no such home, and nothing here is called so; or the text is empty,
+            which would be taken for the folder that we are in, or for an option not given.
     """
     text = os.fspath(written)
+    if not text:
+        raise FocusDetrError("the path of a file or folder is empty")
     name, slash, _ = text.partition("/")
     if not text.startswith(_HOME) or (name != _HOME and os.path.lexists(name)):
         return PathText(text)  # ~notes.txt may be a file
@@ -38,11 +41,8 @@ def user_path(written: str | os.PathLike[str]) -> Path:
     """The same as a ``Path``.
 
     Raises:
-        FocusDetrError: there is no such home, or the text is empty, which ``Path`` would take for
-            the folder that we are in.
+        FocusDetrError: as ``path_text``.
     """
-    if not os.fspath(written):
-        raise FocusDetrError("the path of a file or folder is empty")
     return Path(path_text(written))
 
 

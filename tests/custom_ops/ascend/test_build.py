@@ -42,8 +42,9 @@ def test_calls_the_tool_and_keeps_the_package(
 ) -> None:
     seen = _use_tool(script, tmp_path, monkeypatch, PACKAGE)
     (tmp_path / "opp").mkdir()
-    arguments = ["--out", str(tmp_path / "out"), "--cann", str(tmp_path)]
-    assert script.main([*arguments, "--install", str(tmp_path / "opp")]) == 0
+    monkeypatch.setenv("HOME", str(tmp_path))
+    arguments = ["--out", "~/out", "--cann", "~"]
+    assert script.main([*arguments, "--install", "~/opp"]) == 0
     assert capsys.readouterr().out.split() == [str(tmp_path / "out" / "operators.run")]
     assert (tmp_path / "out" / "operators.run").read_text() == "package"
     given = seen.read_text()
