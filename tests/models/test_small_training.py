@@ -82,19 +82,21 @@ def _one_layer(*, queries: int = 30, keep_ratio: float = 0.5, **changes: Any) ->
     ("model", "shape", "classes"),
     [
         (_one_layer(levels=3, foreground_selector=THREE_LEVELS), (32, 32), 1),
-        (_one_layer(levels=5, foreground_selector=FIVE_LEVELS), (64, 96), 1),
+        (
+            _one_layer(levels=5, foreground_selector=FIVE_LEVELS, queries=10, keep_ratio=1.0),
+            (64, 96),
+            SMALL_CLASSES,
+        ),
         (
             _one_layer(levels=5, foreground_selector=FIVE_LEVELS, backbone=SMALL_SWIN),
             (64, 96),
             1,
         ),
-        (_one_layer(queries=10, keep_ratio=1.0), (64, 96), SMALL_CLASSES),
     ],
     ids=[
         "one class, three levels",
-        "five levels",
+        "five levels, few queries, all tokens kept",
         "five levels of Swin",
-        "few queries, all tokens kept",
     ],
 )
 def test_one_layer_and_one_image_of_few_tokens_train(
