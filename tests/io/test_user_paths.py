@@ -26,7 +26,10 @@ PARSERS = [
     *("scripts/convert_lite.py", "scripts/fetch_sample_data.py", "scripts/matching_counts.py"),
 ]
 # options that are words; plot_run.py splits its groups of folders at their commas
-NO_PATHS = {"device", "overrides", "host", "soc", "class_names", "skip", "groups", "thresholds"}
+NO_PATHS = {
+    *("class_names", "device", "groups", "host", "labels", "overrides", "skip", "soc"),
+    "thresholds",
+}
 
 
 @pytest.fixture
