@@ -265,8 +265,7 @@ class Decoder(nn.Cell):
         """
         ratios = ops.concat((grid["ratios"], grid["ratios"]), axis=-1)  # [B, L, 4]
         query, references = queries["content"], queries["references"]
-        logits, boxes, states, starts = (), (), (), ()
-        locations, weights = (), ()
+        logits, boxes, states, starts, locations, weights = (), (), (), (), (), ()
         for index in range(first, end):
             scaled = on_padded_maps(references, ratios)  # [B, Q, L, 2 or 4]
             place = references if isolated else scaled[:, :, 0]

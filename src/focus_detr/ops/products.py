@@ -32,6 +32,7 @@ class ProductCell(nn.Cell):
         self.product_type = ms.float32
         self.lowers = False
         self.rounds = False
+        self.native = False
         self.cast = ops.Cast()
 
     def set_product_type(self, kind: ms.Type) -> None:
@@ -43,7 +44,7 @@ class ProductCell(nn.Cell):
         """Let native products round their factors to bfloat16 from the next compilation on."""
         self.rounds = True  # graphs are told apart by it
         library = native_products()
-        if library is not None:
+        if self.native and library is not None:  # not what was built without them
             self.take_native_forms(library, products_custom.BFLOAT16)
 
     def take_native_forms(self, library: Path, precision: int) -> None:
@@ -115,11 +116,9 @@ class Dense(ProductCell):
 
     def _native_gelu(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """The argument is kept for the gradient, which would otherwise need the product again."""
-        return (
-            self.gelu(self.linear(x, weight, bias))
-            if self.training
-            else self.fused(x, weight, bias)
-        )
+        if self.training:
+            return self.gelu(self.linear(x, weight, bias))
+        return self.fused(x, weight, bias)
 
     def _plain_sum(self, x: Tensor, weight: Tensor, bias: Tensor, residual: Tensor) -> Tensor:
         return residual + self._plain(x, weight, bias)
