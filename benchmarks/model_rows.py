@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 
@@ -21,8 +22,18 @@ from focus_detr.paper.costs import split_parts
 HEADER = ("settings", "million weights", "billion multiply-adds", "of the encoder")
 
 
-def rows_table(pattern: str, overrides: Sequence[str], height: int, width: int) -> str:
-    """A row for each of the package's settings files.
+@dataclass(frozen=True)
+class Row:
+    """Counts of one settings file."""
+
+    settings: str
+    weights: int
+    multiply_adds: float
+    of_encoder: float
+
+
+def count_rows(pattern: str, overrides: Sequence[str], height: int, width: int) -> list[Row]:
+    """Count each of the package's settings files.
 
     Args:
         pattern: of their names, such as ``family/*``.
@@ -36,18 +47,27 @@ def rows_table(pattern: str, overrides: Sequence[str], height: int, width: int) 
     names = [name for name in recipe_names() if fnmatchcase(name, pattern)]
     if not names:
         raise FocusDetrError(f"--rows {pattern} fits no settings of the package, try 'family/*'")
-    return table(HEADER, _rows(names, overrides, height, width))
+    return [_count(name, load_config(name, overrides).model, height, width) for name in names]
 
 
-def _rows(
-    names: Sequence[str], overrides: Sequence[str], height: int, width: int
-) -> Iterator[list[str]]:
-    for name in names:
-        model = load_config(name, overrides).model
-        classes = model.num_classes or COCO_CLASSES
-        parts = split_parts(model, count_multiply_adds(model, classes, height, width))
-        billions = (f"{count / 1e9:.2f}" for count in (parts.total, parts.encoder))
-        yield [name, f"{_weights(_shape(model), classes) / 1e6:.3f}", *billions]
+def rows_table(rows: Sequence[Row]) -> str:
+    """A line each."""
+    return table(
+        HEADER,
+        (
+            [
+                *(row.settings, f"{row.weights / 1e6:.3f}"),
+                *(f"{count / 1e9:.2f}" for count in (row.multiply_adds, row.of_encoder)),
+            ]
+            for row in rows
+        ),
+    )
+
+
+def _count(name: str, model: ModelConfig, height: int, width: int) -> Row:
+    classes = model.num_classes or COCO_CLASSES
+    parts = split_parts(model, count_multiply_adds(model, classes, height, width))
+    return Row(name, _weights(_shape(model), classes), parts.total, parts.encoder)
 
 
 def _shape(model: ModelConfig) -> ModelConfig:

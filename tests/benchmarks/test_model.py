@@ -55,7 +55,7 @@ def test_forward_pass_is_measured_and_printed(tmp_path: Path) -> None:
     [
         (("--height", 8), "--height is 8, expected 32 or more"),
         (("--rows", "famly/*"), "--rows famly/* fits no settings of the package, try 'family/*'"),
-        (("--rows", "family/*", "--json", "a.json"), "goes without --config and --json"),
+        (("--rows", "family/*", "--config", "a.yaml"), "goes without --config"),
         (("--repeat", 0), "--repeat is 0, expected 1 or more"),
         (("model.colour=blue",), "unknown setting model.colour"),
     ],
@@ -64,8 +64,9 @@ def test_bad_input_is_one_sentence(arguments: tuple[object, ...], sentence: str)
     assert sentence in refusal(SCRIPT, *arguments)
 
 
-def test_rows_of_the_family_are_counted_without_a_run() -> None:
-    finished = run_benchmark(SCRIPT, "--rows", "family/dino_r50_*ep")
+def test_rows_of_the_family_are_counted_without_a_run(tmp_path: Path) -> None:
+    saved = tmp_path / "rows.json"
+    finished = run_benchmark(SCRIPT, "--rows", "family/dino_r50_*ep", "--json", saved)
     assert finished.returncode == 0, finished.stderr
     lines = [line.split() for line in finished.stdout.splitlines()]
     counted = {line[0]: tuple(map(float, line[1:])) for line in lines[2:] if line}
@@ -74,3 +75,6 @@ def test_rows_of_the_family_are_counted_without_a_run() -> None:
     assert list(counted) == [f"family/{name}" for name in (*names, *scales)]
     for name in names:  # of the reference: 47.650 million, 237.0 and 136.65 + 2.26 billion
         assert counted[f"family/{name}"] == pytest.approx((47.650, 237.0, 138.9), rel=1e-3)
+    for row in json.loads(saved.read_text(encoding="utf-8"))["rows"]:
+        exact = row["weights"] / 1e6, row["multiply_adds"] / 1e9, row["of_encoder"] / 1e9
+        assert counted[row["settings"]] == pytest.approx(exact, abs=0.006)
