@@ -24,7 +24,7 @@ class Calls(Protocol):
     """A network and what it is asked to do."""
 
     def whole(self) -> object:
-        """The first call, whose peak memory counts."""
+        """The call that is compiled first, whose peak memory counts."""
 
     def calls(self) -> dict[str, Callable[[], object]]:
         """What is timed, by name."""
@@ -87,11 +87,11 @@ def wait_for_device() -> None:
 
 @dataclass(frozen=True)
 class Started:
-    """What a worker knows after its first call."""
+    """What a worker knows after its first calls."""
 
     parts: tuple[str, ...]
     first_seconds: float  # compilation and first run
-    peak_bytes: int  # largest resident size of the process so far
+    peak_bytes: int  # largest resident size of the process until the end of the second run
 
 
 class Worker:
@@ -138,6 +138,8 @@ class Worker:
 def _start(work: Job) -> Started:
     parts = work.build()
     first = _timed(parts.whole, work.wait)
+    parts.whole()  # a training step's second run holds more: what the first one has updated
+    work.wait()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
     _calls.update({name: partial(_timed, call, work.wait) for name, call in parts.calls().items()})
     for call in _calls.values():
