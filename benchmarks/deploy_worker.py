@@ -9,9 +9,9 @@ STARTED = time.perf_counter()  # before the engines are imported, for their load
 import argparse  # noqa: E402
 import json  # noqa: E402
 import sys  # noqa: E402
-from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
+from process_memory import peak_bytes  # noqa: E402
 
 from focus_detr.deploy.opening import Source  # noqa: E402
 from focus_detr.deploy.source_options import (  # noqa: E402
@@ -20,13 +20,6 @@ from focus_detr.deploy.source_options import (  # noqa: E402
 )
 from focus_detr.io.user_paths import path_text, user_path  # noqa: E402
 from focus_detr.process.runtime import command  # noqa: E402
-
-
-def peak_bytes() -> int:
-    """Largest resident size so far; getrusage would count that of the program that started us."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024
 
 
 @command

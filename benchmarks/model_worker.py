@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -13,10 +12,11 @@ from functools import partial
 from multiprocessing import get_context
 from typing import Any, Protocol
 
+from process_memory import peak_bytes
+
 from focus_detr.config.schema import Config
 from focus_detr.errors import FocusDetrError
 
-_KIB = 1024
 _calls: dict[str, Callable[[], float]] = {}  # of this process; each tells its seconds
 
 
@@ -140,7 +140,7 @@ def _start(work: Job) -> Started:
     first = _timed(parts.whole, work.wait)
     parts.whole()  # a training step's second run holds more: what the first one has updated
     work.wait()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
+    peak = peak_bytes()
     _calls.update({name: partial(_timed, call, work.wait) for name, call in parts.calls().items()})
     for call in _calls.values():
         call()

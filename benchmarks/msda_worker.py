@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from process_memory import linux_bytes
 
 FORWARD, BACKWARD = PASSES = ("forward", "forward and backward")
 UNIFORM, LOCAL = "900 uniform queries", "8911 local queries"
@@ -28,7 +29,6 @@ IMPLEMENTATIONS = (
     "custom operator",
     "custom operator, fused",
 )
-KIB = 1024
 WARM_SECONDS = 0.5  # a process that has slept needs some calls to get its memory and threads back
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT_FLAGS = ("-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")
@@ -66,10 +66,10 @@ def _start(implementation: str, queries: str, device: str) -> dict[str, int]:
 
     prepare_runtime(device)
     calls = _limit_calls(queries) if implementation == LIMIT else _calls_of(implementation, queries)
-    before, grown = _memory("VmRSS"), {}
+    before, grown = linux_bytes("VmRSS"), {}
     for name, call in calls.items():
         call()
-        grown[name] = _memory("VmHWM") - before
+        grown[name] = linux_bytes("VmHWM") - before
         call()  # the second call of a graph is the first that only runs
     _calls.update(calls)
     return grown
@@ -89,14 +89,6 @@ def _seconds(name: str) -> float:
     while warm < WARM_SECONDS:
         warm += run()
     return run()
-
-
-def _memory(field: str) -> int:
-    """Bytes that Linux reports for this process."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{field}:"):
-            return int(line.split()[1]) * KIB
-    return 0
 
 
 def _calls_of(implementation: str, queries: str) -> dict[str, Callable[[], object]]:
