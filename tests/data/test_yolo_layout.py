@@ -77,6 +77,20 @@ def test_lists_of_other_machines(tmp_path: Path, line: str, encoding: str) -> No
     assert boxes(read_annotations(root / "train.txt")) == {"p1.jpg": 1}
 
 
+@pytest.mark.parametrize("home", ["~/my sets", r"~\my sets", "~/my%20sets"])
+def test_a_home_folder_in_obj_data_and_its_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    root = put(tmp_path / "my sets", "far/p 1.jpg", "far/p 1.txt", "far/~p2.jpg")
+    (root / "lists").mkdir()
+    (root / "lists" / "t.txt").write_text(f"{home}/far/p 1.jpg\n{home}/far/~p2.jpg\n")
+    (root / "lists" / "o.names").write_text("cat\n")
+    source = tmp_path / "obj.data"
+    source.write_text(f"train = {home}/lists/t.txt\nnames = {home}/lists/o.names\n")
+    assert boxes(read_annotations(source)) == {"p 1.jpg": 1, "~p2.jpg": 0}
+
+
 def test_a_list_that_leads_nowhere_says_what_to_do(tmp_path: Path) -> None:
     root = put(tmp_path, "photos/p1.jpg", "photos/p1.txt")
     (root / "train.txt").write_text("elsewhere/p1.jpg\n")
