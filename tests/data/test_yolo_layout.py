@@ -225,6 +225,16 @@ def test_a_data_yaml_above_labels_may_only_have_names(tmp_path: Path) -> None:
     assert boxes(read_annotations(root)) == {"a.jpg": 1, "b.jpg": 0}
 
 
+def test_keys_of_a_data_yaml_may_be_in_another_style(tmp_path: Path) -> None:
+    root = put(tmp_path, "in/images/p1.jpg", "in/labels/p1.txt")
+    (root / "data.yaml").write_text("Path: in\nTrain: images\nvalidation: images\nNames: [cat]\n")
+    for split in ("train", "val"):
+        assert boxes(read_annotations(root / "data.yaml", split=split)) == {"p1.jpg": 1}
+    (root / "data.yaml").write_text("train: in/images\nNC: 2\nNames: [cat]\n")
+    with pytest.raises(FocusDetrError, match="'nc' is 2, but 'names' has 1 class"):
+        read_annotations(root / "data.yaml")
+
+
 def test_key_points_of_a_set(tmp_path: Path) -> None:
     root = put(tmp_path, "images/p1.jpg")
     (root / "labels").mkdir()

@@ -13,6 +13,7 @@ import yaml
 
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.json_fields import whole_number
+from focus_detr.data.key_styles import KeyStyles
 from focus_detr.data.named_files import same_letters
 from focus_detr.data.picture_files import is_file
 from focus_detr.data.text_files import read_lines, read_text
@@ -24,6 +25,9 @@ from focus_detr.wording import counted
 
 YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml")
 LIST_NAMES = ("classes.txt", "obj.names", "labels.txt")
+_STYLES = KeyStyles(
+    ("path", "train", "val", "valid", "test", "names", "nc", "kpt_shape"), {"validation": "val"}
+)
 _log = logging.getLogger(__name__)
 
 _CONTROL = ("Cc", "Zl", "Zp")  # categories of control characters and of ends of lines
@@ -195,7 +199,7 @@ def _folded(name: str) -> str:
 
 
 def read_yaml(path: Path, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> dict[Any, Any]:
-    """The mapping in a YAML file, by a safe loader.
+    """The mapping in a YAML file, by a safe loader, with its keys in the usual style.
 
     Raises:
         FocusDetrError: not readable, not YAML or no mapping.
@@ -203,7 +207,7 @@ def read_yaml(path: Path, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> di
     content = parse_yaml(read_text(path), path, loader)
     if not isinstance(content, dict):
         raise FocusDetrError(f"{path}: the top level must be a mapping with 'names'")
-    return content
+    return _STYLES.plain(content, str(path))
 
 
 def names_of_yaml(content: dict[Any, Any], path: Path) -> list[str]:

@@ -11,9 +11,11 @@ from focus_detr.data.json_fields import (
     Entry,
     ImageId,
     finite_number,
+    read_entry,
     read_image_id,
     read_text,
 )
+from focus_detr.data.key_styles import KeyStyles
 from focus_detr.data.named_files import find_all
 from focus_detr.data.picture_files import read_size
 from focus_detr.errors import FocusDetrError
@@ -22,6 +24,10 @@ from focus_detr.wording import counted
 _log = logging.getLogger(__name__)
 
 _UNKNOWN = (0, 0)
+_STYLES = KeyStyles(
+    ("id", "file_name", "coco_url", "height", "width"),
+    {"image_height": "height", "image_width": "width"},
+)
 
 
 def read_images(
@@ -60,10 +66,9 @@ def read_images(
 def _by_id(entries: list[Any], path: Path) -> dict[ImageId, Entry]:
     found: dict[ImageId, Entry] = {}
     repeated = 0
-    for position, entry in enumerate(entries):
+    for position, written in enumerate(entries):
         where = f"{path}: images[{position}]"
-        if not isinstance(entry, dict):
-            raise FocusDetrError(f"{where} must be an object, not {entry!r}")
+        entry = read_entry(written, _STYLES, where)
         number = read_image_id(entry, "id", where)
         first = found.setdefault(number, entry)
         if first is not entry:

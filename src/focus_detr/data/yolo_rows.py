@@ -54,6 +54,7 @@ class _Tally:
     like_upper_left: int = 0  # boxes inside the picture if the first two are their upper left end
     outlines: int = 0
     like_key_points: int = 0  # outlines that could be a box with key points
+    like_boxes: int = 0  # outlines of which the first four numbers could be a box
     like_tracked: int = 0  # outlines that could be a box with a confidence and a whole number
     parallelograms: int = 0
     lengths: set[int] = field(default_factory=set)  # numbers in the lines of outlines
@@ -153,9 +154,17 @@ class LineReader:
             )
         tally.check_confidences()
         tally.check_boxes(source)
+        if not self._form.outlines and _could_be_boxes(tally):
+            _log.warning(
+                "%s: %s of %d numbers read as corners, such as %s; if they are boxes with an angle "
+                "and a confidence, give their four corners instead (kpt_shape: null in the set's "
+                "data.yaml says that they are triangles)",
+                *(source, counted(tally.outlines, "line"), 1 + _TRACKED, tally.first_outline),
+            )
         if tally.confidences:
             _log.warning(
-                "%s: left out the confidence behind %s, such as %s",
+                "%s: left out the number behind %s as a confidence, such as %s; if it is the angle "
+                "of a turned box, give its four corners instead",
                 *(source, counted(tally.confidences, "box"), tally.first_confidence),
             )
 
@@ -169,6 +178,7 @@ class LineReader:
         tally.first_outline = tally.first_outline or where
         tally.outlines += 1
         tally.like_key_points += _could_be_key_points(values)
+        tally.like_boxes += _could_be_box(values)
         tally.like_tracked += _could_be_tracked(values)
         tally.parallelograms += len(values) == _CORNERS and _is_parallelogram(values)
         tally.lengths.add(1 + len(values))
@@ -228,11 +238,20 @@ def _seem_tracked(tally: _Tally) -> bool:
     return tally.lengths == {1 + _TRACKED} and tally.like_tracked > _LIKELY * tally.outlines
 
 
-def _could_be_tracked(values: Sequence[float]) -> bool:
-    """Whether they are a box inside the picture, a share and a whole number; up to 1 here."""
+def _could_be_boxes(tally: _Tally) -> bool:
+    return tally.lengths == {1 + _TRACKED} and tally.like_boxes > _LIKELY * tally.outlines
+
+
+def _could_be_box(values: Sequence[float]) -> bool:
+    """Whether the first four are a box inside the picture."""
     x, y, width, height = values[:4]
-    inside = _lies_in(x, width, 0.5, 1) and _lies_in(y, height, 0.5, 1)
-    return len(values) == _TRACKED and inside and values[5].is_integer() and 0 <= values[4] <= 1
+    return _lies_in(x, width, 0.5, 1) and _lies_in(y, height, 0.5, 1)
+
+
+def _could_be_tracked(values: Sequence[float]) -> bool:
+    """Whether they are such a box, a share and a whole number; up to 1 here."""
+    tracked = len(values) == _TRACKED and values[5].is_integer() and 0 <= values[4] <= 1
+    return tracked and _could_be_box(values)
 
 
 def _could_be_key_points(values: Sequence[float]) -> bool:
@@ -240,11 +259,9 @@ def _could_be_key_points(values: Sequence[float]) -> bool:
 
     It cannot be where all sides of the outline are level or upright, as those of a rectangle.
     """
-    x, y, width, height = values[:4]
     if all(values[i] == values[i + 2] or values[i + 1] == values[i + 3] for i in _sides(values)):
         return False
-    inside = _lies_in(x, width, 0.5, 1) and _lies_in(y, height, 0.5, 1)
-    return inside and any(_points_lie_in(values, numbers) for numbers in (2, 3))
+    return _could_be_box(values) and any(_points_lie_in(values, numbers) for numbers in (2, 3))
 
 
 def _sides(values: Sequence[float]) -> range:
