@@ -235,6 +235,13 @@ def test_keys_of_a_data_yaml_may_be_in_another_style(tmp_path: Path) -> None:
         read_annotations(root / "data.yaml")
 
 
+@pytest.mark.parametrize("name", ["_darknet.labels", "Classes.txt"])
+def test_names_beside_pictures_and_labels(tmp_path: Path, name: str) -> None:
+    root = put(tmp_path, "p1.jpg", "p1.txt")
+    (root / name).write_text("cat\n")
+    assert boxes(read_annotations(root)) == {"p1.jpg": 1}
+
+
 def test_key_points_of_a_set(tmp_path: Path) -> None:
     root = put(tmp_path, "images/p1.jpg")
     (root / "labels").mkdir()

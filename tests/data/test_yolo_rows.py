@@ -158,6 +158,17 @@ def test_an_angle_and_a_confidence_are_doubted_as_a_corner(
             read(lines)
 
 
+def test_a_confidence_in_front_of_the_box_is_refused() -> None:
+    rng = np.random.default_rng(4)
+    boxes = rng.uniform((0.3, 0.3, 0.1, 0.1), (0.7, 0.7, 0.4, 0.4), (20, 4))
+    scores = rng.uniform(0.3, 1, 20)
+    lines = [" ".join(map(str, (0, s, *b))) for s, b in zip(scores, boxes, strict=True)]
+    with pytest.raises(FocusDetrError, match="line 1: the number behind the class seems to be a"):
+        read(lines)
+    lines = [" ".join(map(str, (0, *b, s))) for s, b in zip(scores, boxes, strict=True)]
+    assert len(read(lines)) == 20
+
+
 def test_corners_are_told_from_centres() -> None:
     with pytest.raises(FocusDetrError, match=r"seem to be corners .* 2 of 3 would reach out"):
         read(["0 .1 .1 .3 .3", "0 .2 .5 .9 .9", "1 .4 .4 .5 .5"])

@@ -9,8 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.json_fields import whole_number
 from focus_detr.data.key_styles import KeyStyles
@@ -18,28 +16,32 @@ from focus_detr.data.named_files import same_letters
 from focus_detr.data.picture_files import is_file
 from focus_detr.data.text_files import read_lines, read_text
 from focus_detr.data.unseen import UNSEEN
+from focus_detr.data.visible_files import list_folder
 from focus_detr.errors import FocusDetrError
 from focus_detr.io.checks import is_unicode
-from focus_detr.io.yaml_text import parse_yaml
+from focus_detr.io.yaml_text import StrictLoader, parse_yaml
 from focus_detr.wording import counted
 
 YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml")
-LIST_NAMES = ("classes.txt", "obj.names", "labels.txt")
+LIST_NAMES = ("classes.txt", "obj.names", "labels.txt", "_darknet.labels")
 _STYLES = KeyStyles(
     ("path", "train", "val", "valid", "test", "names", "nc", "kpt_shape"), {"validation": "val"}
 )
 _log = logging.getLogger(__name__)
 
+_LEFT_OUT = {"dontcare"} | {
+    f"{how}{what}" for how in ("ignore", "ignored") for what in ("", "region", "regions")
+}
 _CONTROL = ("Cc", "Zl", "Zp")  # categories of control characters and of ends of lines
 _NUMBERS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp"))
 
 
-class _AsWritten(yaml.SafeLoader):
+class _AsWritten(StrictLoader):
     """Leaves numbers the text that they are: to YAML, 007 is 7 and 12:30 is 750."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - as the base has it
         first: [(tag, form) for tag, form in forms if tag not in _NUMBERS]
-        for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        for first, forms in StrictLoader.yaml_implicit_resolvers.items()
     }
 
 
@@ -67,9 +69,14 @@ def number_classes(names: Sequence[str], model: ClassMap | None) -> ClassMap:
 
 
 def find_names_file(folders: Iterable[Path], candidates: Sequence[str]) -> Path | None:
-    """The first of the candidates in the first folder that has one."""
-    paths = (folder / name for folder in folders for name in candidates)
-    return next((path for path in paths if is_file(path)), None)
+    """The first of the candidates in the first folder that has one, in any case."""
+    for folder in folders:
+        names = {name for name, _ in list_folder(folder)}
+        there = {name.lower(): name for name in sorted(names)} | {name: name for name in names}
+        paths = (folder / there[name] for name in candidates if name in there)
+        if found := next(filter(is_file, paths), None):
+            return found
+    return None
 
 
 def nearest_names(
@@ -194,11 +201,22 @@ def warn_of_alike(names: Iterable[str], source: Path) -> None:
         )
 
 
+def warn_of_left_out(names: Iterable[str], source: Path) -> None:
+    """Tell of classes that seem to be none, but what is to be left out, as in KITTI or VisDrone."""
+    for name in names:
+        if "".join(filter(str.isalpha, name)).lower() in _LEFT_OUT:
+            _log.warning(
+                "%s: class %r seems to mark what is to be left out, but is learnt and evaluated as "
+                "any other; COCO json and VOC have flags for that ('iscrowd', 'difficult')",
+                *(source, name),
+            )
+
+
 def _folded(name: str) -> str:
     return " ".join(same_letters(name).replace("_", " ").replace("-", " ").split())
 
 
-def read_yaml(path: Path, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> dict[Any, Any]:
+def read_yaml(path: Path, loader: type[StrictLoader] = StrictLoader) -> dict[Any, Any]:
     """The mapping in a YAML file, by a safe loader, with its keys in the usual style.
 
     Raises:

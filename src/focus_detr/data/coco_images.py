@@ -24,6 +24,7 @@ from focus_detr.wording import counted
 _log = logging.getLogger(__name__)
 
 _UNKNOWN = (0, 0)
+_PARTLY = "neg_category_ids"  # LVIS: the classes that a picture was searched for in vain
 _STYLES = KeyStyles(
     ("id", "file_name", "coco_url", "height", "width"),
     {"image_height": "height", "image_width": "width"},
@@ -78,6 +79,12 @@ def _by_id(entries: list[Any], path: Path) -> dict[ImageId, Entry]:
     if repeated:
         _log.warning(
             "%s: %s listed again word for word; each counts once", path, counted(repeated, "image")
+        )
+    if partly := sum(_PARTLY in entry for entry in found.values()):
+        _log.warning(
+            "%s: %s searched for some classes only, as LVIS has it ('%s'); objects of the others "
+            "are learnt as background, and detections of them count as wrong",
+            *(path, counted(partly, "image"), _PARTLY),
         )
     return found
 

@@ -15,6 +15,7 @@ from focus_detr.data.class_names import (
     check_readable,
     find_names_file,
     warn_of_alike,
+    warn_of_left_out,
 )
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.coco_json import read_coco
@@ -73,6 +74,7 @@ def read_annotations(
     annotations = _read(path, folder, classes, split, pictures)
     check_readable(annotations.classes.names, path)
     warn_of_alike(annotations.classes.names, path)
+    warn_of_left_out(annotations.classes.names, path)
     check_convention(annotations)
     if annotations.numbered and is_folder(path):
         _warn_of_parts(annotations)

@@ -231,7 +231,7 @@ def _labels_in(folder: Path) -> list[str]:
 
 
 def _may_be_labels(name: str) -> bool:
-    return name not in LIST_NAMES and not name.lower().startswith(_NOTES)
+    return name.lower() not in LIST_NAMES and not name.lower().startswith(_NOTES)
 
 
 def _once(pairs: Iterable[Pair], source: Path) -> tuple[Pair, ...]:

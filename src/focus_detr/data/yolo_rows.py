@@ -62,6 +62,7 @@ class _Tally:
     confidences: int = 0
     zero: int = 0  # confidences of nothing, which no program writes
     between: int = 0  # confidences that are neither 0 nor 1, as flags would be
+    confidence_first: int = 0  # lines with a confidence that could be in front of the box
     first_confidence: str = ""
 
     def add_box(self, x: float, y: float, width: float, height: float) -> None:
@@ -72,19 +73,29 @@ class _Tally:
         self.before += min(x - width / 2, y - height / 2) < -_ROUNDING / 2
         self.like_upper_left += max(x + width, y + height) <= 1 + _ROUNDING / 2 and min(x, y) >= 0
 
-    def add_confidence(self, value: float, where: str) -> None:
-        """Count what seems to be one."""
+    def add_confidence(self, values: Sequence[float], where: str) -> None:
+        """Count what seems to be one: the last of a line's numbers without the class."""
+        value = values[-1]
         self.confidences += 1
+        self.confidence_first += len(values) == _BOX and _could_be_box(values[1:])
         self.zero += value == 0
         self.between += 0 < value < 1
         self.first_confidence = self.first_confidence or where
 
     def check_confidences(self) -> None:
-        """Refuse angles of turned boxes.
+        """Refuse angles of turned boxes, and confidences in front of the boxes.
 
         Raises:
-            FocusDetrError: some are exactly 0, as for boxes that are not turned, and others not.
+            FocusDetrError: some are exactly 0, as for boxes that are not turned, and others not; or
+                all boxes fit into their pictures one number later only.
         """
+        before = self.confidence_first == self.confidences == self.boxes
+        if before and self.outside >= max(_LEAST_BEFORE, _SHARE_BEFORE * self.boxes):
+            raise FocusDetrError(
+                f"{self.first_confidence}: the number behind the class seems to be a confidence, "
+                f"as {self.outside} of {self.boxes} boxes would reach out of their pictures "
+                f"otherwise; YOLO text has {', '.join(_BOX_FIELDS)}"
+            )
         if self.zero and self.between:
             raise FocusDetrError(
                 f"{self.first_confidence}: the number behind the box seems to be the angle of a "
@@ -205,7 +216,7 @@ class LineReader:
                     f"{where}: the last of {counted(len(words), 'number')} is {words[-1]}, "
                     "expected a confidence from 0 to 1 (turned boxes need their four corners)"
                 )
-            self._tally.add_confidence(values[-1], where)
+            self._tally.add_confidence([*map(_number, words[1:])], where)
 
     def _label(self, word: str, where: str) -> int:
         names, value = self._form.class_names, _number(word)
