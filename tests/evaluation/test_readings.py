@@ -55,23 +55,33 @@ def swapped(x: float, y: float, width: float, height: float) -> Box:
     return y, x, y + height, x + width
 
 
+def ends(x: float, y: float, width: float, height: float) -> Box:
+    return x, x + width, y, y + height
+
+
+def exchanged(x: float, y: float, width: float, height: float) -> Box:
+    return y, x, height, width
+
+
 def centres(x: float, y: float, width: float, height: float) -> Box:
     return x + width / 2, y + height / 2, width, height
 
 
 @pytest.mark.parametrize(
-    ("write", "name"),
+    ("write", "name", "as_they_are"),
     [
-        (corners, r"corners \(x1, y1, x2, y2\)"),
-        (swapped, r"corners \(y1, x1, y2, x2\)"),
-        (centres, "centres"),
+        (corners, r"corners \(x1, y1, x2, y2\)", 0),
+        (swapped, r"corners \(y1, x1, y2, x2\)", 0),
+        (ends, r"ends \(x1, x2, y1, y2\)", 0),
+        (exchanged, "y, x, height, width", 1),
+        (centres, "centres", 0),
     ],
 )
 def test_what_meets_the_objects_otherwise_only_is_refused(
-    truth: Annotations, write: Callable[..., Box], name: str
+    truth: Annotations, write: Callable[..., Box], name: str, as_they_are: int
 ) -> None:
-    message = rf"found\.json: as {name}.* lie on 12 objects of set\.json, and .* height on 0;"
-    with pytest.raises(FocusDetrError, match=message):
+    what = f"lie on 12 objects of set\\.json, and .* height on {as_they_are};"
+    with pytest.raises(FocusDetrError, match=rf"found\.json: as {name}.* {what}"):
         measured(truth, write)
 
 

@@ -35,16 +35,26 @@ def _corners(boxes: np.ndarray) -> np.ndarray:
 
 
 def _swapped_corners(boxes: np.ndarray) -> np.ndarray:
-    return _corners(boxes[:, [1, 0, 3, 2]])
+    return _corners(_swapped(boxes))
 
 
 def _centres(boxes: np.ndarray) -> np.ndarray:
     return np.hstack([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, 2:]])
 
 
+def _ends(boxes: np.ndarray) -> np.ndarray:
+    return _corners(boxes[:, [0, 2, 1, 3]])
+
+
+def _swapped(boxes: np.ndarray) -> np.ndarray:
+    return boxes[:, [1, 0, 3, 2]]
+
+
 _READINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "corners (x1, y1, x2, y2)": _corners,
     "corners (y1, x1, y2, x2)": _swapped_corners,
+    "ends (x1, x2, y1, y2)": _ends,
+    "y, x, height, width": _swapped,
     "centres (x, y of the centre, width, height)": _centres,
 }
 
