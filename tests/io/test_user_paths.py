@@ -73,7 +73,16 @@ def test_variables_of_the_environment(home: Path, monkeypatch: pytest.MonkeyPatc
     assert path_text("$SETS/a b.json") == path_text("${SETS}/a b.json") == "/big/sets/a b.json"
     assert path_text("$HOME") == path_text("~") == str(home)
     assert path_text("runs/${SETS}_2/$SETS") == "runs//big/sets_2//big/sets"
-    for name in ("price$SETS.jpg", "a$SETS/b", "$SETS.jpg", "$5.jpg", "$5/a", "$RECYCLE.BIN/a", "${", "$"):
+    for name in (
+        "price$SETS.jpg",
+        "a$SETS/b",
+        "$SETS.jpg",
+        "$5.jpg",
+        "$5/a",
+        "$RECYCLE.BIN/a",
+        "${",
+        "$",
+    ):
         assert path_text(name) == name
     for name in ("$ABSENT/a", "in/${ABSENT}_1", "${ABSENT}"):
         with pytest.raises(FocusDetrError, match="there is no environment variable ABSENT"):
