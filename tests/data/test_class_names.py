@@ -141,3 +141,22 @@ def test_classes_that_seem_to_be_none_are_told(caplog: pytest.LogCaptureFixture)
     assert not caplog.text
     warn_of_left_out(("Don't Care", "car", "ignored_regions"), Path("set"))
     assert caplog.text.count("seems to mark what is to be left out") == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("0 cat\n1 dog", True),
+        ("1: cat\n2: dog\n3: bird", True),
+        ("1 cent\n2 cents\n5 cents", False),
+        ("0 cat", False),
+        ("0 1\n1 2", False),
+        ("cat\n1 dog", False),
+    ],
+)
+def test_numbers_in_front_of_names_are_told(
+    tmp_path: Path, lines: str, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "classes.txt").write_text(lines)
+    assert read_class_names(tmp_path / "classes.txt") == tuple(lines.split("\n"))
+    assert ("each line seems to be a number and a name" in caplog.text) == told

@@ -43,7 +43,8 @@ def write_yaml(root: Path, text: str) -> Path:
 def test_the_export_of_cvat(tmp_path: Path, source: str) -> None:
     root = put(tmp_path, "obj_train_data/p1.jpg", "obj_train_data/p1.txt", "obj_train_data/p2.jpg")
     (root / "obj.names").write_text("cat\n")
-    (root / "obj.data").write_text("classes = 1\ntrain = data/train.txt\nnames = data/obj.names\n")
+    text = 'classes = 1\n# train = old.txt\ntrain = data/train.txt\nnames = "data/obj.names"\n'
+    (root / "obj.data").write_text(text)
     (root / "train.txt").write_text("data/obj_train_data/p1.jpg\ndata/obj_train_data/p2.jpg\n")
     assert detect_format(root / source) == "yolo"
     assert boxes(read_annotations(root / source)) == {"p1.jpg": 1, "p2.jpg": 0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -32,6 +33,7 @@ _log = logging.getLogger(__name__)
 _LEFT_OUT = {"dontcare"} | {
     f"{how}{what}" for how in ("ignore", "ignored") for what in ("", "region", "regions")
 }
+_NUMBERED = re.compile(r"([0-9]{1,4})[\s:.,;=)-]+[^\s0-9]")
 _CONTROL = ("Cc", "Zl", "Zp")  # categories of control characters and of ends of lines
 _NUMBERS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp"))
 
@@ -131,6 +133,7 @@ def read_class_names(path: Path) -> tuple[str, ...]:
             index = names.index("")
             raise FocusDetrError(f"{path}: line {index + 1} is blank, but must name class {index}")
         _refuse_comment(names, path)
+        _tell_numbered(names, path)
     if not names:
         raise FocusDetrError(f"{path} names no classes")
     for index, name in enumerate(names):
@@ -149,6 +152,18 @@ def _refuse_comment(names: Sequence[str], path: Path) -> None:
                 f"{path}: line {index + 1}, {name!r}, seems to be a comment, but each line names a "
                 f"class; leave it out (only a {YAML_NAMES[0]} can name a class like this)"
             )
+
+
+def _tell_numbered(names: Sequence[str], path: Path) -> None:
+    """Tell if each line has its number in front, which then belongs to the name."""
+    found = [_NUMBERED.match(name) for name in names]
+    numbers = [int(match[1]) for match in found if match]
+    if len(names) > 1 and any(numbers == [*range(n, n + len(names))] for n in (0, 1)):
+        _log.warning(
+            "%s: each line seems to be a number and a name, such as %r, but all of it is the name "
+            "of class 0, as only the order of the lines numbers the classes",
+            *(path, names[0]),
+        )
 
 
 def read_key_points(path: Path) -> tuple[tuple[int, int] | None, bool]:
