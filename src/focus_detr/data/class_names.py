@@ -24,7 +24,7 @@ from focus_detr.io.yaml_text import StrictLoader, parse_yaml
 from focus_detr.wording import counted
 
 YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml")
-LIST_NAMES = ("classes.txt", "obj.names", "labels.txt", "_darknet.labels")
+LIST_NAMES = ("classes.txt", "obj.names", "labels.txt", "label_list.txt", "_darknet.labels")
 _STYLES = KeyStyles(
     ("path", "train", "val", "valid", "test", "names", "nc", "kpt_shape"), {"validation": "val"}
 )
