@@ -7,7 +7,7 @@ import pytest
 from focus_detr.data.key_styles import KeyStyles
 from focus_detr.errors import FocusDetrError
 
-STYLES = KeyStyles(("image_id", "iscrowd", "bbox"), {"bounding_box": "bbox"})
+STYLES = KeyStyles(("image_id", "file_name", "bbox"), {"bounding_box": "bbox"}, ("iscrowd",))
 
 
 @pytest.mark.parametrize("key", ["imageId", "image-id", "Image ID", "IMAGE_ID", "imageid"])
@@ -21,13 +21,15 @@ def test_styles_of_flags(key: str) -> None:
 
 
 def test_another_name_counts_only_where_the_own_one_is_missing() -> None:
+    both = {"file_name": "in/1.jpg", "filename": "1.jpg", "ImageID": "a", "image_id": 1}
+    assert STYLES.plain(both, "here") == both
     box, corners = [1, 2, 3, 4], [1, 2, 4, 6]
     assert STYLES.plain({"boundingBox": box}, "here")["bbox"] == box
     both = {"bbox": box, "boundingBox": corners}
     assert STYLES.plain(both, "here") == both
 
 
-def test_two_styles_must_agree() -> None:
+def test_two_styles_of_a_flag_must_agree() -> None:
     agreed = {"iscrowd": 1, "isCrowd": True}
     assert STYLES.plain(agreed, "here") == agreed
     with pytest.raises(FocusDetrError, match="here: 'iscrowd' and 'isCrowd' contradict"):

@@ -37,10 +37,11 @@ _BOXES = ("bbox", "bbox_mode", "area", "segmentation", "attributes", "rotation",
 _STYLES = KeyStyles(_LISTS)
 _CATEGORY = KeyStyles(("id", "name"))
 _ANNOTATION = KeyStyles(
-    ("id", "image_id", "category_id", *_BOXES, *FLAGS),
+    ("id", "image_id", "category_id", *_BOXES),
     {"bounding_box": "bbox", "bndbox": "bbox", "box": "bbox", "ignored": "ignore"},
+    FLAGS,
 )
-_ATTRIBUTES = KeyStyles((ROTATION, *FLAGS))
+_ATTRIBUTES = KeyStyles((ROTATION,), flags=FLAGS)
 
 
 def read_coco(

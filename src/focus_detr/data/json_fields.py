@@ -80,7 +80,7 @@ def read_entry(value: object, styles: KeyStyles, where: str) -> Entry:
     """An object of a list, with its keys in the style of their format.
 
     Raises:
-        FocusDetrError: something else, or a key in two styles that contradict each other.
+        FocusDetrError: something else, or a flag in two styles that contradict each other.
     """
     if not isinstance(value, dict):
         raise FocusDetrError(f"{where} must be an object, not {value!r}")

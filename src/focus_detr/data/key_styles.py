@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from focus_detr.errors import FocusDetrError
@@ -19,12 +19,19 @@ class KeyStyles:
     """Brings the keys of entries into the style of a format.
 
     Args:
-        keys: as the format has them.
+        keys: as the format has them; such a key counts before one in another style.
         others: further names -> which of the keys they mean where that is missing.
+        flags: further keys, which must not contradict one in another style.
     """
 
-    def __init__(self, keys: Iterable[str], others: Mapping[str, str] | None = None) -> None:
-        known = {key: key for key in keys} | dict(others or {})
+    def __init__(
+        self,
+        keys: Iterable[str],
+        others: Mapping[str, str] | None = None,
+        flags: Sequence[str] = (),
+    ) -> None:
+        known = {key: key for key in (*keys, *flags)} | dict(others or {})
+        self._flags = frozenset(flags)
         self._keys = {folded(name): key for name, key in known.items()}
         self._others: dict[tuple[Any, ...], dict[str, str]] = {}  # of entries with the same keys
 
@@ -36,12 +43,12 @@ class KeyStyles:
             where: names it in the error.
 
         Raises:
-            FocusDetrError: it has a key in two styles, with different values.
+            FocusDetrError: it has a flag in two styles, with different values.
         """
         others = self._others_among(tuple(entry))
         plain = dict(entry) if others else entry
         for other, key in others.items():
-            if plain.setdefault(key, entry[other]) != entry[other] and folded(key) == folded(other):
+            if plain.setdefault(key, entry[other]) != entry[other] and key in self._flags:
                 raise FocusDetrError(f"{where}: '{key}' and '{other}' contradict each other")
         return plain
 
