@@ -16,6 +16,7 @@ from focus_detr.data.class_names import (
     number_classes,
     read_class_names,
     warn_of_alike,
+    warn_of_left_out,
 )
 from focus_detr.data.classes import ClassMap
 from focus_detr.errors import FocusDetrError
@@ -50,6 +51,10 @@ def test_the_nearest_file_counts(tmp_path: Path) -> None:
     (tmp_path / "in" / "obj.names").write_text("a\n")
     assert find_names_file(folders, ("obj.names", "classes.txt")) == tmp_path / "in" / "obj.names"
     assert find_names_file(folders, ("data.yaml",)) is None
+    (tmp_path / "in" / "Data.YAML").write_text("a\n")
+    assert find_names_file(folders, ("data.yaml",)) == tmp_path / "in" / "Data.YAML"
+    (tmp_path / "in" / "data.yaml").write_text("a\n")
+    assert find_names_file(folders, ("data.yaml",)) == tmp_path / "in" / "data.yaml"
 
 
 def test_names_of_text_and_yaml_files(tmp_path: Path) -> None:
@@ -102,6 +107,7 @@ def test_names_that_look_like_numbers_stay_as_written(tmp_path: Path) -> None:
         ("a.txt", b"cat\n\xe2\x80\x8b cat\n", r"class 1 has the name 'cat' of another class"),
         ("a.yaml", b'names: ["\\ud800"]', r"the name of class 0 is empty or no Unicode text"),
         ("a.yaml", b"names: [2020-99-99]", r"a\.yaml is not valid YAML"),
+        ("a.yaml", b"names: [a]\nnames: [b]", r"a\.yaml is not valid YAML: a key appears twice"),
         ("a.yaml", b"names: [[a]]", r"a\.yaml: name 0 must be a text in quotes"),
     ],
 )
@@ -128,3 +134,29 @@ def test_classes_that_may_be_slips_of_the_pen(
 ) -> None:
     warn_of_alike(names, Path("set"))
     assert told in caplog.text and bool(caplog.text) == bool(told)
+
+
+def test_classes_that_seem_to_be_none_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    warn_of_left_out(("car", "ignorant", "careless"), Path("set"))
+    assert not caplog.text
+    warn_of_left_out(("Don't Care", "car", "ignored_regions"), Path("set"))
+    assert caplog.text.count("seems to mark what is to be left out") == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("0 cat\n1 dog", True),
+        ("1: cat\n2: dog\n3: bird", True),
+        ("1 cent\n2 cents\n5 cents", False),
+        ("0 cat", False),
+        ("0 1\n1 2", False),
+        ("cat\n1 dog", False),
+    ],
+)
+def test_numbers_in_front_of_names_are_told(
+    tmp_path: Path, lines: str, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "classes.txt").write_text(lines)
+    assert read_class_names(tmp_path / "classes.txt") == tuple(lines.split("\n"))
+    assert ("each line seems to be a number and a name" in caplog.text) == told

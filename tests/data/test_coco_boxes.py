@@ -93,6 +93,11 @@ def test_the_box_around_a_turned_one_counts() -> None:
     assert annotation_box({**turned, "attributes": []}, "here") == (40, 35, 20, 10)
 
 
+def test_the_angle_may_stand_beside_the_box() -> None:
+    entry = {"bbox": [10, 20, 50, 60], "rotation": "90", "attributes": {"rotation": 0.0}}
+    assert annotation_box(entry, "") == pytest.approx((5, 25, 60, 50))
+
+
 def test_the_box_of_an_outline_is_turned_already() -> None:
     """CVAT keeps the attribute where it makes an outline or, of an ellipse, a mask."""
     turned = {"bbox": [2, 3, 6, 4], "attributes": {"rotation": 90.0}}

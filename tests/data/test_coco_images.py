@@ -73,3 +73,14 @@ def test_a_picture_without_any_size_is_broken(
         dataset = DetectionDataset.from_annotations(read, skip_broken=True)
     assert [record.image_id for record in dataset.records] == [1, 2]
     assert "left out 1 of 3 images; the first: image 3: cannot read image" in caplog.text
+
+
+def test_pictures_searched_for_some_classes_only_are_told(
+    make_coco: MakeCoco, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = make_coco([(20, 30), (20, 30)])
+    content = json.loads(path.read_text())
+    content["images"][1]["neg_category_ids"] = [3]
+    path.write_text(json.dumps(content))
+    assert len(read_annotations(path).images) == 2
+    assert "1 image searched for some classes only, as LVIS has it" in caplog.text

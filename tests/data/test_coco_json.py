@@ -61,6 +61,38 @@ def test_numbers_and_flags_are_read_as_exports_write_them(make_coco: MakeCoco) -
     assert (read.images[0].height, read.images[0].width) == (20, 30)
 
 
+def test_keys_may_be_in_another_style(make_coco: MakeCoco) -> None:
+    path = make_coco([(20, 30)])
+    content = {
+        "Images": [{"ID": 1, "fileName": "1.png", "imageHeight": 30, "image_width": 20}],
+        "annotations": [
+            {"imageId": 1, "categoryId": 3, "boundingBox": [1, 2, 3, 4], "isCrowd": 1, "Area": 5},
+            {"image-id": 1, "category_ID": 3, "BBox": [1, 2, 9, 4], "is_difficult": False},
+        ],
+        "Categories": [{"Id": 3, "Name": "cat"}],
+    }
+    path.write_text(json.dumps(content))
+    read = read_coco(path, path.parent)
+    assert [(box.box[2], box.area, box.crowd) for box in read.boxes] == [(3, 5, True), (9, 36, 0)]
+    assert (read.images[0].name, read.images[0].height) == ("1.png", 30)
+    assert read.classes == ClassMap(("cat",), (3,))
+
+
+@pytest.mark.parametrize(
+    ("more", "crowd"),
+    [
+        ({"difficult": 1}, True),
+        ({"isGroupOf": "true", "iscrowd": 0}, True),
+        ({"attributes": {"difficult": True, "occluded": False}}, True),
+        ({"attributes": {"is_crowd": 0, "Difficult": "hard"}, "ignore": None}, False),
+        ({"attributes": ["difficult"]}, False),
+    ],
+)
+def test_flags_of_other_formats(make_coco: MakeCoco, more: dict[str, Any], crowd: bool) -> None:
+    path = make_coco([(20, 30)], [annotation(1, 1, (2, 3, 5, 6), **more)])
+    assert [box.crowd for box in read_coco(path, path.parent).boxes] == [crowd]
+
+
 def test_nan_is_nothing_as_pandas_writes_it(make_coco: MakeCoco) -> None:
     nan = float("nan")
     fields = {"area": nan, "iscrowd": nan, "ignore": nan, "segmentation": nan}

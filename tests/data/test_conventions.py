@@ -59,6 +59,8 @@ VOC_SHARES = np.hstack([shares()[:, :2] - 1, shares()[:, 2:] + 1])
         (np.round(corners()), r"all fit as corners \(x1, y1, x2, y2\)"),
         (corners()[:, [1, 0, 3, 2]], r"all fit as corners \(y1, x1, y2, x2\)"),
         ([[50, 125, 90, 159], [60, 130, 95, 150], [55, 140, 90, 155]], r"fit as corners \(y1"),
+        (corners()[:, [0, 2, 1, 3]], r"all fit as ends \(x1, x2, y1, y2\)"),
+        (pixels()[:, [1, 0, 3, 2]], "all fit as y, x, height, width"),
         (centres(pixels()), r"all fit as centres \(x, y of the centre, width, height\)"),
     ],
 )

@@ -117,3 +117,13 @@ def test_training_does_not_keep_the_annotations(make_coco: MakeCoco) -> None:
     assert bare.records is dataset.records
     assert bare.annotations.boxes == bare.annotations.images == ()
     assert bare.annotations.source == path
+
+
+def test_a_box_without_a_size_in_single_precision_is_empty(make_coco: MakeCoco) -> None:
+    thin = [annotation(1, 1, (10, 10, 1e-9, 9)), annotation(2, 1, (10, 10, 9, 1e-7))]
+    path = make_coco([(40, 60)], [*thin, annotation(3, 1, (59.9999999, 1, 5, 5))])
+    sound = DetectionDataset.from_files(path, path.parent)
+    assert sound.dropped == {"empty": 2, "outside": 1}
+    path = make_coco([(40, 60)], [annotation(1, 1, (10, 10, 1e-4, 9))])
+    (record,) = DetectionDataset.from_files(path, path.parent).records
+    assert (record.boxes[:, 2:] > record.boxes[:, :2]).all()

@@ -28,6 +28,19 @@ def test_folders_are_told_apart(tmp_path: Path) -> None:
         detect_format(tmp_path / "empty")
 
 
+def test_a_list_beside_xml_files_is_one_of_theirs(tmp_path: Path) -> None:
+    boxes = {name: [("cat", (2, 3, 9, 8), 0)] for name in SIZES}
+    voc = write_voc(tmp_path, SIZES, boxes)
+    first = min(SIZES)
+    (voc / "train.txt").write_text(f"./JPEGImages/{first}.png ./Annotations/{first}.xml\n")
+    (voc / "label_list.txt").write_text("dog\ncat\n")
+    read = read_annotations(voc / "train.txt")
+    assert [image.name for image in read.images] == [f"{first}.png"]
+    assert (read.classes.names, len(read.boxes)) == (("dog", "cat"), 1)
+    (voc / "labels").mkdir()
+    assert detect_format(voc / "train.txt") == "yolo"
+
+
 def test_hidden_files_decide_nothing(tmp_path: Path) -> None:
     yolo = write_yolo(tmp_path / "yolo", SIZES, {"a": ""}).parent / "labels" / "train"
     for name in ("._a.xml", ".ipynb_checkpoints/a.json", "@eaDir/a.xml", "._a.mindrecord"):

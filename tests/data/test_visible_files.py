@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from focus_detr.data.visible_files import files_below, is_hidden, matching, visible_files
+from focus_detr.data.visible_files import (
+    files_below,
+    inner_folder,
+    is_hidden,
+    matching,
+    visible_files,
+)
 
 HIDDEN = (
     "._a.jpg",
@@ -52,6 +58,17 @@ def test_links_keep_their_names_and_circles_end(folder: Path, tmp_path: Path) ->
     (folder / "itself").symlink_to(folder / "itself")
     names = ["a.jpg", "again/b.JPG", "in/b.JPG", "x.jpg", "y.jpg"]
     assert files_below(folder, {".jpg"}) == names
+
+
+def test_a_folder_in_other_letters_is_found_if_it_is_alone(tmp_path: Path) -> None:
+    (tmp_path / "Images").mkdir()
+    assert inner_folder(tmp_path, "images") == tmp_path / "Images"
+    (tmp_path / "IMAGES").mkdir()
+    assert inner_folder(tmp_path, "images") is None
+    (tmp_path / "images").mkdir()
+    assert inner_folder(tmp_path, "images") == tmp_path / "images"
+    (tmp_path / "labels").touch()
+    assert inner_folder(tmp_path, "labels") is None
 
 
 def test_patterns_find_what_is_hidden_only_by_name(folder: Path) -> None:

@@ -39,6 +39,11 @@ def page(folder: Path, inner: str, name: str = "cat") -> VocPage:
         ("<difficult/>", False),
         ("<difficult></difficult>", False),
         ("", False),
+        ("<Difficult>1</Difficult>", True),
+        ("<isDifficult>1</isDifficult>", True),
+        ("<difficult>0</difficult><ignore>1</ignore>", True),
+        ("<iscrowd>1</iscrowd>", True),
+        ("<crowd>0</crowd>", False),
     ],
 )
 def test_difficult_in_every_form(tmp_path: Path, written: str, difficult: bool) -> None:
@@ -50,6 +55,23 @@ def test_difficult_in_every_form(tmp_path: Path, written: str, difficult: bool) 
 def test_other_values_of_difficult_are_refused(tmp_path: Path, value: str) -> None:
     with pytest.raises(FocusDetrError, match="object 1: 'difficult' must be 0 or 1"):
         page(tmp_path, f"<difficult>{value}</difficult>{BOX}")
+
+
+def test_tags_may_be_in_another_style(tmp_path: Path) -> None:
+    path = tmp_path / "a.xml"
+    path.write_text(
+        "<Annotation><fileName>a.jpg</fileName><Size><Width>90</Width><Height>80</Height></Size>"
+        "<Object><Name>cat</Name><bndBox><xMin>11</xMin><y_min>21</y_min><XMAX>60</XMAX>"
+        "<ymax>80</ymax></bndBox></Object></Annotation>"
+    )
+    read = read_page(path)
+    assert (read.file_name, read.size) == ("a.jpg", (80, 90))
+    assert [item.box for item in read.objects] == [(10, 20, 50, 60)]
+
+
+def test_what_a_person_took_away_is_gone(tmp_path: Path) -> None:
+    assert not page(tmp_path, f"<deleted>1</deleted>{BOX}").objects
+    assert len(page(tmp_path, f"<deleted>0</deleted>{BOX}").objects) == 1
 
 
 def test_parts_are_neither_objects_nor_boxes(tmp_path: Path) -> None:
@@ -90,7 +112,14 @@ def test_turned_boxes_become_the_boxes_around_them(tmp_path: Path) -> None:
         page(tmp_path, f"<robndbox>{degrees}</robndbox>")
 
 
-@pytest.mark.parametrize(("more", "key"), [(BOX, "bndbox"), ("<name>dog</name>", "name")])
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        (BOX, "bndbox"),
+        ("<name>dog</name>", "name"),
+        ("<difficult>0</difficult><Difficult>1</Difficult>", "difficult"),
+    ],
+)
 def test_an_object_with_two_of_a_kind_is_refused(tmp_path: Path, more: str, key: str) -> None:
     with pytest.raises(FocusDetrError, match=f"object 1 has 2 times '{key}', expected one"):
         page(tmp_path, BOX + more)

@@ -113,3 +113,9 @@ def test_a_second_xml_file_in_other_letters_is_told(
     read = read_voc(root, None)
     assert len(read.images) == len(read.boxes) == len(Names)
     assert "left out 1 label file beside another of the same name, such as photo.XML" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["jpegimages", "Images"])
+def test_the_folder_of_pictures_in_other_letters(root: Path, name: str) -> None:
+    (root / "JPEGImages").rename(root / name)
+    assert {image.path.parent for image in read_voc(root, None).images} == {root / name}

@@ -43,7 +43,8 @@ def write_yaml(root: Path, text: str) -> Path:
 def test_the_export_of_cvat(tmp_path: Path, source: str) -> None:
     root = put(tmp_path, "obj_train_data/p1.jpg", "obj_train_data/p1.txt", "obj_train_data/p2.jpg")
     (root / "obj.names").write_text("cat\n")
-    (root / "obj.data").write_text("classes = 1\ntrain = data/train.txt\nnames = data/obj.names\n")
+    text = 'classes = 1\n# train = old.txt\ntrain = data/train.txt\nnames = "data/obj.names"\n'
+    (root / "obj.data").write_text(text)
     (root / "train.txt").write_text("data/obj_train_data/p1.jpg\ndata/obj_train_data/p2.jpg\n")
     assert detect_format(root / source) == "yolo"
     assert boxes(read_annotations(root / source)) == {"p1.jpg": 1, "p2.jpg": 0}
@@ -75,6 +76,20 @@ def test_lists_of_other_machines(tmp_path: Path, line: str, encoding: str) -> No
     for name, text in (("train.txt", line), ("classes.txt", "cat\r\n")):
         (root / name).write_bytes(text.encode(encoding))
     assert boxes(read_annotations(root / "train.txt")) == {"p1.jpg": 1}
+
+
+@pytest.mark.parametrize("home", ["~/my sets", r"~\my sets", "~/my%20sets"])
+def test_a_home_folder_in_obj_data_and_its_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    root = put(tmp_path / "my sets", "far/p 1.jpg", "far/p 1.txt", "far/~p2.jpg")
+    (root / "lists").mkdir()
+    (root / "lists" / "t.txt").write_text(f"{home}/far/p 1.jpg\n{home}/far/~p2.jpg\n")
+    (root / "lists" / "o.names").write_text("cat\n")
+    source = tmp_path / "obj.data"
+    source.write_text(f"train = {home}/lists/t.txt\nnames = {home}/lists/o.names\n")
+    assert boxes(read_annotations(source)) == {"p 1.jpg": 1, "~p2.jpg": 0}
 
 
 def test_a_list_that_leads_nowhere_says_what_to_do(tmp_path: Path) -> None:
@@ -209,6 +224,23 @@ def test_a_data_yaml_above_labels_may_only_have_names(tmp_path: Path) -> None:
     root = put(tmp_path, "images/a.jpg", "labels/a.txt", "images/b.jpg")
     write_yaml(root, "")
     assert boxes(read_annotations(root)) == {"a.jpg": 1, "b.jpg": 0}
+
+
+def test_keys_of_a_data_yaml_may_be_in_another_style(tmp_path: Path) -> None:
+    root = put(tmp_path, "in/images/p1.jpg", "in/labels/p1.txt")
+    (root / "data.yaml").write_text("Path: in\nTrain: images\nvalidation: images\nNames: [cat]\n")
+    for split in ("train", "val"):
+        assert boxes(read_annotations(root / "data.yaml", split=split)) == {"p1.jpg": 1}
+    (root / "data.yaml").write_text("train: in/images\nNC: 2\nNames: [cat]\n")
+    with pytest.raises(FocusDetrError, match="'nc' is 2, but 'names' has 1 class"):
+        read_annotations(root / "data.yaml")
+
+
+@pytest.mark.parametrize("name", ["_darknet.labels", "Classes.txt"])
+def test_names_beside_pictures_and_labels(tmp_path: Path, name: str) -> None:
+    root = put(tmp_path, "p1.jpg", "p1.txt")
+    (root / name).write_text("cat\n")
+    assert boxes(read_annotations(root)) == {"p1.jpg": 1}
 
 
 def test_key_points_of_a_set(tmp_path: Path) -> None:

@@ -54,9 +54,8 @@ def test_a_box_with_key_points_is_its_numbers_2_to_5(
     for line, (label, (left, top, width, height)) in zip(lines, rows, strict=True):
         expected = [float(word) for word in line.split()[:5]]
         assert [label, left + width / 2, top + height / 2, width, height] == pytest.approx(expected)
-    assert ("left out the confidence behind 20 boxes, such as line 1" in caplog.text) == bool(
-        confidence
-    )
+    told = "left out the number behind 20 boxes as a confidence, such as line 1"
+    assert (told in caplog.text) == bool(confidence)
 
 
 def test_boxes_without_their_key_points_and_other_numbers() -> None:
@@ -120,7 +119,8 @@ def test_outlines_of_different_lengths_need_no_word() -> None:
 def test_a_confidence_is_left_out_and_counted(caplog: pytest.LogCaptureFixture) -> None:
     rows = read(["0 .5 .5 .2 .4 .9", "1 .5 .5 .2 .4"])
     assert [box for _, box in rows] == [pytest.approx((0.4, 0.3, 0.2, 0.4))] * 2
-    assert "left out the confidence behind 1 box, such as line 1" in caplog.text
+    assert "left out the number behind 1 box as a confidence, such as line 1" in caplog.text
+    assert "if it is the angle of a turned box, give its four corners" in caplog.text
 
 
 @pytest.mark.parametrize("angles", [(0, 0.3, 0.7), (0.0, 0.0, 0.01)])
@@ -138,6 +138,35 @@ def test_angles_are_no_confidences(angles: tuple[float, ...]) -> None:
 def test_what_is_no_angle_is_left_out(flags: tuple[float, ...]) -> None:
     """Flags; boxes that are not turned, which are right as they are; confidences."""
     assert len(read([f"0 .5 .5 .2 .4 {value}" for value in flags])) == 3
+
+
+@pytest.mark.parametrize(
+    ("rest", "told"), [("0.3 0.91", True), ("0.9 0.02", True), ("0.3 0.91 0.5", False)]
+)
+def test_an_angle_and_a_confidence_are_doubted_as_a_corner(
+    rest: str, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = [f"0 .5 .5 .2 .4 {rest}"] * 3
+    if told:
+        assert len(read(lines)) == 3
+        assert "3 lines of 7 numbers read as corners, such as line 1; if they are" in caplog.text
+        caplog.clear()
+        read(lines, outlines=True)
+        assert not caplog.text
+    else:
+        with pytest.raises(FocusDetrError, match="has 8 numbers"):
+            read(lines)
+
+
+def test_a_confidence_in_front_of_the_box_is_refused() -> None:
+    rng = np.random.default_rng(4)
+    boxes = rng.uniform((0.3, 0.3, 0.1, 0.1), (0.7, 0.7, 0.4, 0.4), (20, 4))
+    scores = rng.uniform(0.3, 1, 20)
+    lines = [" ".join(map(str, (0, s, *b))) for s, b in zip(scores, boxes, strict=True)]
+    with pytest.raises(FocusDetrError, match="line 1: the number behind the class seems to be a"):
+        read(lines)
+    lines = [" ".join(map(str, (0, *b, s))) for s, b in zip(scores, boxes, strict=True)]
+    assert len(read(lines)) == 20
 
 
 def test_corners_are_told_from_centres() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from focus_detr.errors import FocusDetrError
-from focus_detr.evaluation.results_io import read_results
+from focus_detr.evaluation.results_io import exact_results, read_results
 from focus_detr.io.files import write_json
 
 
@@ -17,6 +17,13 @@ def test_round_trip_creates_the_folder(tmp_path: Path) -> None:
     write_json(path, results)
     assert read_results(path) == results
     assert [file.name for file in path.parent.iterdir()] == ["results.json"]
+
+
+def test_keys_may_be_in_another_style() -> None:
+    exact = {"image_id": 1, "category_id": 2, "bbox": [0.5, 1, 2, 3], "score": 0.25}
+    keys = ("imageId", "CategoryID", "bBox", "Score")
+    other = dict(zip(keys, exact.values(), strict=True))
+    assert exact_results([other, exact], "here") == [exact, exact]
 
 
 @pytest.mark.parametrize("content", ["", "[{", "{}", "[1]", "\x00", "[" * 10**5])

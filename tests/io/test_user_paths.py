@@ -67,6 +67,32 @@ def test_a_home_that_is_not_there_is_refused(home: Path, text: str) -> None:
         path_text(text)
 
 
+def test_variables_of_the_environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SETS", "/big/sets")
+    monkeypatch.setenv("EMPTY", "")
+    assert path_text("$SETS/a b.json") == path_text("${SETS}/a b.json") == "/big/sets/a b.json"
+    assert path_text("$HOME") == path_text("~") == str(home)
+    assert path_text("runs/${SETS}_2/$SETS") == "runs//big/sets_2//big/sets"
+    for name in (
+        "price$SETS.jpg",
+        "a$SETS/b",
+        "$SETS.jpg",
+        "$5.jpg",
+        "$5/a",
+        "$RECYCLE.BIN/a",
+        "${",
+        "$",
+    ):
+        assert path_text(name) == name
+    for name in ("$ABSENT/a", "in/${ABSENT}_1", "${ABSENT}"):
+        with pytest.raises(FocusDetrError, match="there is no environment variable ABSENT"):
+            path_text(name)
+    with pytest.raises(FocusDetrError, match="no environment variable EMPTY"):
+        path_text("$EMPTY/a")
+    Path("$ABSENT").mkdir()
+    assert path_text("$ABSENT") == "$ABSENT"
+
+
 def test_an_empty_home_is_not_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "")
     with pytest.raises(FocusDetrError, match="there is no home folder ~"):

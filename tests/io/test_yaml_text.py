@@ -18,12 +18,18 @@ def test_values_have_their_types() -> None:
     assert parse_yaml("{a: [1, 2.5], b: 2026-12-31}", "here") == {"a": [1, 2.5], "b": day}
 
 
+def test_merged_mappings_are_no_keys_written_twice() -> None:
+    text = "a: &a {x: 1}\nb: &b {<<: *a, x: 2}\nc: {<<: *b, x: 3}"
+    assert parse_yaml(text, "here") == {"a": {"x": 1}, "b": {"x": 2}, "c": {"x": 3}}
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("2026-31-12", r"month must be in 1\.\.12"),
         ("a: b: c", "mapping values are not allowed here at line 1, column 5"),
         ("{[]: 1}", "found unhashable key at line 1, column 2"),
+        ("a: 1\na: 2", "a key appears twice in one section at line 1, column 1"),
         ("!!timestamp soon", ""),
         ('!!int ""', ""),
         ("!!bool perhaps", ""),

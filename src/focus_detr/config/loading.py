@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -68,19 +68,6 @@ def dump_yaml(config: Config) -> str:
     return yaml.safe_dump(to_dict(config), sort_keys=False, default_flow_style=None, width=100)
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a key written twice, of which YAML would keep the last silently."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Build one mapping."""
-        mapping = super().construct_mapping(node, deep=deep)
-        if len(mapping) < len(node.value):
-            raise yaml.constructor.ConstructorError(
-                None, None, "a key appears twice in one section", node.start_mark
-            )
-        return mapping
-
-
 def _read_with_bases(path: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
     plain = _read_yaml(path, f" (base of {readers[-1].name})" if readers else "")
     resolved = path.resolve()
@@ -96,7 +83,7 @@ def _read_with_bases(path: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
 
 def _read_yaml(path: Path, role: str) -> dict[Any, Any]:
     try:
-        plain = parse_yaml(path.read_text(encoding="utf-8"), path, _StrictLoader)
+        plain = parse_yaml(path.read_text(encoding="utf-8"), path)
     except UnicodeDecodeError as error:
         raise FocusDetrError(f"{path} is not UTF-8 text: {error.reason}") from error
     except (OSError, ValueError) as error:  # no file of such a name can be
@@ -121,7 +108,7 @@ def _parse_override(override: str) -> dict[str, Any]:
     if not is_unicode(override):
         raise FocusDetrError(f"override {key!a}: {_in_bytes(text)} is not UTF-8 text")
     source = f"override {override!r}"
-    plain = parse_yaml(text, source, _StrictLoader)
+    plain = parse_yaml(text, source)
     for name in reversed(key.strip().split(".")):
         plain = {name: plain}
     return parse_section(Config, plain, source)

@@ -3,39 +3,47 @@
 from __future__ import annotations
 
 import logging
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.json_fields import whole_number
+from focus_detr.data.key_styles import KeyStyles
 from focus_detr.data.named_files import same_letters
 from focus_detr.data.picture_files import is_file
 from focus_detr.data.text_files import read_lines, read_text
 from focus_detr.data.unseen import UNSEEN
+from focus_detr.data.visible_files import list_folder
 from focus_detr.errors import FocusDetrError
 from focus_detr.io.checks import is_unicode
-from focus_detr.io.yaml_text import parse_yaml
+from focus_detr.io.yaml_text import StrictLoader, parse_yaml
 from focus_detr.wording import counted
 
 YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml")
-LIST_NAMES = ("classes.txt", "obj.names", "labels.txt")
+LIST_NAMES = ("classes.txt", "obj.names", "labels.txt", "label_list.txt", "_darknet.labels")
+_STYLES = KeyStyles(
+    ("path", "train", "val", "valid", "test", "names", "nc", "kpt_shape"), {"validation": "val"}
+)
 _log = logging.getLogger(__name__)
 
+_LEFT_OUT = {"dontcare"} | {
+    f"{how}{what}" for how in ("ignore", "ignored") for what in ("", "region", "regions")
+}
+_NUMBERED = re.compile(r"([0-9]{1,4})[\s:.,;=)-]+[^\s0-9]")
 _CONTROL = ("Cc", "Zl", "Zp")  # categories of control characters and of ends of lines
 _NUMBERS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp"))
 
 
-class _AsWritten(yaml.SafeLoader):
+class _AsWritten(StrictLoader):
     """Leaves numbers the text that they are: to YAML, 007 is 7 and 12:30 is 750."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - as the base has it
         first: [(tag, form) for tag, form in forms if tag not in _NUMBERS]
-        for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        for first, forms in StrictLoader.yaml_implicit_resolvers.items()
     }
 
 
@@ -63,9 +71,14 @@ def number_classes(names: Sequence[str], model: ClassMap | None) -> ClassMap:
 
 
 def find_names_file(folders: Iterable[Path], candidates: Sequence[str]) -> Path | None:
-    """The first of the candidates in the first folder that has one."""
-    paths = (folder / name for folder in folders for name in candidates)
-    return next((path for path in paths if is_file(path)), None)
+    """The first of the candidates in the first folder that has one, in any case."""
+    for folder in folders:
+        names = {name for name, _ in list_folder(folder)}
+        there = {name.lower(): name for name in sorted(names)} | {name: name for name in names}
+        paths = (folder / there[name] for name in candidates if name in there)
+        if found := next(filter(is_file, paths), None):
+            return found
+    return None
 
 
 def nearest_names(
@@ -120,6 +133,7 @@ def read_class_names(path: Path) -> tuple[str, ...]:
             index = names.index("")
             raise FocusDetrError(f"{path}: line {index + 1} is blank, but must name class {index}")
         _refuse_comment(names, path)
+        _tell_numbered(names, path)
     if not names:
         raise FocusDetrError(f"{path} names no classes")
     for index, name in enumerate(names):
@@ -138,6 +152,18 @@ def _refuse_comment(names: Sequence[str], path: Path) -> None:
                 f"{path}: line {index + 1}, {name!r}, seems to be a comment, but each line names a "
                 f"class; leave it out (only a {YAML_NAMES[0]} can name a class like this)"
             )
+
+
+def _tell_numbered(names: Sequence[str], path: Path) -> None:
+    """Tell if each line has its number in front, which then belongs to the name."""
+    found = [_NUMBERED.match(name) for name in names]
+    numbers = [int(match[1]) for match in found if match]
+    if len(names) > 1 and any(numbers == [*range(n, n + len(names))] for n in (0, 1)):
+        _log.warning(
+            "%s: each line seems to be a number and a name, such as %r, but all of it is the name "
+            "of class 0, as only the order of the lines numbers the classes",
+            *(path, names[0]),
+        )
 
 
 def read_key_points(path: Path) -> tuple[tuple[int, int] | None, bool]:
@@ -190,12 +216,23 @@ def warn_of_alike(names: Iterable[str], source: Path) -> None:
         )
 
 
+def warn_of_left_out(names: Iterable[str], source: Path) -> None:
+    """Tell of classes that seem to be none, but what is to be left out, as in KITTI or VisDrone."""
+    for name in names:
+        if "".join(filter(str.isalpha, name)).lower() in _LEFT_OUT:
+            _log.warning(
+                "%s: class %r seems to mark what is to be left out, but is learnt and evaluated as "
+                "any other; COCO json and VOC have flags for that ('iscrowd', 'difficult')",
+                *(source, name),
+            )
+
+
 def _folded(name: str) -> str:
     return " ".join(same_letters(name).replace("_", " ").replace("-", " ").split())
 
 
-def read_yaml(path: Path, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> dict[Any, Any]:
-    """The mapping in a YAML file, by a safe loader.
+def read_yaml(path: Path, loader: type[StrictLoader] = StrictLoader) -> dict[Any, Any]:
+    """The mapping in a YAML file, by a safe loader, with its keys in the usual style.
 
     Raises:
         FocusDetrError: not readable, not YAML or no mapping.
@@ -203,7 +240,7 @@ def read_yaml(path: Path, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> di
     content = parse_yaml(read_text(path), path, loader)
     if not isinstance(content, dict):
         raise FocusDetrError(f"{path}: the top level must be a mapping with 'names'")
-    return content
+    return _STYLES.plain(content, str(path))
 
 
 def names_of_yaml(content: dict[Any, Any], path: Path) -> list[str]:

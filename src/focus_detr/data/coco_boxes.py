@@ -57,12 +57,15 @@ def annotation_box(entry: Entry, where: str, picture: Size = _UNKNOWN) -> Box:
 def _rotation(entry: Entry) -> float:
     """The angle in degrees by which CVAT's box is turned; ``bbox`` is that before it.
 
+    Tools that read CVAT's files write its attributes beside the box.
+
     With an outline or a mask, as of an ellipse, ``bbox`` is around that and no longer turned.
     """
-    attributes = entry.get("attributes")
-    if entry.get("segmentation") not in _NO_OUTLINE or not isinstance(attributes, dict):
+    if entry.get("segmentation") not in _NO_OUTLINE:
         return 0.0
-    return finite_number(attributes.get(ROTATION)) or 0.0
+    attributes = entry.get("attributes")
+    places = (attributes if isinstance(attributes, dict) else {}, entry)
+    return next(filter(None, (finite_number(place.get(ROTATION)) for place in places)), 0.0)
 
 
 def annotation_area(entry: Entry, box: Box, where: str) -> tuple[float, bool]:

@@ -11,9 +11,11 @@ from focus_detr.data.json_fields import (
     Entry,
     ImageId,
     finite_number,
+    read_entry,
     read_image_id,
     read_text,
 )
+from focus_detr.data.key_styles import KeyStyles
 from focus_detr.data.named_files import find_all
 from focus_detr.data.picture_files import read_size
 from focus_detr.errors import FocusDetrError
@@ -22,6 +24,11 @@ from focus_detr.wording import counted
 _log = logging.getLogger(__name__)
 
 _UNKNOWN = (0, 0)
+_PARTLY = "neg_category_ids"  # LVIS: the classes that a picture was searched for in vain
+_STYLES = KeyStyles(
+    ("id", "file_name", "coco_url", "height", "width"),
+    {"image_height": "height", "image_width": "width"},
+)
 
 
 def read_images(
@@ -60,10 +67,9 @@ def read_images(
 def _by_id(entries: list[Any], path: Path) -> dict[ImageId, Entry]:
     found: dict[ImageId, Entry] = {}
     repeated = 0
-    for position, entry in enumerate(entries):
+    for position, written in enumerate(entries):
         where = f"{path}: images[{position}]"
-        if not isinstance(entry, dict):
-            raise FocusDetrError(f"{where} must be an object, not {entry!r}")
+        entry = read_entry(written, _STYLES, where)
         number = read_image_id(entry, "id", where)
         first = found.setdefault(number, entry)
         if first is not entry:
@@ -73,6 +79,12 @@ def _by_id(entries: list[Any], path: Path) -> dict[ImageId, Entry]:
     if repeated:
         _log.warning(
             "%s: %s listed again word for word; each counts once", path, counted(repeated, "image")
+        )
+    if partly := sum(_PARTLY in entry for entry in found.values()):
+        _log.warning(
+            "%s: %s searched for some classes only, as LVIS has it ('%s'); objects of the others "
+            "are learnt as background, and detections of them count as wrong",
+            *(path, counted(partly, "image"), _PARTLY),
         )
     return found
 

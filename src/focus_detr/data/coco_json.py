@@ -15,17 +15,33 @@ from focus_detr.data.coco_boxes import Size, annotation_area, annotation_box
 from focus_detr.data.coco_corners import CornerJudge
 from focus_detr.data.coco_images import read_images
 from focus_detr.data.json_fields import (
+    FLAGS,
+    ROTATION,
     Entry,
     ImageId,
     flag,
+    known_flag,
+    read_entry,
     read_image_id,
     read_text,
     read_whole,
 )
+from focus_detr.data.key_styles import KeyStyles
 from focus_detr.errors import FocusDetrError
 from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)
+
+_LISTS = ("images", "categories", "annotations")
+_BOXES = ("bbox", "bbox_mode", "area", "segmentation", "attributes", "rotation", "keypoints")
+_STYLES = KeyStyles(_LISTS)
+_CATEGORY = KeyStyles(("id", "name"))
+_ANNOTATION = KeyStyles(
+    ("id", "image_id", "category_id", *_BOXES),
+    {"bounding_box": "bbox", "bndbox": "bbox", "box": "bbox", "ignored": "ignore"},
+    FLAGS,
+)
+_ATTRIBUTES = KeyStyles((ROTATION,), flags=FLAGS)
 
 
 def read_coco(
@@ -85,8 +101,9 @@ def _load_json(path: Path) -> Entry:
         raise FocusDetrError(f"cannot read annotation file {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise FocusDetrError(f"annotation file {path} is not valid JSON: {error}") from error
-    for key in ("images", "categories", "annotations"):
-        if not isinstance(content, dict) or not isinstance(content.get(key), list):
+    content = _STYLES.plain(content, str(path)) if isinstance(content, dict) else {}
+    for key in _LISTS:
+        if not isinstance(content.get(key), list):
             raise FocusDetrError(f"{path} is not a COCO annotation file: it has no '{key}' list")
     return content
 
@@ -99,10 +116,9 @@ def _constant(name: str) -> float | None:
 def _categories(content: Entry, path: Path) -> dict[int, Entry]:
     """The categories under their ids; one that is repeated as it was counts once."""
     categories: dict[int, Entry] = {}
-    for position, entry in enumerate(content["categories"]):
+    for position, written in enumerate(content["categories"]):
         where = f"{path}: categories[{position}]"
-        if not isinstance(entry, dict):
-            raise FocusDetrError(f"{where} must be an object, not {entry!r}")
+        entry = read_entry(written, _CATEGORY, where)
         number = read_whole(entry, "id", where)
         if categories.setdefault(number, entry).get("name") != entry.get("name"):
             raise FocusDetrError(f"{path}: 'categories' has two entries with id {number}")
@@ -177,10 +193,7 @@ def _boxes(
         if doubt:
             size = f"{box[2]:g} x {box[3]:g}"
             doubtful.append(f"annotation {entry.get('id')} with {entry['area']} in a box of {size}")
-        # tools for VOC write 'ignore' for its difficult objects
-        crowd = flag(entry.get("iscrowd"), where, "iscrowd")
-        crowd = flag(entry.get("ignore"), where, "ignore") or crowd
-        boxes.append(BoxEntry(image_id, category, box, area, crowd))
+        boxes.append(BoxEntry(image_id, category, box, area, _is_crowd(entry, where)))
     judge.finish()
     _warn_areas(doubtful, path)
     return tuple(boxes)
@@ -191,12 +204,21 @@ def _annotations(entries: list[Any], path: Path) -> Iterator[tuple[str, Entry]]:
 
     Nothing refers to them.
     """
-    for position, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            raise FocusDetrError(
-                f"{path}: annotations[{position}] must be an object, not {entry!r}"
-            )
-        yield f"{path}: annotation {entry.get('id', position + 1)}", entry
+    for position, written in enumerate(entries):
+        entry = read_entry(written, _ANNOTATION, f"{path}: annotations[{position}]")
+        attributes = entry.get("attributes")
+        where = f"{path}: annotation {entry.get('id', position + 1)}"
+        if isinstance(attributes, dict):
+            entry = {**entry, "attributes": _ATTRIBUTES.plain(attributes, where)}
+        yield where, entry
+
+
+def _is_crowd(entry: Entry, where: str) -> bool:
+    """Whether one of the flags is set; among ``attributes`` others may be called like them."""
+    attributes = entry.get("attributes")
+    flags = [flag(entry.get(key), where, key) for key in FLAGS]
+    further = attributes if isinstance(attributes, dict) else {}
+    return any(flags) or any(known_flag(further.get(key)) for key in FLAGS)
 
 
 def _warn_areas(doubtful: list[str], path: Path) -> None:

@@ -21,18 +21,18 @@ _ONE = 1.01  # rounded shares may exceed 1 a little
 _LEAST_PICTURE = 2  # pixels of a side; in a smaller picture shares and pixels are alike
 _MARGIN = 0.02  # of the picture's side and a pixel: rounding leads so far over the edge
 _MANY = 0.25  # of the boxes reach over the edge; of centred objects, three in four do as corners
-_SOME = 0.05  # of the boxes, the same for centres
+_SOME = 0.05  # of the boxes, the same for centres and exchanged axes
 _LEAST = 3  # boxes over the edge, fewer are slips
 _SCALES = {100: "percents", 1000: "thousandths"}  # of the picture's sides
 _LEAST_SCALED = 10  # boxes; fewer may lie in a corner
 _FULL = 0.9  # of the scale, which some box reaches
 _MOST = 0.98  # of the boxes fit as corners; the rest are slips
-_ALL = 1.0  # of the boxes fit as centres: these tell less
+_ALL = 1.0  # of the boxes fit as centres or with exchanged axes: these tell less
 
 
 @np.errstate(over="ignore", invalid="ignore")  # of numbers near the largest
 def check_convention(annotations: Annotations, clipped: bool = True) -> None:
-    """Refuse boxes that are plainly shares of the picture, corners or centres.
+    """Refuse boxes that are plainly shares of the picture, corners, centres or with exchanged axes.
 
     Pictures of unknown size are not looked at, except for shares.
 
@@ -115,6 +115,9 @@ def _readings(
     yield _MANY, _MOST, _ordered(first, last, limit), "corners (x1, y1, x2, y2)"
     swapped = first[:, ::-1], last[:, ::-1]
     yield _MANY, _MOST, _ordered(*swapped, limit), "corners (y1, x1, y2, x2)"
+    yield _MANY, _MOST, _ordered(boxes[:, ::2], boxes[:, 1::2], limit), "ends (x1, x2, y1, y2)"
+    low, high = swapped[0], swapped[0] + swapped[1]
+    yield _SOME, _ALL, _ordered(low, high, limit), "y, x, height, width"
     low, high = first - last / 2, first + last / 2
     yield _SOME, _ALL, _ordered(low, high, limit), "centres (x, y of the centre, width, height)"
 

@@ -23,6 +23,8 @@ _log = logging.getLogger(__name__)
 
 _TOLD = ("crowd", "repeated")  # no fault, or said while reading
 
+_EPSILON = 2.0**-23  # of a number: nearer ones may be the same in float32
+
 Corners = tuple[float, float, float, float]
 
 
@@ -195,9 +197,9 @@ def _usable_box(box: Corners, height: int, width: int) -> tuple[Corners, str]:
     reason = ""
     if box_width < 0 or box_height < 0:
         reason = "inverted"
-    elif box_width == 0 or box_height == 0:
+    elif box_width <= _EPSILON * x2 or box_height <= _EPSILON * y2:
         reason = "empty"
-    elif x2 <= x1 or y2 <= y1:
+    elif x2 - x1 <= _EPSILON * x2 or y2 - y1 <= _EPSILON * y2:
         reason = "outside"
     return (x1, y1, x2, y2), reason
 

@@ -15,6 +15,7 @@ from focus_detr.data.class_names import (
     check_readable,
     find_names_file,
     warn_of_alike,
+    warn_of_left_out,
 )
 from focus_detr.data.classes import ClassMap
 from focus_detr.data.coco_json import read_coco
@@ -73,6 +74,7 @@ def read_annotations(
     annotations = _read(path, folder, classes, split, pictures)
     check_readable(annotations.classes.names, path)
     warn_of_alike(annotations.classes.names, path)
+    warn_of_left_out(annotations.classes.names, path)
     check_convention(annotations)
     if annotations.numbered and is_folder(path):
         _warn_of_parts(annotations)
@@ -114,7 +116,8 @@ def detect_format(path: Path) -> Format:
     ==========================================================  ==========
     MindRecord file (``.mindrecord``), or folder with some       MindRecord
     folder with a folder ``Annotations``, or with xml files      VOC
-    text file below a folder ``ImageSets``; an xml file          VOC
+    text file below a folder ``ImageSets``, or beside            VOC
+    ``Annotations`` without ``labels``; an xml file              VOC
     folder with a folder ``labels``, a data.yaml or text files   YOLO
     a yaml file, an obj.data, any other text file (a list)       YOLO
     any other file; folder with one json file                    COCO
@@ -127,7 +130,7 @@ def detect_format(path: Path) -> Format:
         return "mindrecord"
     if not is_folder(path):
         if path.suffix.lower() == ".txt":
-            return "voc" if _LIST_FOLDER in path.absolute().parts else "yolo"
+            return "voc" if _is_voc_list(path) else "yolo"
         return _SUFFIXES.get(path.suffix.lower(), "coco")
     if is_folder(path / XML_FOLDER):
         return "voc"
@@ -139,6 +142,11 @@ def detect_format(path: Path) -> Format:
     raise FocusDetrError(
         f"{path} has no annotations: neither a json file nor xml files nor label files (.txt)"
     )
+
+
+def _is_voc_list(path: Path) -> bool:
+    labels, xmls = (is_folder(path.parent / name) for name in (LABEL_FOLDER, XML_FOLDER))
+    return _LIST_FOLDER in path.absolute().parts or (xmls and not labels)
 
 
 def _json_file(folder: Path) -> Path:

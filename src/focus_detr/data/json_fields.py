@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from focus_detr.data.key_styles import KeyStyles
 from focus_detr.errors import FocusDetrError
 from focus_detr.io.checks import is_finite_number, is_unicode
 
 Entry = dict[str, Any]
 ImageId = int | str
 
+FLAGS = ("iscrowd", "ignore", "difficult", "isgroupof")  # of COCO, tools, VOC and Open Images
 ROTATION = "rotation"  # CVAT's attribute of boxes: degrees by which they are turned
 
 _FIRST_INEXACT = 2**53  # as float64 it may as well have been the next number
@@ -52,14 +54,18 @@ def flag(value: object, where: str, key: str) -> bool:
     Raises:
         FocusDetrError: anything else.
     """
-    if value is None:
-        return False
-    known = _FLAGS.get(value.strip().lower()) if isinstance(value, str) else None
-    if isinstance(value, (bool, int, float)) and value in (0, 1):
-        known = bool(value)
+    known = known_flag(value)
     if known is None:
         raise FocusDetrError(f"{where}: '{key}' must be 0 or 1, not {value!r}")
     return known
+
+
+def known_flag(value: object) -> bool | None:
+    """The same; None for anything else."""
+    if isinstance(value, str):
+        return _FLAGS.get(value.strip().lower())
+    known = isinstance(value, (bool, int, float)) and value in (0, 1)
+    return bool(value) if known or value is None else None
 
 
 def image_id(value: object) -> ImageId | None:
@@ -68,6 +74,17 @@ def image_id(value: object) -> ImageId | None:
     if number is None and isinstance(value, str) and value and is_unicode(value):
         return value
     return number
+
+
+def read_entry(value: object, styles: KeyStyles, where: str) -> Entry:
+    """An object of a list, with its keys in the style of their format.
+
+    Raises:
+        FocusDetrError: something else, or a flag in two styles that contradict each other.
+    """
+    if not isinstance(value, dict):
+        raise FocusDetrError(f"{where} must be an object, not {value!r}")
+    return styles.plain(value, where)
 
 
 def read_whole(entry: Entry, key: str, where: str) -> int:

@@ -15,6 +15,8 @@ from urllib.parse import unquote
 from focus_detr.data.image_io import IMAGE_SUFFIXES
 from focus_detr.data.unseen import UNSEEN, as_seen
 from focus_detr.data.visible_files import is_hidden, list_folder
+from focus_detr.errors import FocusDetrError
+from focus_detr.io.user_paths import path_text
 from focus_detr.wording import counted
 
 _log = logging.getLogger(__name__)
@@ -57,8 +59,8 @@ class NamedFiles:
         return _first(self._candidates(name))
 
     def _candidates(self, name: str) -> Iterator[Path | None]:
-        yield self.exact(name)
         written = spellings(name)
+        yield from map(self.exact, written)
         for fold in (_as_written, _same_accents, same_letters):
             yield from (self._descend(given, fold) for given in written)
         yield from (self._by_end(given) for given in written)
@@ -166,8 +168,8 @@ def spellings(name: str) -> list[str]:
     """The name in the ways that exports write it, the nearest first.
 
     That is without blanks and invisible marks around it, without what surrounds it in an address,
-    without ``+`` and ``%20`` (or ``%2520``) and the like, with slashes for backslashes, and without
-    ``&amp;`` and the like.
+    without ``+`` and ``%20`` (or ``%2520``) and the like, with slashes for backslashes, without
+    ``&amp;`` and the like, and with a home folder for ``~``.
     """
     found = {name: None}
     for step in _STEPS:
@@ -210,6 +212,13 @@ def _without_percent(name: str) -> str:
     return unquote(name.removeprefix(_FILE_ADDRESS))
 
 
+def _from_home(name: str) -> str:
+    try:
+        return path_text(name)
+    except FocusDetrError:  # nobody's home, or nothing
+        return name
+
+
 _STEPS: tuple[Callable[[str], str], ...] = (
     _stripped,
     _of_address,
@@ -218,6 +227,7 @@ _STEPS: tuple[Callable[[str], str], ...] = (
     _without_percent,  # encoded twice
     _with_slashes,
     html.unescape,
+    _from_home,
 )
 
 

@@ -87,6 +87,15 @@ def list_folder(folder: Path | str) -> list[tuple[str, bool]]:
         return []
 
 
+def inner_folder(folder: Path, name: str) -> Path | None:
+    """The folder of this name in another one, or else the only one in other letters."""
+    there = [inner for inner, is_folder in list_folder(folder) if is_folder]
+    alike = [inner for inner in there if inner.lower() == name.lower()]
+    if name in alike or len(alike) == 1:
+        return folder / (name if name in alike else alike[0])
+    return None
+
+
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()

@@ -21,7 +21,7 @@ from focus_detr.data.label_pairs import Pairing, by_stem, pair_labels, warn_of_r
 from focus_detr.data.named_files import NamedFiles, spellings
 from focus_detr.data.picture_files import find_pictures, is_folder, read_size
 from focus_detr.data.text_files import is_comment, read_lines
-from focus_detr.data.visible_files import files_below
+from focus_detr.data.visible_files import files_below, inner_folder
 from focus_detr.data.voc_page import VocPage, read_page
 from focus_detr.errors import FocusDetrError
 from focus_detr.wording import counted
@@ -192,8 +192,8 @@ def _below_known_folder(name: str) -> str:
 
 
 def _image_folder(layout: _Layout) -> Path:
-    candidates = (layout.root / name for name in _IMAGE_FOLDERS)
-    return next((folder for folder in candidates if is_folder(folder)), layout.xml_folder)
+    found = (inner_folder(layout.root, name) for name in _IMAGE_FOLDERS)
+    return next(filter(None, found), layout.xml_folder)
 
 
 def _class_map(pages: Sequence[VocPage], layout: _Layout, model: ClassMap | None) -> ClassMap:

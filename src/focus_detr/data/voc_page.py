@@ -10,7 +10,8 @@ from xml.etree.ElementTree import Element
 
 from focus_detr.data.annotations import MAX_SIDE
 from focus_detr.data.class_names import clean_name
-from focus_detr.data.json_fields import ROTATION, finite_number, flag
+from focus_detr.data.json_fields import FLAGS, ROTATION, finite_number, flag
+from focus_detr.data.key_styles import KeyStyles
 from focus_detr.data.text_files import read_xml
 from focus_detr.data.turned_boxes import Box, box_around, box_around_turned
 from focus_detr.errors import FocusDetrError
@@ -21,6 +22,13 @@ _WORDS = {  # of tools for VOC, besides those that are flags everywhere
     **dict.fromkeys(("", "unspecified", "none", "null")),
 }
 _POINT = ("x", "y")
+_DELETED = "deleted"  # of the online LabelMe, which keeps what a person took away
+_STYLES = KeyStyles(
+    (
+        *("annotation", "filename", "size", "width", "height", "object", "name", *FLAGS, _DELETED),
+        *("bndbox", *_CORNERS, "robndbox", "cx", "cy", "w", "h", "angle", "polygon", "pt", "point"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -52,9 +60,15 @@ def read_page(path: Path) -> VocPage:
     """
     xml = read_xml(path)
     root = xml.top
+    for element in root.iter():
+        element.tag = _STYLES.meant(element.tag)
     if root.tag != "annotation":
         raise FocusDetrError(f"{path} is not a VOC file: its top element is '{root.tag}'")
-    items = root.findall("object")
+    items = [
+        item
+        for item in root.iterfind("object")
+        if not _is_set(item, _DELETED, f"{path}: a {_DELETED} object")
+    ]
     _check_pixels(items, path)
     early = any(0 <= start < 1 for start in _numbers(items, _CORNERS[:2]))
     objects = [
@@ -80,15 +94,19 @@ def _size(root: Element, path: Path) -> tuple[int, int] | None:
 
 
 def _object(item: Element, where: str) -> VocObject:
-    for key in ("name", "bndbox"):
+    for key in ("name", "bndbox", *FLAGS):
         if (there := len(item.findall(key))) > 1:
             raise FocusDetrError(f"{where} has {there} times '{key}', expected one")
     name = clean_name(item.findtext("name") or "")
     if not name:
         raise FocusDetrError(f"{where} has no 'name'")
-    text = (item.findtext("difficult") or "").strip()
-    difficult = flag(_WORDS.get(text.lower(), text), where, "difficult")
-    return VocObject(name, _box(item, where), difficult)
+    flags = [_is_set(item, key, where) for key in FLAGS]
+    return VocObject(name, _box(item, where), any(flags))
+
+
+def _is_set(item: Element, key: str, where: str) -> bool:
+    text = (item.findtext(key) or "").strip()
+    return flag(_WORDS.get(text.lower(), text), where, key)
 
 
 def _box(item: Element, where: str) -> Box:

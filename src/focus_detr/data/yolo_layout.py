@@ -34,6 +34,7 @@ LABEL_FOLDER = "labels"
 DARKNET_SUFFIX = ".data"
 _IMAGE_FOLDER = "images"
 _LABELS = ".txt"
+_QUOTES = "'\""
 _NOTES = "readme"  # of exports, about themselves
 
 _log = logging.getLogger(__name__)
@@ -158,8 +159,8 @@ def _place(path: Path, base: str, value: str, split: Split) -> Path:
 
 def _from_darknet(path: Path, image_dir: Path | None, split: Split) -> Layout:
     """An obj.data, as by CVAT: ``train = data/train.txt`` and ``names = data/obj.names``."""
-    halves = [line.partition("=") for line in read_lines(path)]
-    content = {key.strip(): value.strip() for key, _, value in halves}
+    halves = [line.partition("=") for line in read_lines(path) if not is_comment(line)]
+    content = {key.strip(): value.strip().strip(_QUOTES) for key, _, value in halves}
     listing = next((content[key] for key in _KEYS[split] if content.get(key)), "")
     if not listing or not content.get("names"):
         raise FocusDetrError(f"{path} has no '{split}' or no 'names'")
@@ -231,7 +232,7 @@ def _labels_in(folder: Path) -> list[str]:
 
 
 def _may_be_labels(name: str) -> bool:
-    return name not in LIST_NAMES and not name.lower().startswith(_NOTES)
+    return name.lower() not in LIST_NAMES and not name.lower().startswith(_NOTES)
 
 
 def _once(pairs: Iterable[Pair], source: Path) -> tuple[Pair, ...]:

@@ -54,6 +54,7 @@ class _Tally:
     like_upper_left: int = 0  # boxes inside the picture if the first two are their upper left end
     outlines: int = 0
     like_key_points: int = 0  # outlines that could be a box with key points
+    like_boxes: int = 0  # outlines of which the first four numbers could be a box
     like_tracked: int = 0  # outlines that could be a box with a confidence and a whole number
     parallelograms: int = 0
     lengths: set[int] = field(default_factory=set)  # numbers in the lines of outlines
@@ -61,6 +62,7 @@ class _Tally:
     confidences: int = 0
     zero: int = 0  # confidences of nothing, which no program writes
     between: int = 0  # confidences that are neither 0 nor 1, as flags would be
+    confidence_first: int = 0  # lines with a confidence that could be in front of the box
     first_confidence: str = ""
 
     def add_box(self, x: float, y: float, width: float, height: float) -> None:
@@ -71,19 +73,29 @@ class _Tally:
         self.before += min(x - width / 2, y - height / 2) < -_ROUNDING / 2
         self.like_upper_left += max(x + width, y + height) <= 1 + _ROUNDING / 2 and min(x, y) >= 0
 
-    def add_confidence(self, value: float, where: str) -> None:
-        """Count what seems to be one."""
+    def add_confidence(self, values: Sequence[float], where: str) -> None:
+        """Count what seems to be one: the last of a line's numbers without the class."""
+        value = values[-1]
         self.confidences += 1
+        self.confidence_first += len(values) == _BOX and _could_be_box(values[1:])
         self.zero += value == 0
         self.between += 0 < value < 1
         self.first_confidence = self.first_confidence or where
 
     def check_confidences(self) -> None:
-        """Refuse angles of turned boxes.
+        """Refuse angles of turned boxes, and confidences in front of the boxes.
 
         Raises:
-            FocusDetrError: some are exactly 0, as for boxes that are not turned, and others not.
+            FocusDetrError: some are exactly 0, as for boxes that are not turned, and others not; or
+                all boxes fit into their pictures one number later only.
         """
+        before = self.confidence_first == self.confidences == self.boxes
+        if before and self.outside >= max(_LEAST_BEFORE, _SHARE_BEFORE * self.boxes):
+            raise FocusDetrError(
+                f"{self.first_confidence}: the number behind the class seems to be a confidence, "
+                f"as {self.outside} of {self.boxes} boxes would reach out of their pictures "
+                f"otherwise; YOLO text has {', '.join(_BOX_FIELDS)}"
+            )
         if self.zero and self.between:
             raise FocusDetrError(
                 f"{self.first_confidence}: the number behind the box seems to be the angle of a "
@@ -153,9 +165,17 @@ class LineReader:
             )
         tally.check_confidences()
         tally.check_boxes(source)
+        if not self._form.outlines and _could_be_boxes(tally):
+            _log.warning(
+                "%s: %s of %d numbers read as corners, such as %s; if they are boxes with an angle "
+                "and a confidence, give their four corners instead (kpt_shape: null in the set's "
+                "data.yaml says that they are triangles)",
+                *(source, counted(tally.outlines, "line"), 1 + _TRACKED, tally.first_outline),
+            )
         if tally.confidences:
             _log.warning(
-                "%s: left out the confidence behind %s, such as %s",
+                "%s: left out the number behind %s as a confidence, such as %s; if it is the angle "
+                "of a turned box, give its four corners instead",
                 *(source, counted(tally.confidences, "box"), tally.first_confidence),
             )
 
@@ -169,6 +189,7 @@ class LineReader:
         tally.first_outline = tally.first_outline or where
         tally.outlines += 1
         tally.like_key_points += _could_be_key_points(values)
+        tally.like_boxes += _could_be_box(values)
         tally.like_tracked += _could_be_tracked(values)
         tally.parallelograms += len(values) == _CORNERS and _is_parallelogram(values)
         tally.lengths.add(1 + len(values))
@@ -195,7 +216,7 @@ class LineReader:
                     f"{where}: the last of {counted(len(words), 'number')} is {words[-1]}, "
                     "expected a confidence from 0 to 1 (turned boxes need their four corners)"
                 )
-            self._tally.add_confidence(values[-1], where)
+            self._tally.add_confidence([*map(_number, words[1:])], where)
 
     def _label(self, word: str, where: str) -> int:
         names, value = self._form.class_names, _number(word)
@@ -228,11 +249,20 @@ def _seem_tracked(tally: _Tally) -> bool:
     return tally.lengths == {1 + _TRACKED} and tally.like_tracked > _LIKELY * tally.outlines
 
 
-def _could_be_tracked(values: Sequence[float]) -> bool:
-    """Whether they are a box inside the picture, a share and a whole number; up to 1 here."""
+def _could_be_boxes(tally: _Tally) -> bool:
+    return tally.lengths == {1 + _TRACKED} and tally.like_boxes > _LIKELY * tally.outlines
+
+
+def _could_be_box(values: Sequence[float]) -> bool:
+    """Whether the first four are a box inside the picture."""
     x, y, width, height = values[:4]
-    inside = _lies_in(x, width, 0.5, 1) and _lies_in(y, height, 0.5, 1)
-    return len(values) == _TRACKED and inside and values[5].is_integer() and 0 <= values[4] <= 1
+    return _lies_in(x, width, 0.5, 1) and _lies_in(y, height, 0.5, 1)
+
+
+def _could_be_tracked(values: Sequence[float]) -> bool:
+    """Whether they are such a box, a share and a whole number; up to 1 here."""
+    tracked = len(values) == _TRACKED and values[5].is_integer() and 0 <= values[4] <= 1
+    return tracked and _could_be_box(values)
 
 
 def _could_be_key_points(values: Sequence[float]) -> bool:
@@ -240,11 +270,9 @@ def _could_be_key_points(values: Sequence[float]) -> bool:
 
     It cannot be where all sides of the outline are level or upright, as those of a rectangle.
     """
-    x, y, width, height = values[:4]
     if all(values[i] == values[i + 2] or values[i + 1] == values[i + 3] for i in _sides(values)):
         return False
-    inside = _lies_in(x, width, 0.5, 1) and _lies_in(y, height, 0.5, 1)
-    return inside and any(_points_lie_in(values, numbers) for numbers in (2, 3))
+    return _could_be_box(values) and any(_points_lie_in(values, numbers) for numbers in (2, 3))
 
 
 def _sides(values: Sequence[float]) -> range:

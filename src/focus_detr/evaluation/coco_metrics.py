@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
@@ -23,6 +24,8 @@ from focus_detr.evaluation.matching_names import NameMatcher
 from focus_detr.evaluation.readings import check_reading
 from focus_detr.evaluation.results_io import exact_results
 from focus_detr.evaluation.speed import Speed
+
+_log = logging.getLogger(__name__)
 
 _RECALL_LIMITS = (1, 10)  # detections of the first two rows of recall
 USUAL_LIMIT = 100  # COCO's, of the third
@@ -77,6 +80,8 @@ def evaluate_detections(
     """
     read = open_annotations(annotations)
     truth = read_ground_truth(read)
+    if all(box.crowd for box in read.boxes):
+        _log.warning("AP cannot be measured: %s has no box to find", read.source)
     warn_many_objects(read, {COMPARED: max_detections})
     matched = NameMatcher(read, source).match(exact_results(detections, source))
     check_convention(_as_annotations(matched, read, source), clipped=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from focus_detr.data.json_fields import finite_number, image_id, read_box, whole_number
+from focus_detr.data.key_styles import KeyStyles
 from focus_detr.errors import FocusDetrError
 from focus_detr.io.files import read_json
 
@@ -14,6 +15,7 @@ Detection = dict[str, Any]
 
 _NEEDED = ("image_id", "category_id", "bbox", "score")
 _NAMES = ("file_name", "category_name")  # only our own results have them
+_STYLES = KeyStyles((*_NEEDED, *_NAMES))
 
 
 def read_results(path: str | Path) -> list[Detection]:
@@ -47,7 +49,8 @@ def exact_results(detections: Iterable[Detection], source: str | Path) -> list[D
     ]
 
 
-def _exact(detection: Detection, where: str) -> Detection:
+def _exact(written: Detection, where: str) -> Detection:
+    detection = _STYLES.plain(written, where)
     for field in _NEEDED:
         if field not in detection:
             raise FocusDetrError(f"{where} has no '{field}'")

@@ -12,13 +12,27 @@ from focus_detr.errors import FocusDetrError
 _IMPOSSIBLE = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 
 
-def parse_yaml(text: str, source: object, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any:
+class StrictLoader(yaml.SafeLoader):
+    """SafeLoader that refuses a key written twice, of which YAML would keep the last silently."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """One mapping as it is written, before others are merged into it (``<<``)."""
+        node = super().compose_mapping_node(anchor)
+        written = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if len(set(written)) < len(written):
+            raise yaml.constructor.ConstructorError(
+                None, None, "a key appears twice in one section", node.start_mark
+            )
+        return node
+
+
+def parse_yaml(text: str, source: object, loader: type[StrictLoader] = StrictLoader) -> Any:
     """The value that a YAML text describes.
 
     Args:
         text: to parse.
         source: the file or command-line argument that it comes from, for messages.
-        loader: a safe one.
+        loader: one that knows other values.
 
     Raises:
         FocusDetrError: it is not YAML, or a value in it is impossible.

@@ -16,7 +16,9 @@ from focus_detr.config.schema import Config
 from focus_detr.data.annotations import Annotations
 from focus_detr.data.build import build_eval_loader, build_train_loader, divided_annotations
 from focus_detr.data.classes import ClassMap
+from focus_detr.data.dataset import DetectionDataset
 from focus_detr.data.loader import DataLoader
+from focus_detr.data.seen_pictures import warn_of_seen
 from focus_detr.data.summary import summarise
 from focus_detr.distributed.reducers import GradientMean
 from focus_detr.distributed.world import World, join_world
@@ -98,7 +100,9 @@ def _assemble(
     loss = build_training_loss(config, num_classes, world=world)
     graphs = open_graphs(config.train.compile_cache, config, world)
     gallery = Gallery(config.train.pictures if world.first else 0, classes.names, config.model)
-    evaluate = _evaluation(config, loss.model, classes, taken, progress, world, gallery, graphs)
+    evaluate = _evaluation(
+        config, loss.model, loader.dataset, taken, progress, world, gallery, graphs
+    )
     update = build_update(loss.model, config.train)
     description = describe(config, classes)
     if resume and folder.last.exists():
@@ -220,7 +224,7 @@ def _record(config: Config, folder: RunFolder, state: TrainingState, world: Worl
 def _evaluation(
     config: Config,
     model: nn.Cell,
-    classes: ClassMap,
+    trained: DetectionDataset,
     taken: Annotations | None,
     progress: bool,
     world: World,
@@ -229,6 +233,7 @@ def _evaluation(
 ) -> Callable[[], Mapping[str, float]] | None:
     if config.train.eval_every == 0:
         return None
+    classes = trained.classes
     loader = build_eval_loader(
         config,
         batch_size=config.eval.batch_size,
@@ -237,6 +242,7 @@ def _evaluation(
         world_size=world.size,
         annotations=taken,
     )
+    warn_of_seen(trained, loader.dataset)
     detector = Detector(model, max_detections=config.model.max_detections)
     detector.keep_graphs(graphs)
 
