@@ -242,7 +242,8 @@ def _evaluation(
         world_size=world.size,
         annotations=taken,
     )
-    warn_of_seen(trained, loader.dataset)
+    if world.first:
+        warn_of_seen(trained, loader.dataset)
     detector = Detector(model, max_detections=config.model.max_detections)
     detector.keep_graphs(graphs)
 
