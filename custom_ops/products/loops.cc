@@ -206,6 +206,14 @@ void Gelu(int64_t count, const float *source, float *target) {
   }
 }
 
+void GeluAndGrad(int64_t count, const float *source, float *target, float *grads) {
+  SIMD for (int64_t i = 0; i < count; ++i) {
+    const Normal normal = NormalAt(source[i]);
+    target[i] = source[i] * normal.distribution;
+    grads[i] *= normal.distribution + source[i] * normal.density;
+  }
+}
+
 void ScaledSum(int64_t count, float factor, const float *residual, const float *branch,
                float *target) {
   if (residual) {
@@ -279,9 +287,9 @@ void TakeLarger(int64_t channels, const float *source, float *target) {
 
 extern const Loops PRODUCTS_TABLE;
 const Loops PRODUCTS_TABLE = {
-    kLanes,        AddRows,       AddWeighted,    AddSquares,  ScaleRows,   WeighRows,
-    RowProducts,   LayerNorm,     LayerNormGrad,  GroupNormSums, GroupNormGrad, ActivationGrad,
-    Softmax,       SoftmaxGrad,   Gelu,           ScaledSum,   Multiply,    GatherRows,
-    ScatterRows,   Turn,          MaskBias,       TakeLarger};
+    kLanes,      AddRows,       AddWeighted,   AddSquares,     ScaleRows, WeighRows,
+    RowProducts, LayerNorm,     LayerNormGrad, GroupNormSums,  GroupNormGrad, ActivationGrad,
+    Softmax,     SoftmaxGrad,   Gelu,          GeluAndGrad,    ScaledSum, Multiply,
+    GatherRows,  ScatterRows,   Turn,          MaskBias,       TakeLarger};
 
 }  // namespace products

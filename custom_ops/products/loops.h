@@ -81,6 +81,8 @@ struct Loops {
                        float *grads);
 
   void (*gelu)(int64_t count, const float *source, float *target);
+  // target = gelu(source), grads *= its derivative
+  void (*gelu_and_grad)(int64_t count, const float *source, float *target, float *grads);
   // target = residual + factor * branch; a null residual counts as 0
   void (*scaled_sum)(int64_t count, float factor, const float *residual, const float *branch,
                      float *target);
