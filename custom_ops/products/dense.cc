@@ -1,4 +1,6 @@
 // Dense layers: products of rows with a weight matrix.
+#include "dense.h"
+
 #include "rows.h"
 
 namespace {
@@ -9,7 +11,7 @@ using onednn::kSource;
 using onednn::kTarget;
 using onednn::kWeights;
 
-enum Kind : int64_t { kForward, kGradSource, kGradWeights };
+enum Kind : int64_t { kForward, kGradSource, kGradWeights, kAddGradWeights };
 
 Owned PlanProduct(const Layout &source, const Layout &weights, const Layout *bias,
                   const Layout &target, const After &after) {
@@ -41,7 +43,25 @@ Ready MakeLowered(const Layout &source, const Layout &lowered, const Layout &wei
   return ready;
 }
 
+void GradWeights(Kind kind, int64_t rows, int64_t inputs, int64_t outputs, const float *grad,
+                 const float *source, float *grad_weights) {
+  const Layout from({outputs, rows}, {1, outputs}), matrix({rows, inputs}, {inputs, 1});
+  const Layout to({outputs, inputs}, {inputs, 1});
+  const Ready &ready = Keep({kind, rows, inputs, outputs}, [&] {
+    After after;
+    after.adds = kind == kAddGradWeights;
+    return MakeProduct(from, matrix, nullptr, to, after);
+  });
+  Execute(ready.step,
+          {{kSource, &from, grad}, {kWeights, &matrix, source}, {kTarget, &to, grad_weights}});
+}
+
 }  // namespace
+
+void products::AddGradWeights(int64_t rows, int64_t inputs, int64_t outputs, const float *grad,
+                              const float *source, float *grad_weights) {
+  GradWeights(kAddGradWeights, rows, inputs, outputs, grad, source, grad_weights);
+}
 
 int products_dense(int64_t rows, int64_t inputs, int64_t outputs, int activation, int precision,
                    const float *source, const float *weights, const float *bias,
@@ -92,13 +112,7 @@ int products_dense_grad_weights(int64_t rows, int64_t inputs, int64_t outputs, c
       if (grad_bias) std::fill_n(grad_bias, outputs, 0.0f);
       return;
     }
-    const Layout from({outputs, rows}, {1, outputs}), matrix({rows, inputs}, {inputs, 1});
-    const Layout to({outputs, inputs}, {inputs, 1});
-    const Ready &ready = Keep({kGradWeights, rows, inputs, outputs}, [&] {
-      return MakeProduct(from, matrix, nullptr, to, {});
-    });
-    Execute(ready.step,
-            {{kSource, &from, grad}, {kWeights, &matrix, source}, {kTarget, &to, grad_weights}});
+    GradWeights(kGradWeights, rows, inputs, outputs, grad, source, grad_weights);
     if (!grad_bias) return;
     SumBlocks(rows, outputs, grad_bias, [&](int64_t first, int64_t count, float *own) {
       Choose().add_rows(count, outputs, grad + first * outputs, own);

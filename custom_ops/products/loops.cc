@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 
+#include "cell_rows.h"
 #include "products.h"
 #include "small_product.h"
 
@@ -22,7 +23,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 inline float Exponential(float x) {
   constexpr float kLowest = -87.0f, kPerDoubling = 1.44269504f;  // 1 / log 2
   constexpr float kLog2High = 0.693359375f, kLog2Low = -2.12194440e-4f;
-  const float bounded = x > kLowest ? x : kLowest;
+  const float bounded = kLowest > x ? kLowest : x;  // in this order a NaN stays
   const float doublings = std::nearbyint(bounded * kPerDoubling);
   const float rest = bounded - doublings * kLog2High - doublings * kLog2Low;
   float series = 1.0f / 5040;
@@ -36,8 +37,7 @@ inline float Exponential(float x) {
   const int32_t bits = (static_cast<int32_t>(doublings) + 127) << 23;
   float power;
   std::memcpy(&power, &bits, sizeof power);
-  const float value = x > kLowest ? series * power : 0.0f;
-  return x == x ? value : x;
+  return x < kLowest ? 0.0f : series * power;
 }
 
 struct Normal {
@@ -206,6 +206,14 @@ void Gelu(int64_t count, const float *source, float *target) {
   }
 }
 
+void GeluAndGrad(int64_t count, const float *source, float *target, float *grads) {
+  SIMD for (int64_t i = 0; i < count; ++i) {
+    const Normal normal = NormalAt(source[i]);
+    target[i] = source[i] * normal.distribution;
+    grads[i] *= normal.distribution + source[i] * normal.density;
+  }
+}
+
 void ScaledSum(int64_t count, float factor, const float *residual, const float *branch,
                float *target) {
   if (residual) {
@@ -215,15 +223,36 @@ void ScaledSum(int64_t count, float factor, const float *residual, const float *
   }
 }
 
+inline Vector Load(const float *from) {
+  Vector vector;
+  std::memcpy(&vector, from, sizeof vector);
+  return vector;
+}
+
+inline float Larger(float first, float second) { return first > second ? first : second; }
+
+// row = row * scale + bias; gives the largest. A compiler turns no search for it into vectors.
+inline float AddBias(int64_t columns, float scale, const float *bias, float *row) {
+  Vector tops = Vector{} - kInfinity;
+  int64_t i = 0;
+  for (; i + kLanes <= columns; i += kLanes) {
+    const Vector logits = Load(row + i) * scale + Load(bias + i);
+    std::memcpy(row + i, &logits, sizeof logits);
+    tops = logits > tops ? logits : tops;
+  }
+  float top = -kInfinity;
+  for (; i < columns; ++i) {
+    row[i] = row[i] * scale + bias[i];
+    top = Larger(row[i], top);
+  }
+  for (int lane = 0; lane < kLanes; ++lane) top = Larger(tops[lane], top);
+  return top;
+}
+
 void Softmax(int64_t rows, int64_t columns, float scale, const float *bias, int64_t bias_stride,
              float *matrix) {
   for (; rows > 0; --rows, bias += bias_stride, matrix += columns) {
-    float top = -kInfinity;
-#pragma omp simd reduction(max : top)
-    for (int64_t i = 0; i < columns; ++i) {
-      matrix[i] = matrix[i] * scale + bias[i];
-      top = std::max(top, matrix[i]);
-    }
+    const float top = AddBias(columns, scale, bias, matrix);
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t i = 0; i < columns; ++i) {
@@ -257,10 +286,10 @@ void TakeLarger(int64_t channels, const float *source, float *target) {
 }  // namespace
 
 extern const Loops PRODUCTS_TABLE;
-const Loops PRODUCTS_TABLE = {AddRows,       AddWeighted,    AddSquares,    ScaleRows,
-                              WeighRows,     RowProducts,    LayerNorm,     LayerNormGrad,
-                              GroupNormSums, GroupNormGrad,  ActivationGrad, Softmax,
-                              SoftmaxGrad,   Gelu,           ScaledSum,     Multiply,
-                              TakeLarger};
+const Loops PRODUCTS_TABLE = {
+    kLanes,      AddRows,       AddWeighted,   AddSquares,     ScaleRows, WeighRows,
+    RowProducts, LayerNorm,     LayerNormGrad, GroupNormSums,  GroupNormGrad, ActivationGrad,
+    Softmax,     SoftmaxGrad,   Gelu,          GeluAndGrad,    ScaledSum, Multiply,
+    GatherRows,  ScatterRows,   Turn,          MaskBias,       TakeLarger};
 
 }  // namespace products

@@ -11,7 +11,7 @@ struct ChannelMoments {
   const float *mean, *scale;  // [C]; scale: one over the standard deviation
 };
 
-// target [R,C] = left [R,I] * right [I,C], small enough for the cache; C is a multiple of kPiece.
+// target [R,C] = left [R,I] * right [I,C], small enough for the cache; C is a multiple of Loops::lanes.
 // Rows of `right` and `target` are dense and as far apart as their strides say.
 struct SmallProduct {
   int64_t rows, inner, columns;
@@ -24,7 +24,17 @@ struct SmallProduct {
 };
 constexpr int64_t kPiece = 16;  // floats; no vector is longer
 
+// One head's channels in the rows of some cells, and as a matrix [cells, stride].
+struct CellRows {
+  int64_t cells;
+  const int64_t *places;  // of the rows; -1: the cell has none
+  int64_t width, offset;  // numbers of a row, and before the head's
+  int64_t depth, stride;  // the head's; in the matrix, where zeros follow
+};
+
 struct Loops {
+  int64_t lanes;  // floats of a vector, at least 4
+
   // sums [C] += rows [R,C]
   void (*add_rows)(int64_t rows, int64_t channels, const float *matrix, float *sums);
   // sums [C] += weight [R] * rows [R,C]
@@ -71,11 +81,25 @@ struct Loops {
                        float *grads);
 
   void (*gelu)(int64_t count, const float *source, float *target);
+  // target = gelu(source), grads *= its derivative
+  void (*gelu_and_grad)(int64_t count, const float *source, float *target, float *grads);
   // target = residual + factor * branch; a null residual counts as 0
   void (*scaled_sum)(int64_t count, float factor, const float *residual, const float *branch,
                      float *target);
 
   void (*multiply)(const SmallProduct &product);
+
+  // matrix = factor * rows; of a cell without one those of `outside`, or zeros if that is null
+  void (*gather_rows)(const CellRows &cells, const float *tensor, const float *outside,
+                      float factor, float *matrix);
+  // rows = factor * matrix; what has no row is added to `beyond` [depth], if that is there
+  void (*scatter_rows)(const CellRows &cells, const float *matrix, float factor, float *tensor,
+                       float *beyond);
+  // turned [C,stride] = matrix [R,C]^T with zeros behind; C is a multiple of `lanes`
+  void (*turn)(int64_t rows, int64_t channels, const float *matrix, int64_t stride, float *turned);
+  // target [stride] = bias, plus `apart` for the cells of other regions than `own`
+  void (*mask_bias)(int64_t cells, int64_t stride, const float *bias, const float *regions,
+                    float own, float apart, float *target);
 
   // target [C] = the larger of itself and source, for each channel
   void (*take_larger)(int64_t channels, const float *source, float *target);

@@ -178,6 +178,17 @@ int ReadWindows(const Call &call, products_windows *windows) {
   return fits ? PRODUCTS_OK : PRODUCTS_WRONG_SIZE;
 }
 
+// Of a perceptron's branch: source [B,...,C], gamma [C], beta [C], first [H,C], and second [C,H]
+// and factor [B] at their places.
+int ReadPerceptron(const Call &call, int second, int factor, products_perceptron *perceptron) {
+  const int64_t batch = call.size(0, 0), channels = call.last(0), hidden = call.size(3, 0);
+  *perceptron = {batch, batch ? call.rows(0) / batch : 0, channels, hidden};
+  const bool fits = call.elements(1) == channels && call.elements(2) == channels &&
+                    call.last(3) == channels && call.size(second, 0) == channels &&
+                    call.last(second) == hidden && call.elements(factor) == batch;
+  return fits ? PRODUCTS_OK : PRODUCTS_WRONG_SIZE;
+}
+
 Shape ShapeOf(int index, int *ranks, int64_t **shapes) {
   return {shapes[index], shapes[index] + ranks[index]};
 }
@@ -532,6 +543,43 @@ KERNEL(WindowAttentionGrad) {
 }
 OUTPUTS(WindowAttentionGrad, 3,
         {ShapeOf(0, ranks, shapes), ShapeOf(1, ranks, shapes), ShapeOf(2, ranks, shapes)})
+
+// source [B, ..., C], gamma, beta [C], first [H,C], its bias [H], second [C,H], its bias [C],
+// factor [B] -> [B, ..., C], GELU's argument [B, ..., H]
+KERNEL(PerceptronBranchForward) {
+  const Call call = CALL;
+  if (const int status = call.Read(10)) return status;
+  products_perceptron perceptron;
+  if (const int status = ReadPerceptron(call, 5, 7, &perceptron)) return status;
+  if (call.elements(4) != perceptron.hidden || call.elements(6) != perceptron.channels) {
+    return PRODUCTS_WRONG_SIZE;
+  }
+  return products_perceptron_branch(&perceptron, call.settings.Real("epsilon"), call[0], call[1],
+                                    call[2], call[3], call[4], call[5], call[6], call[7], call[8],
+                                    call[9]);
+}
+OUTPUTS(PerceptronBranchForward, 2,
+        {ShapeOf(0, ranks, shapes), RowsOf(0, shapes[3][0], ranks, shapes)})
+
+// source, gamma, beta, first, second, factor, GELU's argument, grad [B, ..., C] -> gradients of
+// source, gamma, beta, first, its bias, second, its bias
+KERNEL(PerceptronBranchGrad) {
+  const Call call = CALL;
+  if (const int status = call.Read(15)) return status;
+  products_perceptron perceptron;
+  if (const int status = ReadPerceptron(call, 4, 5, &perceptron)) return status;
+  if (call.elements(6) != call.rows(0) * perceptron.hidden ||
+      call.elements(7) != call.elements(0)) {
+    return PRODUCTS_WRONG_SIZE;
+  }
+  return products_perceptron_branch_grad(
+      &perceptron, call.settings.Real("epsilon"), call[0], call[1], call[2], call[3], call[4],
+      call[5], call[6], call[7], call[8], call[9], call[10], call[11], call[12], call[13],
+      call[14]);
+}
+OUTPUTS(PerceptronBranchGrad, 7,
+        {ShapeOf(0, ranks, shapes), ShapeOf(1, ranks, shapes), ShapeOf(1, ranks, shapes),
+         ShapeOf(3, ranks, shapes), {shapes[3][0]}, ShapeOf(4, ranks, shapes), {shapes[4][0]}})
 
 int products_interface(void) { return PRODUCTS_INTERFACE; }
 

@@ -68,6 +68,7 @@ constexpr int kPostOp = 32768;        // times (position + 1), or-ed with the ar
   X(primitive_attr_destroy, int, (Attributes *))                                                   \
   X(post_ops_create, int, (PostOps **))                                                            \
   X(post_ops_append_eltwise, int, (PostOps *, int kind, float alpha, float beta))                  \
+  X(post_ops_append_sum, int, (PostOps *, float scale, int32_t zero, int type))                     \
   X(post_ops_append_binary, int, (PostOps *, int kind, const Descriptor *))                        \
   X(post_ops_destroy, int, (PostOps *))                                                            \
   X(primitive_desc_query_md, const Descriptor *, (const Plan *, int what, int index))              \

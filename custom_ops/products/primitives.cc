@@ -31,6 +31,7 @@ class PlanningThreads {
 };
 
 void Append(onednn::PostOps *steps, const After &after) {
+  if (after.adds) Check(Oned().post_ops_append_sum(steps, 1.0f, 0, onednn::kFloat32));
   if (after.residual) {
     Check(Oned().post_ops_append_binary(steps, onednn::kAdd, after.residual->get()));
   }

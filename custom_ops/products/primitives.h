@@ -44,6 +44,7 @@ class Layout {
 struct After {
   int activation = PRODUCTS_NONE;
   const Layout *residual = nullptr;  // added before the activation
+  bool adds = false;                 // to what the target holds, before all else
 };
 
 std::shared_ptr<onednn::Attributes> MakeAttributes(const After &after);
@@ -98,6 +99,7 @@ enum Slot {
   kPlacedSource,
   kWindowBias,
   kWindowSpace,
+  kStrip,
   kOfPrimitive,
   kSlots
 };

@@ -21,7 +21,7 @@ extern "C" {
 #define PRODUCTS_API __attribute__((visibility("default")))
 
 /* Changes whenever a function below or an entry point for MindSpore changes its meaning. */
-#define PRODUCTS_INTERFACE 3
+#define PRODUCTS_INTERFACE 4
 
 enum products_activation {
   PRODUCTS_NONE = 0,
@@ -206,6 +206,29 @@ PRODUCTS_API int products_gelu(int64_t count, const float *source, float *target
 /* target [B,S] = residual [B,S] + factor [B] * branch [B,S]; without a residual only the product */
 PRODUCTS_API int products_scaled_sum(int64_t batch, int64_t size, const float *residual,
                                      const float *branch, const float *factor, float *target);
+
+typedef struct products_perceptron {
+  int64_t batch, rows, channels, hidden; /* of source [B,R,C] and argument [B,R,H] */
+} products_perceptron;
+
+/* The branch of a transformer's perceptron, and what it is added to: target [B,R,C] = source +
+ * factor [B] * (gelu(argument) * second [C,H]^T + second_bias [C]), argument = layer norm of the
+ * source * first [H,C]^T + first_bias [H]. An image whose factor is 0 is copied: its branch is not
+ * computed, and its argument is neither written nor read. */
+PRODUCTS_API int products_perceptron_branch(const products_perceptron *perceptron, float epsilon,
+                                            const float *source, const float *gamma,
+                                            const float *beta, const float *first,
+                                            const float *first_bias, const float *second,
+                                            const float *second_bias, const float *factor,
+                                            float *target, float *argument);
+
+/* The factor has no gradient. */
+PRODUCTS_API int products_perceptron_branch_grad(
+    const products_perceptron *perceptron, float epsilon, const float *source, const float *gamma,
+    const float *beta, const float *first, const float *second, const float *factor,
+    const float *argument, const float *grad, float *grad_source, float *grad_gamma,
+    float *grad_beta, float *grad_first, float *grad_first_bias, float *grad_second,
+    float *grad_second_bias);
 
 typedef struct products_windows {
   int64_t batch, rows, columns, heads, depth; /* of a map [B, h, w, C] with C = heads * depth */

@@ -30,8 +30,8 @@ struct Plan {
         windows(w.batch * (padded_rows / w.window) * across),
         blocks((windows + kWindowsOfBlock - 1) / kWindowsOfBlock),
         cells(w.window * w.window),
-        stride(RoundUp(cells, kPiece)),
-        depth(RoundUp(w.depth, kPiece)),
+        stride(RoundUp(cells, Choose().lanes)),
+        depth(RoundUp(w.depth, Choose().lanes)),
         scale(1.0f / std::sqrt(static_cast<float>(w.depth))) {}
 
   products_windows map;
@@ -109,32 +109,10 @@ Space OfThread(const Plan &plan, float *memory) {
   return {plan, memory + ThreadNumber() * Space::Size(plan)};
 }
 
-// The row of a cell in a tensor [cells, width], or where there is none that of `outside`.
-const float *Row(const float *tensor, int64_t place, int64_t width, const float *outside) {
-  return place < 0 ? outside : tensor + place * width;
-}
-
-// matrix [cells, depth] = factor * the rows of one head; zeros for cells without a row
-void Gather(const Plan &plan, const Window &window, const float *tensor, int64_t width,
-            int64_t offset, const float *outside, float factor, float *matrix) {
-  for (int64_t cell = 0; cell < plan.cells; ++cell, matrix += plan.depth) {
-    const float *row = Row(tensor, window.places[cell], width, outside);
-    const int64_t filled = row ? plan.map.depth : 0;
-    for (int64_t i = 0; i < filled; ++i) matrix[i] = factor * row[offset + i];
-    std::fill(matrix + filled, matrix + plan.depth, 0.0f);
-  }
-}
-
-void Turn(const Plan &plan, const float *matrix, float *turned) {
-  for (int64_t i = 0; i < plan.depth; ++i) {
-    float *row = turned + i * plan.stride;
-    for (int64_t cell = 0; cell < plan.cells; ++cell) row[cell] = matrix[cell * plan.depth + i];
-    std::fill(row + plan.cells, row + plan.stride, 0.0f);
-  }
-}
-
 // One head of one window.
 struct Job {
+  enum Part : int64_t { kQuery, kKey, kValue };  // of a row of qkv
+
   const Plan &plan;
   const Window &window;
   const Space &space;
@@ -144,21 +122,22 @@ struct Job {
 
   // The probabilities of all queries, and query, key and value on the way.
   void Attend() const {
-    const int64_t depth = plan.map.depth, offset = head * depth, width = 3 * plan.width;
-    Gather(plan, window, qkv, width, offset, outside, plan.scale, space.query);
-    Gather(plan, window, qkv, width, plan.width + offset, outside, 1.0f, space.key);
-    Gather(plan, window, qkv, width, 2 * plan.width + offset, outside, 1.0f, space.value);
-    Turn(plan, space.key, space.key_turned);
+    const Loops &loops = Choose();
+    Gather(kQuery, plan.scale, space.query);
+    Gather(kKey, 1.0f, space.key);
+    Gather(kValue, 1.0f, space.value);
+    Turn(space.key, space.key_turned);
     Multiply(space.query, plan.depth, 1, plan.depth, space.key_turned, plan.stride,
              space.probabilities);
-    const Loops &loops = Choose();
     if (window.one_region) {
       loops.softmax(plan.cells, plan.stride, 1.0f, bias, plan.stride, space.probabilities);
       return;
     }
     for (int64_t cell = 0; cell < plan.cells; ++cell) {
-      float *row = space.probabilities + cell * plan.stride;
-      loops.softmax(1, plan.stride, 1.0f, MaskedBias(cell), 0, row);
+      loops.mask_bias(plan.cells, plan.stride, bias + cell * plan.stride, window.regions.data(),
+                      window.regions[cell], kApart, space.bias);
+      loops.softmax(1, plan.stride, 1.0f, space.bias, 0,
+                    space.probabilities + cell * plan.stride);
     }
   }
 
@@ -166,26 +145,25 @@ struct Job {
     Attend();
     float *attended = space.query;  // the queries have done their work
     Multiply(space.probabilities, plan.stride, 1, plan.cells, space.value, plan.depth, attended);
-    Scatter(attended, 1.0f, target, plan.width, head * plan.map.depth, nullptr);
+    Choose().scatter_rows(Rows(plan.width, 0), attended, 1.0f, target, nullptr);
   }
 
   // Adds to grad_bias [cells, stride] and grad_outside [3, depth].
   void Backward(const float *grad, float *grad_qkv, float *grad_bias, float *grad_outside) const {
-    const int64_t depth = plan.map.depth, offset = head * depth, width = 3 * plan.width;
+    const Loops &loops = Choose();
     Attend();
-    Gather(plan, window, grad, plan.width, offset, nullptr, 1.0f, space.grad);
+    loops.gather_rows(Rows(plan.width, 0), grad, nullptr, 1.0f, space.grad);
     Multiply(space.probabilities, 1, plan.stride, plan.cells, space.grad, plan.depth,
              space.grad_small);
-    Scatter(space.grad_small, 1.0f, grad_qkv, width, 2 * plan.width + offset,
-            grad_outside + 2 * depth);
-    Turn(plan, space.value, space.value_turned);
+    Scatter(kValue, 1.0f, grad_qkv, grad_outside);
+    Turn(space.value, space.value_turned);
     Multiply(space.grad, plan.depth, 1, plan.depth, space.value_turned, plan.stride, space.grads);
-    Choose().softmax_grad(plan.cells, plan.stride, 1.0f, space.probabilities, space.grads);
-    Choose().scaled_sum(plan.cells * plan.stride, 1.0f, grad_bias, space.grads, grad_bias);
+    loops.softmax_grad(plan.cells, plan.stride, 1.0f, space.probabilities, space.grads);
+    loops.scaled_sum(plan.cells * plan.stride, 1.0f, grad_bias, space.grads, grad_bias);
     Multiply(space.grads, plan.stride, 1, plan.cells, space.key, plan.depth, space.grad_small);
-    Scatter(space.grad_small, plan.scale, grad_qkv, width, offset, grad_outside);
+    Scatter(kQuery, plan.scale, grad_qkv, grad_outside);
     Multiply(space.grads, 1, plan.stride, plan.cells, space.query, plan.depth, space.grad_small);
-    Scatter(space.grad_small, 1.0f, grad_qkv, width, plan.width + offset, grad_outside + depth);
+    Scatter(kKey, 1.0f, grad_qkv, grad_outside);
   }
 
  private:
@@ -196,28 +174,24 @@ struct Job {
                        right_stride, target, right_stride});
   }
 
-  const float *MaskedBias(int64_t cell) const {
-    const float *row = bias + cell * plan.stride;
-    const float *regions = window.regions.data(), own = regions[cell];
-    for (int64_t i = 0; i < plan.cells; ++i) {
-      space.bias[i] = row[i] + (regions[i] == own ? 0.0f : kApart);
-    }
-    std::copy(row + plan.cells, row + plan.stride, space.bias + plan.cells);
-    return space.bias;
+  // The head's channels in rows of `width` numbers, in the part that begins behind `before`.
+  CellRows Rows(int64_t width, int64_t before) const {
+    const int64_t depth = plan.map.depth;
+    return {plan.cells, window.places.data(), width, before + head * depth, depth, plan.depth};
   }
 
-  // Writes rows of the image's cells and adds those of the others to `beyond`, if it is there.
-  void Scatter(const float *matrix, float factor, float *tensor, int64_t width, int64_t offset,
-               float *beyond) const {
-    for (int64_t cell = 0; cell < plan.cells; ++cell, matrix += plan.depth) {
-      const int64_t place = window.places[cell];
-      if (place >= 0) {
-        float *row = tensor + place * width + offset;
-        for (int64_t i = 0; i < plan.map.depth; ++i) row[i] = factor * matrix[i];
-      } else if (beyond) {
-        for (int64_t i = 0; i < plan.map.depth; ++i) beyond[i] += factor * matrix[i];
-      }
-    }
+  void Gather(Part part, float factor, float *matrix) const {
+    Choose().gather_rows(Rows(3 * plan.width, part * plan.width), qkv, outside, factor, matrix);
+  }
+
+  // Writes rows of the image's cells and adds those of the others to grad_outside [3, depth].
+  void Scatter(Part part, float factor, float *grad_qkv, float *grad_outside) const {
+    Choose().scatter_rows(Rows(3 * plan.width, part * plan.width), space.grad_small, factor,
+                          grad_qkv, grad_outside + part * plan.map.depth);
+  }
+
+  void Turn(const float *matrix, float *turned) const {
+    Choose().turn(plan.cells, plan.depth, matrix, plan.stride, turned);
   }
 };
 

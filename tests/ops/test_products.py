@@ -280,6 +280,7 @@ DIGEST = """
 import hashlib, numpy as np, mindspore as ms
 import focus_detr
 from mindspore import Tensor
+from focus_detr.models.backbones.swin import SwinBlock
 from focus_detr.models.backbones.window_attention import WindowAttention
 from focus_detr.models.layers import MultiHeadAttention
 from focus_detr.models.backbones.frozen_conv import FrozenConv
@@ -289,7 +290,7 @@ ms.set_device("CPU")
 rng = np.random.default_rng(0)
 make = lambda *shape: Tensor(rng.normal(size=shape).astype(np.float32))
 cells = Dense(64, 128, activation="gelu"), LayerNorm(64), MultiHeadAttention(64, 4)
-cells += (WindowAttention(64, 4, window=7, shift=3),)
+cells += WindowAttention(64, 4, window=7, shift=3), SwinBlock(64, 4, window=7, shift=0)
 for cell in cells:
     assert getattr(cell, "native")
     for parameter in cell.get_parameters():
@@ -297,8 +298,9 @@ for cell in cells:
 x, bias = make(2, 300, 64), Tensor(np.zeros((1, 1, 1, 300), np.float32))
 out = [cells[0](x), cells[1](x), cells[2](x, x, bias)]
 grid, extents = x.reshape(2, 15, 20, 64), Tensor(np.full((2, 2), 13, np.float32))
-out.append(cells[3](grid, extents, None))
-out.append(ms.grad(cells[3], 0)(grid, extents, None))
+for cell in cells[3:]:
+    out.append(cell.set_train()(grid, extents, None))
+    out.append(ms.grad(cell, 0)(grid, extents, None))
 print([float(np.abs(o.asnumpy()).astype(np.float64).sum()) for o in out])
 """
 

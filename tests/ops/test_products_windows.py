@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 
 import mindspore as ms
@@ -11,6 +12,7 @@ from mindspore import Tensor
 from products_twins import assert_alike, both, numbers, value_and_gradients
 
 from focus_detr.models.backbones.stochastic_depth import AddBranch
+from focus_detr.models.backbones.swin import SwinBlock
 from focus_detr.models.backbones.window_attention import WindowAttention
 from focus_detr.ops import products_choice, products_library
 from focus_detr.ops.native_library import LibraryError
@@ -56,6 +58,29 @@ def test_a_sum_with_a_factor_for_each_image() -> None:
     inputs = Tensor(numbers(3, 40, 50, 8)), Tensor(numbers(3, 40, 50, 8, seed=2)), factor
     ours = value_and_gradients(native, inputs, (0, 1))
     assert_alike(ours, value_and_gradients(plain, inputs, (0, 1)))
+
+
+@pytest.mark.parametrize("factors", [None, (1.0, 0.0, 1.25), (0.0, 0.0, 0.0)])
+def test_a_block_with_branches_that_are_left_out(factors: tuple[float, ...] | None) -> None:
+    native, plain = both(lambda: SwinBlock(24, 3, window=4, shift=2))
+    # 3600 rows: the perceptron takes two strips, of which one begins within an image
+    x, extents = Tensor(numbers(3, 30, 40, 24)), Tensor([[30, 40]] * 3, ms.float32)
+    given = () if factors is None else (Tensor(np.array(factors, np.float32)),) * 2
+    inputs = (x, extents, None, *given)
+    ours = value_and_gradients(native, inputs, (0,))
+    assert_alike(ours, value_and_gradients(plain, inputs, (0,)), 5)
+
+
+@pytest.mark.parametrize(("batch", "rows"), [(0, 5), (2, 0)])
+def test_the_perceptron_of_no_rows_has_zero_gradients(batch: int, rows: int) -> None:
+    library = ctypes.CDLL(str(products_library.find_products()))
+    sizes = (ctypes.c_int64 * 4)(batch, rows, 8, 32)
+    shapes = {"gamma": 8, "beta": 8, "first": 256, "first_bias": 32, "second": 256, "bias": 8}
+    gradients = {name: np.full(size, np.nan, np.float32) for name, size in shapes.items()}
+    given, written = [None] * 8, [array.ctypes.data for array in gradients.values()]
+    pointers = map(ctypes.c_void_p, (*given, None, *written))
+    assert library.products_perceptron_branch_grad(sizes, ctypes.c_float(1e-5), *pointers) == 0
+    assert all((gradient == 0).all() for gradient in gradients.values())
 
 
 def test_gelu_and_its_gradient_are_exact_far_out_too() -> None:

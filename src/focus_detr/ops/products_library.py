@@ -17,7 +17,7 @@ from focus_detr.ops.native_library import LibraryError, NativeLibrary
 from focus_detr.process.onednn_cap import is_ours
 
 LIBRARY_VARIABLE = "FOCUS_DETR_PRODUCTS_LIBRARY"
-INTERFACE = 3  # PRODUCTS_INTERFACE in custom_ops/products/products.h
+INTERFACE = 4  # PRODUCTS_INTERFACE in custom_ops/products/products.h
 FILE = "libproducts_cpu.so"
 OPERATORS = (
     "DenseForward",
@@ -54,6 +54,8 @@ OPERATORS = (
     "ScaledSumGrad",
     "WindowAttentionForward",
     "WindowAttentionGrad",
+    "PerceptronBranchForward",
+    "PerceptronBranchGrad",
 )
 _LIBRARY = NativeLibrary(LIBRARY_VARIABLE, OPERATORS, "products_interface", INTERFACE)
 _ALL_INSTRUCTIONS = 0  # dnnl_cpu_isa_default

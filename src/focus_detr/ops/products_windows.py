@@ -49,6 +49,50 @@ def scaled_sum(library: Path) -> ops.Custom:
 
 
 @cache
+def perceptron_branch(library: Path, epsilon: float) -> ops.Custom:
+    """A residual and, times a factor for each image, the perceptron of its norm.
+
+    source [B, ..., C], gamma [C], beta [C], first [H, C], its bias [H], second [C, H], its bias
+    [C], factor [B] -> [B, ..., C] and GELU's argument [B, ..., H], which is for the gradient only.
+    The factor has no gradient; an image whose factor is 0 costs no product.
+    """
+    weights = ("gamma", "beta", "first", "first_bias", "second", "second_bias")
+    backward = build_primitive(
+        library,
+        "PerceptronBranchGrad",
+        ("source", "gamma", "beta", "first", "second", "factor", "argument", "grad"),
+        ("grad_source", *(f"grad_{weight}" for weight in weights)),
+        epsilon=epsilon,
+    )
+    zeros = ops.ZerosLike()
+
+    def bprop(
+        source: Tensor,
+        gamma: Tensor,
+        beta: Tensor,
+        first: Tensor,
+        first_bias: Tensor,
+        second: Tensor,
+        second_bias: Tensor,
+        factor: Tensor,
+        targets: tuple[Tensor, Tensor],
+        grads: tuple[Tensor, Tensor],
+    ) -> tuple[Tensor, ...]:
+        """Gradients of the eight inputs, zero for the factor."""
+        gradients = backward(source, gamma, beta, first, second, factor, targets[1], grads[0])
+        return gradients + (zeros(factor),)  # noqa: RUF005 (no star in graphs)
+
+    return build_primitive(
+        library,
+        "PerceptronBranchForward",
+        ("source", *weights, "factor"),
+        ("target", "argument"),
+        bprop=bprop,
+        epsilon=epsilon,
+    )
+
+
+@cache
 def window_attention(library: Path, window: int, shift: int) -> ops.Custom:
     """Attention inside windows of w x w cells, moved by ``shift`` cells.
 

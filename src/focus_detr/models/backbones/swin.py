@@ -9,9 +9,11 @@ from focus_detr.models.backbones.padding import image_mask
 from focus_detr.models.backbones.patches import PATCH, PatchEmbedding, PatchMerging
 from focus_detr.models.backbones.stochastic_depth import AddBranch, BranchFactors, drop_rates
 from focus_detr.models.backbones.window_attention import WindowAttention
-from focus_detr.models.layer_norm import LayerNorm
+from focus_detr.models.layer_norm import EPSILON, LayerNorm
 from focus_detr.models.maps import CellsToMap
+from focus_detr.ops import products_windows
 from focus_detr.ops.products import Dense, WeighRows
+from focus_detr.ops.products_choice import native_products
 
 MLP_EXPANSION = 4
 
@@ -39,6 +41,10 @@ class SwinBlock(nn.Cell):
         self.norm2 = LayerNorm(width)
         self.mlp = SwinMLP(width)
         self.add = AddBranch()
+        library = native_products()
+        self.native = library is not None
+        if library is not None:
+            self.branch = products_windows.perceptron_branch(library, EPSILON)
 
     def construct(
         self,
@@ -59,9 +65,21 @@ class SwinBlock(nn.Cell):
         """
         if first is None:
             x = self.attn(self.norm1(x), extents, inside, x)
+        else:
+            x = self.add(x, self.attn(self.norm1(x), extents, inside), first)
+        if self.native and self.training:
+            return self._native_branch(x, second)
+        if second is None:
             return self.mlp(self.norm2(x), x)
-        x = self.add(x, self.attn(self.norm1(x), extents, inside), first)
         return self.add(x, self.mlp(self.norm2(x)), second)
+
+    def _native_branch(self, x: Tensor, factor: Tensor | None) -> Tensor:
+        """[B, h, w, C] -> [B, h, w, C]: norm, perceptron and sum as one operator."""
+        if factor is None:
+            factor = ops.ones((x.shape[0],), ms.float32)
+        one, two, norm = self.mlp.fc1, self.mlp.fc2, self.norm2
+        weights = (norm.gamma, norm.beta, one.weight, one.bias, two.weight, two.bias)
+        return self.branch(x, *weights, factor)[0]
 
 
 class SwinStage(nn.Cell):
