@@ -11,13 +11,13 @@ from sparse_cases import sparse_config, with_source
 
 from focus_detr.config.schema import Config, DenoisingConfig, QuerySource
 
-pytestmark = pytest.mark.large(together=5)  # small networks
+pytestmark = pytest.mark.large(together=4)  # small networks
 
 
+# an ONNX file is written from a MINDIR file, so that both hold every source's operations
 @pytest.mark.parametrize(
     ("source", "dual_attention", "suffix"),
     [
-        ("efficient", False, ".mindir"),
         ("efficient", False, ".onnx"),
         ("efficient", True, ".onnx"),
         ("mixed", False, ".mindir"),
