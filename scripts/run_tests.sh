@@ -18,65 +18,27 @@ run_pytest() {
     [ "$result" -eq 0 ] || status=1
 }
 
-prepare_environment requirements-dev.txt
-ruff check . || status=1
-ruff format --check . || status=1
-mypy || status=1
-# two at a time, each on one core: most of their time is compilation, which uses one; in the order
-# of folders, as by number of tests the few long ones would come last and leave a core idle
-OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} run_pytest "$@" -m "not large" --numprocesses 2 \
-    --dist loadfile --no-loadscope-reorder
-# a process each: MindSpore keeps the memory of every compiled network until the process ends;
-# two files at a time, the training steps, which take most memory, being in one file
-chosen=("$@")
-# collecting all tests takes ten seconds
-[ $# -gt 0 ] || mapfile -t chosen < <(grep -rlF --include='test_*.py' mark.large tests)
-collected=$(pytest -q "${chosen[@]}" -m large --collect-only) || [ $? -eq 5 ] || status=1
-files=$(sed -n 's/::.*//p' <<<"$collected" | sort -ur) # backwards: the longest starts early
-
-# share_of FILE: how many of its tests of small networks share a process, `large(together=3)`
-share_of() {
-    sed -n '/.*mark\.large(together=\([0-9]*\)).*/{s//\1/p;q}' "$1"
-}
-
-# list_jobs: FILE for one of full-size networks; after those FILE FIRST COUNT for each share of
-# another, short enough to keep both cores busy to the end
-list_jobs() {
-    local file share count first shares=()
-    while read -r file; do
-        share=$(share_of "$file")
-        if [ -z "$share" ]; then
-            echo "$file"
-            continue
-        fi
-        count=$(grep -c "^$file::" <<<"$collected")
-        for ((first = 0; first < count; first += share)); do
-            shares+=("$file $first $share")
-        done
-    done <<<"$files"
-    [ ${#shares[@]} -eq 0 ] || printf '%s\n' "${shares[@]}"
-}
-
-# run_large_tests FILE [FIRST COUNT]: each test in a process of its own, or those together
-run_large_tests() {
-    local result=0 name names
-    mapfile -t names < <(grep "^$1::" <<<"$collected")
-    if [ $# -gt 1 ]; then
-        pytest -q "${names[@]:$2:$3}" </dev/null
-        return
-    fi
-    for name in "${names[@]}"; do
-        pytest -q "$name" </dev/null || result=1
-    done
+check_source() {
+    local result=0
+    ruff check . || result=1
+    ruff format --check . || result=1
+    mypy || result=1
     return "$result"
 }
-export -f run_large_tests
-export collected OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-if [ -n "$files" ]; then
-    any_ran=yes
-    list_jobs | xargs -P 2 -L 1 bash -c 'run_large_tests "$@"' _ || status=1
-elif [ $# -eq 0 ]; then
-    status=1
-fi
+
+prepare_environment requirements-dev.txt
+# one thread each, and two processes at a time: most of the time is compilation, which uses one core
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+check_source &
+checks=$!
+jobs=$(mktemp)
+trap 'rm -f "$jobs"' EXIT
+# what tests/large_jobs.py writes: the arguments of a pytest to a line
+run_pytest "$@" -m large --jobs "$jobs"
+wait "$checks" || status=1
+# in the order of folders, as by number of tests the few long ones would come last
+run_pytest "$@" -m "not large" --numprocesses 2 --dist loadfile --no-loadscope-reorder
+xargs -r -P 2 -L 1 pytest -q <"$jobs" || status=1
+[ -s "$jobs" ] || [ $# -gt 0 ] || status=1 # all tests have large ones
 [ "$any_ran" = yes ] || status=1
 exit "$status"

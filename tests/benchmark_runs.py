@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from contextlib import redirect_stderr
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
@@ -46,11 +47,23 @@ def run_benchmark(
 
 def refusal(script: str, *arguments: object, **variables: str) -> str:
     """The one sentence with which ``benchmarks/SCRIPT``, in this process, refuses its arguments."""
-    benchmark, said = ROOT / "benchmarks" / script, StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stderr(said):
+    with redirect_stderr(StringIO()) as said:
+        assert _status(script, arguments, variables) == 2
+    assert said.getvalue().count("\n") == 1
+    return said.getvalue()
+
+
+def printed(script: str, *arguments: object) -> str:
+    """What ``benchmarks/SCRIPT``, in this process, prints; for those that measure nothing."""
+    with redirect_stdout(StringIO()) as said:
+        assert _status(script, arguments, {}) == 0
+    return said.getvalue()
+
+
+def _status(script: str, arguments: Sequence[object], variables: Mapping[str, str]) -> int:
+    benchmark = ROOT / "benchmarks" / script
+    with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(benchmark.parent)
         for name, value in variables.items():
             patch.setenv(name, value)
-        assert load_script(benchmark).main(list(map(str, arguments))) == 2
-    assert said.getvalue().count("\n") == 1
-    return said.getvalue()
+        return load_script(benchmark).main(list(map(str, arguments)))

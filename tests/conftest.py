@@ -19,6 +19,8 @@ from focus_detr.process.runtime import follow_thread_limit
 
 import mindspore as ms  # isort: skip
 
+pytest_plugins = ["large_jobs"]
+
 GOLDEN_DIR = Path(__file__).parent / "golden"
 BUILD_SCRIPT = Path(__file__).parents[1] / "custom_ops" / "build.py"
 
@@ -59,10 +61,10 @@ def msda_build() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def msda_library_or_problem(msda_build: ModuleType, pytestconfig: pytest.Config) -> Path | str:
-    """The native library, built from the sources here once for all processes, or why not."""
+def msda_library_or_problem(msda_build: ModuleType) -> Path | str:
+    """The native library of the sources here, which a build keeps for the next, or why not."""
     try:
-        return msda_build.build(pytestconfig.rootpath / ".pytest_cache" / "msda")
+        return msda_build.build(msda_build.cache_folder())
     except msda_build.BuildError as error:
         return f"the native library cannot be built: {error}"
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from golden_data import manifest, weight_for
 from mindspore import Tensor
+from model_cases import shapes_only
 
 from focus_detr.config.loading import load_config
 from focus_detr.config.schema import Config
@@ -88,7 +89,8 @@ def torch_weights(base: str, meta: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 def family_model(base: str, meta: Mapping[str, Any], config: Config) -> DETR:
     """The network with the golden recipe's weights."""
-    model = build_model(config.model, CLASSES)
+    with shapes_only():
+        model = build_model(config.model, CLASSES)
     parameters = {parameter.name: parameter for parameter in model.get_parameters()}
     tensors = detector_to_ours(torch_weights(base, meta))
     assert set(tensors) == set(parameters)

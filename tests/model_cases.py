@@ -69,7 +69,7 @@ def pynative() -> Iterator[None]:
 
 @contextmanager
 def shapes_only() -> Iterator[None]:
-    """Build cells whose weights have names and shapes but are never drawn."""
+    """Build cells whose weights have names and shapes, but numbers only once they are given."""
     with no_init_parameters(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(factory, "initialise", lambda model, seed: None)
         yield
@@ -118,7 +118,8 @@ def golden_config(case: str, meta: Mapping[str, Any]) -> ModelConfig:
 def golden_model(case: str, meta: Mapping[str, Any]) -> DETR:
     """The network with the golden recipe's weights."""
     config = golden_config(case, meta)
-    model = build_model(config, 80)
+    with shapes_only():
+        model = build_model(config, 80)
     parameters = {parameter.name: parameter for parameter in model.get_parameters()}
     filled = set()
     for name, entry in manifest(meta["config"].removesuffix("_24ep"))["state_dict"].items():

@@ -9,6 +9,7 @@ import numpy as np
 from family_cases import FOLDER
 from golden_data import manifest, weight_for
 from mindspore import Tensor
+from model_cases import shapes_only
 
 from focus_detr.config.loading import load_config
 from focus_detr.config.schema import Config
@@ -42,7 +43,8 @@ def sparse_golden_config(meta: Mapping[str, Any]) -> Config:
 
 def sparse_golden_model(meta: Mapping[str, Any]) -> DETR:
     """The network of a case with the recipe's weights."""
-    model = build_model(sparse_golden_config(meta).model, CLASSES, maps_attention=True)
+    with shapes_only():
+        model = build_model(sparse_golden_config(meta).model, CLASSES, maps_attention=True)
     parameters = {parameter.name: parameter for parameter in model.get_parameters()}
     filled = set()
     names = our_names()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,11 +11,10 @@ import pytest
 from mindspore import nn
 from model_cases import SMALLEST_BACKBONE
 from small_checkpoint import NETWORK, write_small_checkpoint
+from small_exports import ByOperation, replay_here
 
-from focus_detr.comparing.guided_detector import GuidedDetector
 from focus_detr.comparing.pictures import draw_picture
 from focus_detr.config.schema import ForegroundSelectorConfig
-from focus_detr.deploy import replay
 from focus_detr.deploy.mindir_file import read_mindir
 from focus_detr.deploy.sidecar import Graph, read_sidecar
 from focus_detr.errors import FocusDetrError
@@ -40,12 +37,12 @@ NEGATED = "decoder.layers.0.cross_attention.output_proj.bias"
 def test_the_composition_as_mindir_is_proven(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    references: list[GuidedDetector] = []
+    references: list[ByOperation] = []
     told: list[str] = []
 
-    def only_one(*arguments: Any) -> GuidedDetector:
-        """The reference of the first export, so that it is compiled once."""
-        references[:] = references or [GuidedDetector(*arguments)]
+    def only_one(*arguments: Any) -> ByOperation:
+        """The reference of the first export, which has changed the network for itself."""
+        references[:] = references or [ByOperation(*arguments)]
         return references[0]
 
     def with_an_error(cell: nn.Cell, graph: Graph, path: Path) -> None:
@@ -55,12 +52,8 @@ def test_the_composition_as_mindir_is_proven(
         weight.raw_data = values.tobytes()
         path.write_bytes(model.SerializeToString())
 
-    def in_this_process(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
-        assert command[1:3] == ["-m", replay.__name__]
-        return subprocess.CompletedProcess(command, replay.main(command[3:]), "", "")
-
     monkeypatch.setattr(session, "GuidedDetector", only_one)
-    monkeypatch.setattr(replay, "subprocess", SimpleNamespace(run=in_this_process))
+    replay_here(monkeypatch)
     options = ExportOptions(tmp_path / "a.mindir", (SIZE,), tolerance=1e-5, device="CPU")
     checkpoint = write_small_checkpoint(tmp_path / "best.safetensors", model=SMALLEST)
     exporter = Exporter(checkpoint, options, report=told.append)

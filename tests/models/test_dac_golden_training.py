@@ -8,12 +8,14 @@ from dac_cases import QUERIES, SLOTS, TARGETS, dac_config, dac_model, names_of_o
 from golden_data import check, load, packed_mask
 from golden_draws import golden_targets, shift_draws
 from golden_steps import check_losses, check_matches, check_slices, check_total_norm, names_of, norm
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, ops
 from model_cases import golden_images, normalised_batch
+from train_trace import TrainTrace
 
 from focus_detr.losses.factory import build_criterion, build_denoising
-from focus_detr.losses.training_loss import TrainingLoss, as_draws, as_targets
-from focus_detr.models.denoising.slots import attention_mask
+from focus_detr.losses.training_loss import TrainingLoss
+from focus_detr.models.detr import Outputs
+from focus_detr.models.targets import Targets
 
 pytestmark = pytest.mark.large
 
@@ -22,27 +24,16 @@ MOST = 6  # queries of a box
 SLICES = 58
 
 
-class TrainTrace(nn.Cell):
-    """The loss first, then predictions of both decoders and how they are matched."""
+class GatheringTrace(TrainTrace):
+    """Predictions of the second decoder, and the queries of each of its boxes, besides."""
 
-    def __init__(self, loss: TrainingLoss) -> None:
-        super().__init__(auto_prefix=False)
-        self.loss = loss
-
-    def construct(self, images: Tensor, sizes: Tensor, *targets: Tensor) -> tuple:
-        boxes, labels, valid = targets[:3]
-        wanted = as_targets(sizes, boxes, labels, valid)
-        outputs, layout = self.loss.predictions(images, wanted, as_draws(*targets[3:]))
-        criterion, decoded = self.loss.criterion, outputs["decoded"]
-        height, width = images.shape[2:]
-        total, parts, matches = criterion(outputs, wanted, height, width, layout)
-        own = ops.stack(decoded["logits"]), ops.stack(decoded["boxes"])
-        gathered = decoded["gathered"]
-        many = ops.stack(gathered["logits"]), ops.stack(gathered["boxes"])
-        taken = (many[0][:, :, SLOTS:], many[1][:, :, SLOTS:], own[1][:, :, SLOTS:])
-        of_boxes = criterion.gathering_losses.matched(*taken, wanted)[1]
-        blocked = attention_mask(layout["group"], QUERIES)
-        return total, parts, matches, of_boxes, blocked, own, many
+    def more(self, outputs: Outputs, targets: Targets, height: int, width: int) -> tuple:
+        gathered = outputs["decoded"]["gathered"]
+        logits, boxes = ops.stack(gathered["logits"]), ops.stack(gathered["boxes"])
+        own = ops.stack(outputs["decoded"]["boxes"])
+        taken = (logits[:, :, SLOTS:], boxes[:, :, SLOTS:], own[:, :, SLOTS:])
+        of_boxes = self.loss.criterion.gathering_losses.matched(*taken, targets)[1]
+        return (logits, boxes), of_boxes
 
 
 def _inputs(golden: dict) -> tuple[Tensor, ...]:
@@ -86,12 +77,12 @@ def _check_gradients(golden: dict, gradients: dict[str, np.ndarray]) -> None:
 
 def _check_values(golden: dict, loss_names: tuple[str, ...], values: tuple) -> None:
     """All that a step tells besides its gradients."""
-    total, parts, matches, many, blocked, *predictions = values
+    total, parts, matches, blocked, own, gathered, many = values
     live = int(golden["dn_num"]) * int(golden["dn_single_padding"])
     keep = np.r_[np.arange(live), np.arange(SLOTS, SLOTS + QUERIES)]
     mask = packed_mask(golden, "dn_attn_mask")
     np.testing.assert_array_equal(blocked.asnumpy()[np.ix_(keep, keep)], mask)
-    for suffix, predicted in zip(("", "_c"), predictions, strict=True):
+    for suffix, predicted in (("", own), ("_c", gathered)):
         _check_predictions(golden, suffix, predicted)
     check_matches(golden, matches.asnumpy(), (*HEADS, "enc"))
     _check_many(golden, many.asnumpy())
@@ -111,7 +102,7 @@ def test_matches_losses_and_gradients(msda: str) -> None:
     denoising = build_denoising(config, model.label_embed)
     loss = TrainingLoss(model, build_criterion(config), denoising).set_train(True)
     weights, names = model.trainable_params(), names_of_ours(meta)
-    step = ops.value_and_grad(TrainTrace(loss), None, weights, has_aux=True)
+    step = ops.value_and_grad(GatheringTrace(loss), None, weights, has_aux=True)
     for case in cases:
         print(case)  # pytest shows it when the test fails
         golden = load(case)

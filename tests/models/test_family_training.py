@@ -11,40 +11,18 @@ from family_cases import family_config, family_model
 from golden_data import check, load, packed_mask
 from golden_draws import dn_slot_draws, golden_targets, shift_draws
 from golden_steps import check_losses, check_matches, check_total_norm, norm
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, ops
 from model_cases import golden_images, normalised_batch
+from train_trace import TrainTrace
 
 from focus_detr.losses.factory import build_criterion, build_denoising
-from focus_detr.losses.training_loss import TrainingLoss, as_draws, as_targets
-from focus_detr.models.denoising.slots import attention_mask
+from focus_detr.losses.training_loss import TrainingLoss
 from focus_detr.weights.naming import TorchLayout, to_torch
 
 pytestmark = pytest.mark.large
 
 TARGETS = 20  # padded boxes per image; any number above the largest count gives the same
 ENCODER_LOSS = ("dino", "deformable_two_stage")
-
-
-class TrainTrace(nn.Cell):
-    """The loss first, then predictions, matches and the mask of the denoising queries."""
-
-    def __init__(self, loss: TrainingLoss) -> None:
-        super().__init__(auto_prefix=False)
-        self.loss = loss
-
-    def construct(self, images: Tensor, sizes: Tensor, *targets: Tensor) -> tuple:
-        boxes, labels, valid = targets[:3]
-        wanted = as_targets(sizes, boxes, labels, valid)
-        draws = as_draws(*targets[3:]) if self.loss.has_denoising else None
-        outputs, layout = self.loss.predictions(images, wanted, draws)
-        height, width = images.shape[2:]
-        total, parts, matches = self.loss.criterion(outputs, wanted, height, width, layout)
-        decoded, queries = outputs["decoded"], outputs["queries"]
-        blocked = matches
-        if layout is not None:
-            blocked = attention_mask(layout["group"], queries["real"].shape[1])
-        predictions = (ops.stack(decoded["logits"]), ops.stack(decoded["boxes"]))
-        return total, parts, matches, blocked, predictions
 
 
 def _inputs(base: str, golden: dict) -> tuple[Tensor, ...]:

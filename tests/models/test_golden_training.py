@@ -9,7 +9,7 @@ import pytest
 from golden_data import check, load, packed_mask
 from golden_draws import branch_draws, golden_targets, slot_draws
 from golden_steps import check_losses, check_matches, check_number, check_slices, names_of, norm
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, ops
 from model_cases import (
     GivenPlaces,
     golden_config,
@@ -17,11 +17,13 @@ from model_cases import (
     golden_model,
     normalised_batch,
 )
+from train_trace import TrainTrace
 
 from focus_detr.config.schema import Config
 from focus_detr.losses.factory import build_criterion, build_denoising
-from focus_detr.losses.training_loss import TrainingLoss, as_draws, as_targets
-from focus_detr.models.denoising.slots import attention_mask
+from focus_detr.losses.training_loss import TrainingLoss
+from focus_detr.models.detr import Outputs
+from focus_detr.models.targets import Targets
 from focus_detr.weights.naming import to_torch
 
 pytestmark = pytest.mark.large
@@ -31,27 +33,14 @@ SLICES = {"r50": 33, "swin_tiny": 47}  # gradients that a golden file holds slic
 HEADS = ("aux0", "aux1", "aux2", "aux3", "aux4", "last", "enc")
 
 
-class TrainTrace(nn.Cell):
-    """The loss first, then what else the golden file tells about the step."""
+class FocusTrace(TrainTrace):
+    """Labels and scores of the foreground, and the encoder's predictions, besides."""
 
-    def __init__(self, loss: TrainingLoss) -> None:
-        super().__init__(auto_prefix=False)
-        self.loss = loss
-
-    def construct(self, images: Tensor, sizes: Tensor, *targets: Tensor) -> tuple:
-        boxes, labels, valid = targets[:3]
-        wanted = as_targets(sizes, boxes, labels, valid)
-        depth = targets[7] if self.loss.branches > 0 else None
-        draws = as_draws(*targets[3:7])
-        outputs, layout = self.loss.predictions(images, wanted, draws, depth)
-        height, width = images.shape[2:]
-        total, parts, matches = self.loss.criterion(outputs, wanted, height, width, layout)
-        tokens = self.loss.criterion.foreground_loss.labels(boxes, valid, sizes, height, width)
-        queries, decoded = outputs["queries"], outputs["decoded"]
-        blocked = attention_mask(layout["group"], queries["real"].shape[1])
-        predictions = (ops.stack(decoded["logits"]), ops.stack(decoded["boxes"]))
-        proposed = (queries["logits"], queries["boxes"], outputs["selection"]["scores"])
-        return total, parts, matches, tokens, blocked, (*predictions, *proposed)
+    def more(self, outputs: Outputs, targets: Targets, height: int, width: int) -> tuple:
+        boxes, valid, sizes = targets["boxes"], targets["valid"], targets["image_sizes"]
+        labels = self.loss.criterion.foreground_loss.labels(boxes, valid, sizes, height, width)
+        queries = outputs["queries"]
+        return labels, queries["logits"], queries["boxes"], outputs["selection"]["scores"]
 
 
 def _inputs(golden: dict) -> tuple[Tensor, ...]:
@@ -89,13 +78,13 @@ def _check_predictions(golden: dict, outputs: tuple[Tensor, ...]) -> None:
 
 def _check_values(golden: dict, loss_names: tuple[str, ...], values: tuple) -> None:
     """All that a step tells besides its gradients."""
-    total, parts, matches, tokens, blocked, outputs = values
+    total, parts, matches, blocked, predictions, tokens, *encoded = values
     np.testing.assert_array_equal(tokens.asnumpy(), golden["fts_targets"][..., 0])
     pad = int(golden["dn_single_padding"]) * int(golden["dn_num"])
     keep = np.r_[np.arange(pad), np.arange(200, blocked.shape[0])]
     expected = packed_mask(golden, "dn_attn_mask")
     np.testing.assert_array_equal(blocked.asnumpy()[np.ix_(keep, keep)], expected)
-    _check_predictions(golden, outputs)
+    _check_predictions(golden, (*predictions, *encoded))
     check_matches(golden, matches.asnumpy(), HEADS)
     check_losses(golden, loss_names, parts.asnumpy(), float(total.asnumpy()))
 
@@ -129,7 +118,7 @@ def _check_gradient_norms(golden: dict, gradients: dict[str, np.ndarray]) -> Non
 def test_losses_matches_and_gradients(cases: tuple[str, ...], msda: str) -> None:
     loss = _training_loss(cases[0], load(cases[0]))
     weights = loss.model.trainable_params()
-    step = ops.value_and_grad(TrainTrace(loss), None, weights, has_aux=True)
+    step = ops.value_and_grad(FocusTrace(loss), None, weights, has_aux=True)
     for case in cases:
         print(case)  # pytest shows it when the test fails
         golden = load(case)
