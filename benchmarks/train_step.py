@@ -120,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     device = prepare_runtime(arguments.device)
     options = possible_options(arguments.options, device)
     configs = {
-        f"{model} {option}": load_config(MODELS[model], (*arguments.overrides, *OPTIONS[option]))
+        f"{model} {option}": load_config(MODELS[model], (*OPTIONS[option], *arguments.overrides))
         for model in arguments.models
         for option in options
     }

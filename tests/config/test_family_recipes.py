@@ -65,7 +65,30 @@ DN = {
     "denoising.box_noise": 0.4,
     "train.schedule.milestones": (40,),
 }
+DAC = {  # the authors' own
+    "model.decoder.queries": 900,
+    "model.max_detections": 300,
+    "model.overlap_limit": 0.8,
+    "model.logit_epsilon": 1e-5,
+    "loss.encoder_class_weight": 2.0,
+    "loss.giou_epsilon": 1e-12,
+    "train.optimizer.lr": 2e-4,
+    "train.optimizer.norm_weight_decay": 1e-4,
+    "train.optimizer.clip_norm": 0.1,
+    "train.schedule.epochs": 12,
+    "train.schedule.milestones": (11,),
+    "train.schedule.warmup_steps": 0,
+}
+ALIGN = DINO | {
+    "loss.classification": "align",
+    "loss.align.repeats": (2, 2, 2, 2, 2, 1),
+    "loss.align.encoder_repeats": 2,
+}
 RECIPES = {
+    "dac_detr_r50_12ep": DAC,
+    "dac_detr_r50_24ep": DAC | {"train.schedule.epochs": 24, "train.schedule.milestones": (20,)},
+    "align_detr_r50_12ep": ALIGN,
+    "align_detr_r50_24ep": ALIGN | {"train.schedule.milestones": (20,), "data.filter_empty": False},
     "deformable_detr_r50_50ep": DEFORMABLE | {"loss.class_weight": 2.0},
     "deformable_detr_refine_r50_50ep": DEFORMABLE,
     "deformable_detr_two_stage_r50_50ep": DEFORMABLE,
