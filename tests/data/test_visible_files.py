@@ -36,7 +36,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "name", ["Thumbs.db", "desktop.ini", ".DS_Store", "@eaDir", "._x", "~$a.xml", ".."]
+    "name",
+    [
+        "Thumbs.db",
+        "~snapshot",
+        "FOUND.000",
+        "desktop.ini",
+        ".DS_Store",
+        "@eaDir",
+        "._x",
+        "~$a.xml",
+        "..",
+    ],
 )
 def test_names_of_systems(name: str) -> None:
     assert is_hidden(name) == (name != "..")

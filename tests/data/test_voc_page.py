@@ -135,6 +135,22 @@ def test_boxes_that_cvat_says_are_turned(
     assert found == pytest.approx(box or (10, 20, 50, 60))
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "difficult"),
+    [
+        ("ignore", "1", True),
+        ("Difficult", "true", True),
+        ("iscrowd", "0", False),
+        ("ignore", "?", False),
+    ],
+)
+def test_flags_among_cvat_s_attributes(
+    tmp_path: Path, name: str, value: str, difficult: bool
+) -> None:
+    one = f"<attribute><name>{name}</name><value>{value}</value></attribute>"
+    assert page(tmp_path, f"<attributes>{one}</attributes>{BOX}").objects[0].difficult is difficult
+
+
 def test_shares_of_the_picture_are_refused(tmp_path: Path) -> None:
     shares = BOX
     for old, new in (("11", "0.1"), ("21", "0.2"), ("60", "0.6"), ("80", "1")):

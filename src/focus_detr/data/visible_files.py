@@ -29,6 +29,10 @@ _SYSTEM_NAMES = frozenset(
         "@recycle",
         "@__thumb",
         "@recently-snapshot",
+        "@sharebin",
+        "~snapshot",
+        "recycled",
+        "found.000",
     }
 )
 _LOCK = "~$"  # in front of the name of a file that an office program has open

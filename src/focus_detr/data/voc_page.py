@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from focus_detr.data.annotations import MAX_SIDE
 from focus_detr.data.class_names import clean_name
-from focus_detr.data.json_fields import FLAGS, ROTATION, finite_number, flag
+from focus_detr.data.json_fields import FLAGS, ROTATION, finite_number, flag, known_flag
 from focus_detr.data.key_styles import KeyStyles
 from focus_detr.data.text_files import read_xml
 from focus_detr.data.turned_boxes import Box, box_around, box_around_turned
@@ -101,7 +101,20 @@ def _object(item: Element, where: str) -> VocObject:
     if not name:
         raise FocusDetrError(f"{where} has no 'name'")
     flags = [_is_set(item, key, where) for key in FLAGS]
-    return VocObject(name, _box(item, where), any(flags))
+    return VocObject(name, _box(item, where), any(flags) or _has_set_attribute(item))
+
+
+def _has_set_attribute(item: Element) -> bool:
+    """Whether one of CVAT's attributes is a flag that is set; others may be called like it."""
+    return any(
+        _STYLES.meant(name) in FLAGS and known_flag(text) for name, text in _attributes(item)
+    )
+
+
+def _attributes(item: Element) -> Iterator[tuple[str, str]]:
+    """CVAT's, by name."""
+    for attribute in item.iterfind("attributes/attribute"):
+        yield attribute.findtext("name") or "", attribute.findtext("value") or ""
 
 
 def _is_set(item: Element, key: str, where: str) -> bool:
@@ -138,10 +151,8 @@ def _turned_box(item: Element, where: str) -> Box:
 
 def _rotation(item: Element) -> float:
     """CVAT's angle in degrees by which ``bndbox`` is turned."""
-    for attribute in item.iterfind("attributes/attribute"):
-        if attribute.findtext("name") == ROTATION:
-            return finite_number(attribute.findtext("value")) or 0.0
-    return 0.0
+    turns = (finite_number(text) for name, text in _attributes(item) if name == ROTATION)
+    return next(turns, None) or 0.0
 
 
 def _polygon_points(polygon: Element, where: str) -> list[tuple[float, float]]:
