@@ -33,8 +33,9 @@ check_source &
 checks=$!
 jobs=$(mktemp)
 trap 'rm -f "$jobs"' EXIT
-# what tests/large_jobs.py writes: the arguments of a pytest to a line
-run_pytest "$@" -m large --jobs "$jobs"
+# what tests/large_jobs.py writes: the arguments of a pytest to a line; one word, as pytest takes
+# the name of a file that is there for tests
+run_pytest "$@" -m large --jobs="$jobs"
 wait "$checks" || status=1
 # in the order of folders, as by number of tests the few long ones would come last
 run_pytest "$@" -m "not large" --numprocesses 2 --dist loadfile --no-loadscope-reorder

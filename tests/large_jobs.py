@@ -1,4 +1,4 @@
-"""Which large tests share a process: ``pytest --jobs FILE`` runs none and writes a line for each.
+"""Which large tests share a process: ``pytest --jobs=FILE`` runs none and writes a line for each.
 
 A line holds the arguments of the ``pytest`` that ``scripts/run_tests.sh`` starts for it.
 """

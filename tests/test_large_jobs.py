@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from large_jobs import FULL_SIZE_TOGETHER, jobs
 
 pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).parents[1]
+LARGE_FILE = "tests/exporting/test_golden_export.py"
 
 MARKED = """
 import pytest
@@ -51,3 +57,14 @@ def test_what_cannot_be_collected_is_a_failure(pytester: pytest.Pytester, tmp_pa
     file = tmp_path / "jobs"
     result = pytester.inline_run("-p", "large_jobs", "-p", "no:xdist", "--jobs", str(file))
     assert result.ret == pytest.ExitCode.INTERRUPTED and not file.exists()
+
+
+def test_the_script_asks_for_them_in_a_file_that_is_there(tmp_path: Path) -> None:
+    (file := tmp_path / "jobs").touch()
+    script = (ROOT / "scripts" / "run_tests.sh").read_text()
+    asked = re.search(r'^run_pytest "\$@" (-m large .*)$', script, re.MULTILINE)
+    assert asked is not None
+    words = shlex.split(asked[1].replace("$jobs", str(file)))
+    command = [sys.executable, "-m", "pytest", "-q", LARGE_FILE, *words]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=300)
+    assert LARGE_FILE in file.read_text()
