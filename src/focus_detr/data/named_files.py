@@ -59,8 +59,9 @@ class NamedFiles:
         return _first(self._candidates(name))
 
     def _candidates(self, name: str) -> Iterator[Path | None]:
+        yield self.exact(name)
         written = spellings(name)
-        yield from map(self.exact, written)
+        yield from map(self.exact, written[1:])
         for fold in (_as_written, _same_accents, same_letters):
             yield from (self._descend(given, fold) for given in written)
         yield from (self._by_end(given) for given in written)
@@ -213,9 +214,11 @@ def _without_percent(name: str) -> str:
 
 
 def _from_home(name: str) -> str:
+    if not name.startswith("~"):
+        return name
     try:
         return path_text(name)
-    except FocusDetrError:  # nobody's home, or nothing
+    except FocusDetrError:  # nobody's home
         return name
 
 
