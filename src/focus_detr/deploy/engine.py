@@ -44,7 +44,14 @@ def open_engine(
         from focus_detr.deploy.openvino_engine import OpenVinoEngine
 
         precision = options.precision or "f32"
-        return OpenVinoEngine(path, graph, device, precision=precision, graphs=options.graphs)
+        return OpenVinoEngine(
+            path,
+            graph,
+            device,
+            precision=precision,
+            graphs=options.graphs,
+            as_written=options.as_written,
+        )
     if engine == ONNX_RUNTIME:
         from focus_detr.deploy.onnx_engine import OnnxEngine
 

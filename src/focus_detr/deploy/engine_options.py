@@ -27,6 +27,7 @@ class EngineOptions:
     engine: str | None = None  # of ``ENGINES``; None: the quickest that is installed
     precision: Precision | None = None  # of OpenVINO, or of a checkpoint on a CPU; None: f32
     graphs: str | None = None  # folder in which OpenVINO's compiled models are kept
+    as_written: bool = False  # without operators of our own in place of the file's
 
     def __post_init__(self) -> None:
         """Refuse what no engine takes, and what does not go together.

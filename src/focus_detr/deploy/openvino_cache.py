@@ -11,10 +11,13 @@ import io
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from focus_detr.deploy.openvino_package import DEVICE, OpenVinoError, first_reason
+from focus_detr.deploy.openvino_sampling import operator, replace_samplings
 from focus_detr.graph_cache.store import GraphStore
 from focus_detr.io.files import sha256_of
 
@@ -24,40 +27,59 @@ _KEPT = 16  # models: files for several shapes, precisions and numbers of thread
 _log = logging.getLogger(__name__)
 
 
-def compiled_model(core: Any, path: Path, settings: Mapping[str, Any], graphs: str | None) -> Any:
-    """Compile a file, or take what an earlier process compiled.
+@dataclass(frozen=True)
+class ModelCompiler:
+    """Compiles files."""
 
-    Args:
-        core: of OpenVINO.
-        path: the file.
-        settings: for compiling.
-        graphs: folder of compiled models; None: compile.
+    module: ModuleType  # OpenVINO
+    core: Any  # of it
+    settings: Mapping[str, Any]  # for compiling
+    library: Path | None  # for deformable sampling; None: as the file has it
 
-    Raises:
-        OpenVinoError: OpenVINO refuses the file.
-    """
-    if graphs is None:
-        return core.compile_model(core.read_model(path), DEVICE, settings)
-    identity = _identity(core, path, settings)
-    store = GraphStore(Path(graphs), identity, keep=_KEPT)
-    kept = store.load(_NAME)
-    if kept is not None:
-        try:
-            return core.import_model(io.BytesIO(kept), DEVICE, settings)
-        except OpenVinoError as error:
-            _log.warning("compiled again, as %s cannot be read: %s", graphs, first_reason(error))
-    model = core.compile_model(core.read_model(path), DEVICE, settings)
-    store.save(_NAME, model.export_model().getvalue())
-    return model
+    def compiled(self, path: Path, graphs: str | None) -> Any:
+        """Compile a file, or take what an earlier process compiled.
 
+        Args:
+            path: the file.
+            graphs: folder of compiled models; None: compile.
 
-def _identity(core: Any, path: Path, settings: Mapping[str, Any]) -> str:
-    """What a compiled model depends on: file, settings, version, processor."""
-    facts = {
-        "file": sha256_of(path),
-        "settings": dict(settings),
-        "version": core.get_versions(DEVICE)[DEVICE].build_number,
-        "processor": core.get_property(DEVICE, "FULL_DEVICE_NAME"),
-        "capabilities": list(core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")),
-    }
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+        Raises:
+            OpenVinoError: OpenVINO refuses the file.
+        """
+        if graphs is None:
+            return self._compile(path)
+        store = GraphStore(Path(graphs), self._identity(path), keep=_KEPT)
+        kept = store.load(_NAME)
+        if kept is not None:
+            try:
+                return self._import(kept)
+            except OpenVinoError as error:
+                reason = first_reason(error)
+                _log.warning("compiled again, as %s cannot be read: %s", graphs, reason)
+        model = self._compile(path)
+        store.save(_NAME, model.export_model().getvalue())
+        return model
+
+    def _compile(self, path: Path) -> Any:
+        model = self.core.read_model(path)
+        if self.library is not None:
+            replace_samplings(self.module, model, self.library)
+        return self.core.compile_model(model, DEVICE, self.settings)
+
+    def _import(self, kept: bytes) -> Any:
+        if self.library is not None:
+            self.core.add_extension(operator(self.module))
+        return self.core.import_model(io.BytesIO(kept), DEVICE, self.settings)
+
+    def _identity(self, path: Path) -> str:
+        """What a compiled model depends on: file, settings, version, processor, our library."""
+        core, library = self.core, self.library
+        facts = {
+            "file": sha256_of(path),
+            "settings": dict(self.settings),
+            "version": core.get_versions(DEVICE)[DEVICE].build_number,
+            "processor": core.get_property(DEVICE, "FULL_DEVICE_NAME"),
+            "capabilities": list(core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")),
+            "sampling": None if library is None else [str(library), sha256_of(library)],
+        }
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]

@@ -12,8 +12,9 @@ import numpy as np
 
 from focus_detr.deploy.engine_options import PRECISIONS, Precision
 from focus_detr.deploy.onnx_file import refuse_other_device, refuse_other_tensors
-from focus_detr.deploy.openvino_cache import compiled_model
+from focus_detr.deploy.openvino_cache import ModelCompiler
 from focus_detr.deploy.openvino_package import DEVICE, OpenVinoError, first_reason, load_openvino
+from focus_detr.deploy.openvino_sampling import sampling_library
 from focus_detr.deploy.sidecar import INPUTS, Graph, Inputs
 from focus_detr.errors import FocusDetrError
 from focus_detr.process.onednn_cap import without_our_cap
@@ -35,6 +36,7 @@ class OpenVinoEngine:
         *,
         precision: Precision = "f32",
         graphs: str | None = None,
+        as_written: bool = False,
     ) -> None:
         """Load a file.
 
@@ -44,6 +46,8 @@ class OpenVinoEngine:
             device: None or CPU.
             precision: that it computes in.
             graphs: folder of compiled models, so that later starts need not compile.
+            as_written: whether it runs the file's own operators, even where our native library has
+                a quicker one.
 
         Raises:
             FocusDetrError: OpenVINO is not installed or refuses the file, the file takes or gives
@@ -52,7 +56,7 @@ class OpenVinoEngine:
         """
         refuse_other_device(path, device)
         try:
-            model = _in_a_thread(lambda: _compiled(path, precision, graphs))
+            model = _in_a_thread(lambda: _compiled(path, precision, graphs, as_written))
             self._request = model.create_infer_request()
         except OpenVinoError as error:
             raise FocusDetrError(f"OpenVINO cannot load {path}: {first_reason(error)}") from error
@@ -90,10 +94,12 @@ def _in_a_thread(work: Callable[[], Answer]) -> Answer:
         return thread.submit(work).result()
 
 
-def _compiled(path: Path, precision: Precision, graphs: str | None) -> Any:
-    core = load_openvino(path).Core()
+def _compiled(path: Path, precision: Precision, graphs: str | None, as_written: bool) -> Any:
+    module = load_openvino(path)
+    core = module.Core()
     _refuse_precision(core, precision)
-    return compiled_model(core, path, _settings(precision), graphs)
+    library = None if as_written else sampling_library()
+    return ModelCompiler(module, core, _settings(precision), library).compiled(path, graphs)
 
 
 def _settings(precision: Precision) -> dict[str, Any]:

@@ -120,7 +120,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     with np.load(arguments.pictures) as arrays:
         pictures = [arrays[str(index)] for index in range(len(arrays.files))]
-    sidecar, options = read_sidecar(arguments.model), EngineOptions(arguments.engine)
+    sidecar = read_sidecar(arguments.model)
+    options = EngineOptions(arguments.engine, as_written=True)
     engine = open_engine(arguments.model, sidecar.graph, arguments.device, options)
     recorder = Recorder(engine)
     file = ModelFile(arguments.model, sidecar, engine=recorder)

@@ -7,6 +7,7 @@ and none that changes nothing. Runtimes differ in how well they stand these.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import sha256
 
 import numpy as np
@@ -33,6 +34,7 @@ class OnnxBuilder:
         self._shapes: dict[str, tuple[int, ...]] = {}  # of our names, where they are known
         self._reshaped: dict[str, str] = {}  # results of Reshape, and of what
         self._widened: dict[str, str] = {}  # casts of int32 to int64, and of what
+        self.marks: dict[str, Wire] = {}  # what was marked, by its name here
 
     def bind(self, wire: Wire, value: Value) -> None:
         """Say which of our values is a wire of the MINDIR graph."""
@@ -58,6 +60,11 @@ class OnnxBuilder:
         if isinstance(value, Wire):
             return self.feed(self._results[value.name])
         return self._constant(np.asarray(value))
+
+    def mark(self, mark: str, value: Value) -> None:
+        """Remember where a wire's numbers are in the file, whatever shape they have there."""
+        if isinstance(value, Wire):
+            self.marks[mark] = replace(value, name=self._before(self._reshaped, value))
 
     def indices(self, *numbers: int) -> np.ndarray:
         """A list of whole numbers, as axes and shapes are given."""

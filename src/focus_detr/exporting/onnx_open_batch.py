@@ -32,6 +32,7 @@ def with_open_batch(model: onnx.ModelProto) -> onnx.ModelProto:
     described = ([_open(value) for value in values] for values in (graph.input, graph.output))
     result = onnx.ModelProto()
     result.CopyFrom(model)
+    del result.metadata_props[:]  # they name tensors that are now inside of the body
     result.graph.CopyFrom(helper.make_graph([scan], graph.name, *described))
     return result
 

@@ -16,6 +16,7 @@ from focus_detr.exporting.onnx_builder import OnnxBuilder
 from focus_detr.exporting.onnx_layers import LAYERS
 from focus_detr.exporting.onnx_shapes import SHAPES
 from focus_detr.exporting.onnx_translation import Translation, require
+from focus_detr.exporting.sampling_marks import MARK
 
 # MindSpore's numbers of types, as Cast has them
 _TYPES = {30: np.bool_, 34: np.int32, 35: np.int64, 37: np.uint8, 42: np.float16, 43: np.float32}
@@ -170,6 +171,14 @@ _COMPARISONS = {
     "Equal": "Equal",
 }
 
+
+def _identity(builder: OnnxBuilder, operation: Operation) -> tuple[Value, ...]:
+    """No node; what it marks is remembered."""
+    if MARK in operation.attributes:
+        builder.mark(operation.attributes[MARK], operation.inputs[0])
+    return operation.inputs
+
+
 TRANSLATIONS: Mapping[str, Translation] = {
     **{name: _same(kind) for name, kind in _PLAIN.items()},
     **{name: _compared(kind) for name, kind in _COMPARISONS.items()},
@@ -184,6 +193,7 @@ TRANSLATIONS: Mapping[str, Translation] = {
     "Expm1": _expm1,
     "FloorDiv": _floor_div,
     "GreaterEqual": _at_least,
+    "Identity": _identity,
     "Log": _log,
     "Max": _extreme_of_all("Max"),
     "Min": _extreme_of_all("Min"),

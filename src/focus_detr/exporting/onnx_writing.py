@@ -9,14 +9,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import onnx
 
+from focus_detr.deploy.marked_samplings import PROPERTY, samplings_in_words
 from focus_detr.deploy.sidecar import INPUTS, OUTPUTS, SELECTION_OUTPUTS, TOKEN_OUTPUTS
 from focus_detr.errors import FocusDetrError
 from focus_detr.exporting.mindir_graph import MindirGraph, read_graph
 from focus_detr.exporting.onnx_builder import OnnxBuilder
 from focus_detr.exporting.onnx_open_batch import with_open_batch
 from focus_detr.exporting.onnx_operators import TRANSLATIONS
+from focus_detr.exporting.sampling_marks import marked_samplings
 from focus_detr.wording import first_line
 
 _LARGEST = 2**31 - 1  # bytes of a protocol buffer
@@ -67,4 +70,15 @@ def translate(graph: MindirGraph, selections: int = 0) -> onnx.ModelProto:
                 builder.bind(wire, result)
     told = [name.format(i) for i in range(selections) for name in SELECTION_OUTPUTS]
     names = [*(*OUTPUTS, *TOKEN_OUTPUTS)[: len(graph.outputs) - len(told)], *told]
-    return builder.model(inputs, list(zip(names, graph.outputs, strict=True)))
+    model = builder.model(inputs, list(zip(names, graph.outputs, strict=True)))
+    if builder.marks:
+        samplings = marked_samplings(builder.marks, _image_size(graph))
+        onnx.helper.set_model_props(model, {PROPERTY: samplings_in_words(samplings)})
+    return model
+
+
+def _image_size(graph: MindirGraph) -> tuple[int, int]:
+    """(H, W) of images, [B, H, W, 3] uint8 or [B, 3, H, W] float32."""
+    images = graph.inputs[0]
+    height, width = images.shape[1:3] if images.dtype == np.uint8 else images.shape[2:]
+    return height, width

@@ -19,6 +19,7 @@ from focus_detr.deploy.replay import replay
 from focus_detr.deploy.sidecar import (
     FORMAT_VERSION,
     MINDIR,
+    ONNX,
     Graph,
     Sidecar,
     Versions,
@@ -30,6 +31,7 @@ from focus_detr.exporting.cells import ExportedDetector, PixelNormalisation
 from focus_detr.exporting.options import ExportOptions, check_sizes
 from focus_detr.exporting.proving import prove_file
 from focus_detr.exporting.sampling import check_ascend_nodes, replace_sampling
+from focus_detr.exporting.sampling_marks import mark_samplings
 from focus_detr.exporting.writing import require_packages, write_graph, write_telling
 from focus_detr.inference.loading import LoadedDetector, folded_copy, load_detector
 from focus_detr.inference.predictor import image_shapes
@@ -72,6 +74,8 @@ class Exporter:
         # the network of the checkpoint as it is, so that folding is compared too
         self.reference = loaded if _runs_here(options) else None
         self.attentions = replace_sampling(self.exported.cell, options.msda)
+        if options.out.suffix == ONNX:
+            mark_samplings(self.exported.cell)
         self.checkpoint_hash = sha256_of(checkpoint)
 
     def run(self, pictures: Sequence[np.ndarray]) -> list[Path]:

@@ -25,11 +25,16 @@ from focus_detr.ops.msda_ascend import AscendSampling, ascend_problem
 from focus_detr.ops.msda_builtin import BuiltinSampling, builtin_problem
 from focus_detr.ops.msda_composition import ComposedSampling, PlacedSampling
 from focus_detr.ops.msda_custom import FusedSampling
-from focus_detr.ops.msda_library import BUILD_COMMANDS, find_library
+from focus_detr.ops.msda_library import (
+    BUILD_COMMANDS,
+    CHOICE_VARIABLE,
+    COMPOSITION,
+    find_library,
+)
 from focus_detr.ops.native_library import LibraryError
 
-CHOICE_VARIABLE = "FOCUS_DETR_MSDA"
-AUTO, BUILTIN, CUSTOM, COMPOSITION = CHOICES = ("auto", "builtin", "custom", "composition")
+AUTO, BUILTIN, CUSTOM = "auto", "builtin", "custom"
+CHOICES = (AUTO, BUILTIN, CUSTOM, COMPOSITION)
 ASCEND = "Ascend"
 
 _log = logging.getLogger(__name__)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 
 from focus_detr.ops.native_library import LibraryError, NativeLibrary
 
+CHOICE_VARIABLE = "FOCUS_DETR_MSDA"
+COMPOSITION = "composition"  # its value where the library is not wanted
 LIBRARY_VARIABLE = "FOCUS_DETR_MSDA_LIBRARY"
 BUILD_COMMANDS = {  # per device
     "CPU": "python custom_ops/build.py",
@@ -33,10 +36,10 @@ def find_library(device: str) -> Path:
     return _LIBRARY.find(FILES[device])
 
 
-def check_library(path: Path) -> None:
+def check_library(path: Path) -> ctypes.CDLL:
     """Load a library to see that it works.
 
     Raises:
         LibraryError: it is not there or cannot be used.
     """
-    _LIBRARY.check(path)
+    return _LIBRARY.check(path)
