@@ -26,6 +26,7 @@ SIDECAR = Sidecar(
     overlap_limit=None,
     versions=Versions("0.1.0", "2.10.0"),
     graph=GRAPH,
+    max_detections=300,
 )
 
 

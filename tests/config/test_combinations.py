@@ -40,6 +40,11 @@ DINO = "family/dino_r50_12ep"
             "^[^;]*model.levels 5 goes with a ResNet or a Swin Transformer, not efficientnet_lite0",
         ),
         (DINO, "model.logit_epsilon=0", "model.logit_epsilon is 0, expected at least 1e-06"),
+        (
+            DINO,
+            "model.overlap_candidates=299",
+            "candidates 299 goes with model.max_detections of at most 299, not 300$",
+        ),
         (DINO, "loss.align.repeats=[2]", "repeats above 1 goes with .* align, not focal"),
         (
             "family/align_detr_r50_12ep",

@@ -69,6 +69,7 @@ DAC = {  # the authors' own
     "model.decoder.queries": 900,
     "model.max_detections": 300,
     "model.overlap_limit": 0.8,
+    "model.overlap_candidates": 10_000,
     "model.logit_epsilon": 1e-5,
     "loss.encoder_class_weight": 2.0,
     "loss.giou_epsilon": 1e-12,

@@ -98,16 +98,19 @@ def test_a_folder_stands_for_its_files(tmp_path: Path) -> None:
     assert predictor.sidecar.class_names == SIDECAR.class_names
 
 
-def test_overlaps_are_dropped_as_the_sidecar_says() -> None:
-    file, engine = fake_file()
-    file.sidecar = replace(file.sidecar, overlap_limit=0.5)
+@pytest.mark.parametrize("boxes", ["pixels", "unit"])
+@pytest.mark.parametrize(("most", "scores"), [(None, [0.8, 0.25]), (2, [0.8, 0.25]), (1, [0.8])])
+def test_the_sidecar_says_what_stays(most: int | None, scores: list[float], boxes: str) -> None:
+    file, engine = fake_file(boxes=boxes)
+    file.sidecar = replace(file.sidecar, overlap_limit=0.5, max_detections=most)
 
-    def twice(*inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-        boxes = np.float32([[[0, 0, 10, 10], [0, 0, 10, 9]]])
-        return np.float32([[0.8, 0.4]]), np.int32([[1, 1]]), boxes
+    def found(*inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        rows = np.float32([[[0, 0, 0.5, 0.5], [0, 0, 0.5, 0.45], [0.5, 0.5, 1, 1]]])
+        return np.float32([[0.8, 0.4, 0.25]]), np.int32([[1, 1, 1]]), rows
 
-    engine.run = twice  # type: ignore[method-assign]
-    assert len(ExportedPredictor([file]).predict(picture(64, 96)).names) == 1
+    engine.run = found  # type: ignore[method-assign]
+    prediction = ExportedPredictor([file]).predict(picture(64, 96))
+    np.testing.assert_allclose(prediction.detections.scores, scores)
 
 
 def test_two_files_for_one_shape_leave_a_choice_to_the_user() -> None:

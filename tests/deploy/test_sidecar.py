@@ -29,14 +29,17 @@ def test_any_number_of_pictures_is_null(tmp_path: Path) -> None:
     assert read_sidecar(model).graph == graph
 
 
-def test_the_first_version_is_read_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_older_versions_are_read_too(tmp_path: Path, version: int) -> None:
     model = write_model(tmp_path / "a.mindir")
     plain = json.loads(sidecar_path(model).read_text())
-    assert plain["format_version"] == 2
-    plain["format_version"] = 1
-    del plain["graph"]["token_grids"]
+    assert (plain["format_version"], plain.pop("max_detections")) == (3, 300)
+    plain["format_version"] = version
+    if version == 1:
+        del plain["graph"]["token_grids"]
     sidecar_path(model).write_text(json.dumps(plain))
-    assert read_sidecar(model).graph == SIDECAR.graph
+    found = read_sidecar(model)
+    assert (found.graph, found.max_detections) == (SIDECAR.graph, None)
 
 
 @pytest.mark.parametrize("batch", [0, -1])
@@ -73,7 +76,7 @@ def test_a_missing_key_is_named(tmp_path: Path, section: str | None, key: str) -
     ("key", "value", "message"),
     [
         ("short_side", "big", "short_side is 'big', expected a whole number"),
-        ("format_version", 9, "format version 9, this program reads 1 and 2"),
+        ("format_version", 9, "format version 9, this program reads 1 to 3"),
         ("graph", [], "graph is no mapping"),
         ("extra", 1, "unknown setting extra"),
         ("short_side", 0, "short_side is 0, which is out of range"),
@@ -81,6 +84,7 @@ def test_a_missing_key_is_named(tmp_path: Path, section: str | None, key: str) -
         ("pixel_std", [1.0, 0.0, 1.0], r"pixel_std is \(1.0, 0.0, 1.0\), which is out of range"),
         ("score_threshold", 7.0, "score_threshold is 7.0, which is out of range"),
         ("overlap_limit", -0.5, "overlap_limit is -0.5, which is out of range"),
+        ("max_detections", 0, "max_detections is 0, which is out of range"),
         ("class_names", [], r"class_names is \(\), which is out of range"),
     ],
 )

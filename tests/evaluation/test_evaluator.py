@@ -14,6 +14,7 @@ from focus_detr.data.batch import Batch
 from focus_detr.data.collate import BLANK_ID
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.evaluator import Evaluator
+from focus_detr.inference.postprocess import Suppression
 
 CATEGORY_IDS = (4, 9)
 # image id -> (file height, file width), label, box x1 y1 x2 y2 in 0..1
@@ -74,12 +75,15 @@ def doubled(images: object, image_sizes: object) -> tuple[np.ndarray, ...]:
     return tuple(np.concatenate([row, row], axis=1) for row in rows[:3])
 
 
-@pytest.mark.parametrize(("limit", "found"), [(None, 2), (0.7, 1)])
-def test_a_limit_drops_overlapping_detections(
-    annotations: Path, limit: float | None, found: int
+@pytest.mark.parametrize(
+    ("suppression", "found"),
+    [(Suppression(), 2), (Suppression(0.7), 1), (Suppression(None, most=1), 1)],
+)
+def test_only_what_stays_is_compared(
+    annotations: Path, suppression: Suppression, found: int
 ) -> None:
     loader = [make_batch([12])]
-    evaluator = Evaluator(loader, doubled, CATEGORY_IDS, annotations, overlap_limit=limit)
+    evaluator = Evaluator(loader, doubled, CATEGORY_IDS, annotations, suppression=suppression)
     assert len(evaluator.detect(progress=False)[0]) == found
 
 

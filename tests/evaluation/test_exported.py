@@ -57,6 +57,25 @@ def test_the_engine_gets_what_it_gets_when_detecting(tmp_path: Path) -> None:
         assert ours[2].tolist() == [[1, 1]]
 
 
+@pytest.mark.parametrize(
+    ("limit", "most", "found"), [(None, None, 2), (0.5, None, 1), (None, 1, 1)]
+)
+def test_what_stays_is_said_by_the_sidecar(
+    tmp_path: Path, limit: float | None, most: int | None, found: int
+) -> None:
+    config = dataset(tmp_path, [(48, 64)], CORNER)
+    file, engine = fake_file()
+    file.sidecar = replace(SIDECAR, overlap_limit=limit, max_detections=most)
+    once = engine.run
+
+    def twice(*inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        return tuple(np.concatenate([output, output], axis=1) for output in once(*inputs))
+
+    engine.run = twice  # type: ignore[method-assign]
+    evaluator = open_exported_evaluation(config, ExportedPredictor([file]))
+    assert len(evaluator.detect(progress=False)[0]) == found
+
+
 def test_normalised_images_are_those_of_the_sidecar(tmp_path: Path) -> None:
     config = dataset(tmp_path, [(48, 64)], CORNER)
     file, engine = fake_file(images="normalised", boxes="unit")

@@ -11,7 +11,9 @@ from small_checkpoint import NETWORK, TEST_SIZE, write_small_checkpoint
 
 from focus_detr.config.schema import Config
 from focus_detr.errors import FocusDetrError
+from focus_detr.evaluation import session
 from focus_detr.evaluation.session import open_evaluation
+from focus_detr.inference.postprocess import Suppression
 
 
 @pytest.fixture
@@ -30,6 +32,17 @@ def test_validation_data_has_to_be_named(config: Config, tmp_path: Path) -> None
     checkpoint = write_small_checkpoint(tmp_path / "best.safetensors")
     with pytest.raises(FocusDetrError, match=r"data\.val_annotations is not set"):
         open_evaluation(replace(config, data=TEST_SIZE), checkpoint, 1)
+
+
+def test_as_many_detections_are_compared_and_kept_as_the_settings_say(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = write_small_checkpoint(tmp_path / "best.safetensors")
+    model = replace(NETWORK, max_detections=7, overlap_limit=0.8, overlap_candidates=9)
+    monkeypatch.setattr(session, "Evaluator", lambda *given, **_: given)
+    _, detector, *given = open_evaluation(replace(config, model=model), checkpoint, 1)
+    assert detector.max_detections == 9
+    assert Suppression(0.8, 7) in given
 
 
 def test_classes_are_the_checkpoint_s(config: Config, tmp_path: Path) -> None:

@@ -109,6 +109,7 @@ def test_one_file_for_each_shape_with_all_that_a_runner_needs(
     assert (sidecar.short_side, sidecar.max_side) == (64, 96)
     assert sidecar.checkpoint_sha256 == sha256_of(checkpoint)
     assert sidecar.score_threshold == 0.4
+    assert (sidecar.overlap_limit, sidecar.max_detections) == (None, NETWORK.max_detections)
     assert "2 of 2 detections with the same label" in told[0]
 
 

@@ -58,6 +58,7 @@ def test_other_settings_are_used_with_a_warning_for_each(
         position=PositionConfig(20.0, 0.0),
         padding=PaddingConfig(training="none", evaluation="none"),
         max_detections=3,
+        overlap_candidates=9,
         msda="composition",
         encoder=replace(NETWORK.encoder, dropout=0.1),
         decoder=replace(

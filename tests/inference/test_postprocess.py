@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from focus_detr.inference.postprocess import Detections, to_detections
+from focus_detr.inference.postprocess import Detections, Suppression, to_detections
 
 
 def test_maps_clips_drops_and_sorts() -> None:
@@ -69,7 +69,14 @@ def test_overlaps_stay_unless_a_limit_is_set() -> None:
     found = _row(2)
     rows = (found.scores, found.labels, found.boxes / 20, (20, 20))
     assert len(to_detections(*rows).scores) == 2
-    assert len(to_detections(*rows, overlap_limit=0.5).scores) == 1
+    assert len(to_detections(*rows, Suppression(0.5)).scores) == 1
+
+
+def test_what_stays_is_counted_after_the_overlaps_are_gone() -> None:
+    found = _row(6)  # of which 0, 4 and 8 stay
+    rows = (found.scores, found.labels, found.boxes / 20, (20, 20))
+    assert to_detections(*rows, Suppression(0.5, most=2)).boxes[:, 0].tolist() == [0, 4]
+    assert to_detections(*rows, Suppression(None, most=2)).boxes[:, 0].tolist() == [0, 2]
 
 
 @pytest.mark.parametrize("case", ["infer_r50_b2", "infer_r50_q100", "infer_r50_alpha_q100"])

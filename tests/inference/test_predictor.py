@@ -66,15 +66,26 @@ def test_all_sizes_share_few_buckets() -> None:
     assert len(shapes) <= 4
 
 
-@pytest.mark.parametrize(("limit", "found"), [(None, 2), (0.5, 1)])
-def test_the_model_settings_say_which_overlaps_stay(limit: float | None, found: int) -> None:
-    def twice(images: object, image_sizes: object) -> tuple[np.ndarray, ...]:
-        boxes = np.float32([[[0, 0, 0.5, 0.5], [0, 0, 0.5, 0.45]]])
+@pytest.mark.parametrize(
+    ("limit", "most", "scores"),
+    [
+        (None, 3, [0.8, 0.4, 0.25]),
+        (0.5, 3, [0.8, 0.25]),
+        (0.5, 2, [0.8, 0.25]),  # counted after the second is gone
+        (0.5, 1, [0.8]),
+    ],
+)
+def test_the_model_settings_say_what_stays(
+    limit: float | None, most: int, scores: list[float]
+) -> None:
+    def found(images: object, image_sizes: object) -> tuple[np.ndarray, ...]:
+        boxes = np.float32([[[0, 0, 0.5, 0.5], [0, 0, 0.5, 0.45], [0.5, 0.5, 1, 1]]])
         nothing = np.zeros((1, 1), int)
-        return np.float32([[0.8, 0.4]]), np.zeros((1, 2), int), boxes, nothing, nothing
+        return np.float32([[0.8, 0.4, 0.25]]), np.zeros((1, 3), int), boxes, nothing, nothing
 
-    predictor = Predictor(twice, ("cat",), replace(MODEL, overlap_limit=limit), DATA)
-    assert len(predictor.predict(picture(64, 64)).names) == found
+    model = replace(MODEL, overlap_limit=limit, max_detections=most)
+    prediction = Predictor(found, ("cat",), model, DATA).predict(picture(64, 64))
+    np.testing.assert_allclose(prediction.detections.scores, scores)
 
 
 def test_unknown_label_gets_a_number_for_a_name() -> None:

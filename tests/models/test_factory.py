@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from mindspore import Tensor
-from model_cases import SMALL_CLASSES, small_config
+from model_cases import SMALL_CLASSES, shapes_only, small_config
 
 from focus_detr.config.schema import Config, ForegroundSelectorConfig, LossConfig
 from focus_detr.losses.factory import build_criterion, build_training_loss
-from focus_detr.models.factory import build_attention_map, build_model
+from focus_detr.models.factory import build_attention_map, build_detector, build_model
 from focus_detr.weights.checkpoint import model_tensors
 
 OVERLAPPING = ((-1, 64), (64, 256), (128, 512), (256, 999999))
@@ -22,6 +22,17 @@ OVERLAPPING = ((-1, 64), (64, 256), (128, 512), (256, 999999))
 def _config(loss: LossConfig | None = None, **selector: Any) -> Config:
     model = small_config(foreground_selector=ForegroundSelectorConfig(**selector))
     return Config(model=model, loss=loss or LossConfig())
+
+
+@pytest.mark.parametrize(
+    ("limit", "candidates", "count"), [(None, None, 7), (0.8, None, 7), (0.8, 9, 9), (None, 9, 7)]
+)
+def test_a_detector_gives_what_is_compared_for_overlaps_or_stays(
+    limit: float | None, candidates: int | None, count: int
+) -> None:
+    settings = small_config(max_detections=7, overlap_limit=limit, overlap_candidates=candidates)
+    with shapes_only():
+        assert build_detector(settings, SMALL_CLASSES).max_detections == count
 
 
 @pytest.mark.parametrize("switch", ["supervised", "enabled"])

@@ -27,7 +27,9 @@ from focus_detr.data.batch import Batch
 from focus_detr.distributed.world import World
 from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.evaluator import Watch
+from focus_detr.inference.postprocess import Suppression
 from focus_detr.io.files import sha256_of
+from focus_detr.models.detector import Detector
 from focus_detr.training import session
 from focus_detr.training.run_folder import RunFolder
 from focus_detr.training.session import open_session
@@ -314,6 +316,29 @@ def test_evaluation_knows_how_many_batches_follow(
     checked = replace(config, data=data, eval=EvalConfig(batch_size=3))
     open_session(_with_train(checked, eval_every=1)).run()
     assert totals == [2]  # 4 images
+
+
+def test_evaluation_compares_and_keeps_as_many_detections_as_the_settings_say(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[object] = []
+
+    def evaluator(
+        batches: object, detector: Detector, *_: object, suppression: Suppression, **__: object
+    ) -> SimpleNamespace:
+        used.extend((detector.max_detections, suppression))
+        return SimpleNamespace(run=lambda progress: SimpleNamespace(metrics={"AP": 0.0}))
+
+    monkeypatch.setattr(session, "Evaluator", evaluator)
+    data = replace(
+        config.data, val_annotations=config.data.train_annotations, val_images=str(tmp_path)
+    )
+    model = replace(config.model, max_detections=7, overlap_limit=0.8, overlap_candidates=9)
+    changed = replace(config, data=data, model=model)
+    parts = open_session(_with_train(changed, eval_every=1)).parts
+    assert parts.evaluate is not None
+    parts.evaluate()
+    assert used == [9, Suppression(0.8, 7)]
 
 
 class _Watched:

@@ -69,7 +69,7 @@ def test_settings_that_training_does_not_compute_with_may_change(tmp_path: Path)
     parts = TinyRun(tmp_path).trainer().parts
     path = tmp_path / "last.safetensors"
     save_state(path, parts.model, parts.step.optimizer, DESCRIPTION, TrainingState(0, 3, batch=2))
-    model = {"width": 8, "msda": "composition", "max_detections": 7}
+    model = {"width": 8, "msda": "composition", "max_detections": 7, "overlap_candidates": 9}
     description = {**DESCRIPTION, "model": {**model, "backbone": {"weights": "elsewhere"}}}
     assert load_state(path, parts.model, parts.step.optimizer, description).batch == 2
 

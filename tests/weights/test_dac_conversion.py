@@ -49,6 +49,7 @@ def _told_by_tensors(model: ModelConfig) -> dict[str, Any]:
         "backbone": replace(model.backbone, freeze_at=1, weights=None),
         "logit_epsilon": 1e-3,
         "overlap_limit": None,
+        "overlap_candidates": None,
         "decoder": replace(model.decoder, gathering="none"),
     }
     return vars(replace(model, **silent))
@@ -96,6 +97,7 @@ def test_converted_weights_predict_what_the_original_does(tmp_path: Path, msda: 
     stored = stored_model(metadata, "the file")
     assert stored is not None
     assert (stored.logit_epsilon, stored.overlap_limit) == (1e-5, 0.8)
+    assert (stored.overlap_candidates, stored.max_detections) == (10_000, 300)
     as_reference = replace(stored, padding=PaddingConfig(evaluation="partial"))
     detector = load_detector(tmp_path / "ours.safetensors", as_reference).cell.set_train(False)
     with pynative():

@@ -28,6 +28,12 @@ def combinations(config: Config) -> Iterator[str]:
         yield f"model.queries.content memory goes with model.queries.source mixed, not {source}"
     if model.queries.proposal_labels is not None and source not in PROPOSING:
         yield f"model.queries.proposal_labels goes with {', '.join(PROPOSING)}, not {source}"
+    candidates = model.overlap_candidates
+    if candidates is not None and candidates < model.max_detections:
+        yield (
+            f"model.overlap_candidates {candidates} goes with model.max_detections of at most "
+            f"{candidates}, not {model.max_detections}"
+        )
     yield from _category_head(model)
     yield from _denoising(config)
     yield from _mixed_matching(config)

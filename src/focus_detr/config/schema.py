@@ -184,6 +184,9 @@ class ModelConfig:
     # 0.7: of detections of one class that overlap by more (IoU), the best stays; None: all stay,
     # as published. A short training leaves duplicates, which a long one learns to avoid.
     overlap_limit: float | None = None
+    # best pairs of query and class of an image that are compared with that limit; max_detections
+    # of what is left are its detections. None: as many as max_detections
+    overlap_candidates: int | None = None
     # how deformable attention is computed (docs/custom_op.md); auto: natively where possible
     msda: Literal["auto", "builtin", "custom", "composition"] = "auto"
 

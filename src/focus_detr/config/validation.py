@@ -68,6 +68,7 @@ RANGES = {
     "model.levels": Range(3, 5),
     "model.max_detections": COUNT,
     "model.overlap_limit": SHARE,
+    "model.overlap_candidates": COUNT,
     "model.backbone.width_factor": POSITIVE,
     "model.backbone.depths": COUNT,
     "model.backbone.freeze_at": Range(0, 5),

@@ -15,7 +15,7 @@ from focus_detr.deploy.engine_options import USUAL, EngineOptions
 from focus_detr.deploy.sidecar import SUFFIXES, Graph, Sidecar, read_sidecar
 from focus_detr.errors import FocusDetrError
 from focus_detr.inference.kept_tokens import KeptTokens
-from focus_detr.inference.postprocess import select_detections, to_detections
+from focus_detr.inference.postprocess import Suppression, select_detections, to_detections
 from focus_detr.inference.prediction import Prediction, class_name
 from focus_detr.inference.preparation import Preparation, PreparedPicture
 
@@ -66,6 +66,7 @@ class ExportedPredictor:
                 )
         self.sidecar = first.sidecar
         self.class_names = self.sidecar.class_names
+        self.suppression = Suppression(self.sidecar.overlap_limit, self.sidecar.max_detections)
         self._prepare = Preparation(
             self.sidecar.short_side, self.sidecar.max_side, tuple(self._files)
         )
@@ -166,11 +167,10 @@ class ExportedPredictor:
     ) -> Prediction:
         """One picture's outputs; its size in the file, and as the network saw it."""
         scores, labels, boxes, *ranked = rows
-        limit = self.sidecar.overlap_limit
         if graph.boxes == "pixels":
-            detections = select_detections(scores, labels, boxes, limit)
+            detections = select_detections(scores, labels, boxes, self.suppression)
         else:
-            detections = to_detections(scores, labels, boxes, size, limit)
+            detections = to_detections(scores, labels, boxes, size, self.suppression)
         names = tuple(class_name(label, self.class_names) for label in detections.labels)
         grids = graph.token_grids
         tokens = None if grids is None else KeptTokens(ranked[0], ranked[1], grids, seen_size)

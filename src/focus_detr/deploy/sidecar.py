@@ -13,8 +13,9 @@ from focus_detr.data.buckets import Size
 from focus_detr.errors import FocusDetrError
 from focus_detr.io.files import read_json, sha256_of, write_json
 
-FORMAT_VERSION = 2  # since 2 any number of pictures, and kept tokens
-_READABLE = (1, FORMAT_VERSION)
+# since 2 any number of pictures, and kept tokens; since 3 max_detections
+FORMAT_VERSION = 3
+_READABLE = range(1, FORMAT_VERSION + 1)
 MINDIR, ONNX = ".mindir", ".onnx"
 SUFFIXES = (MINDIR, ONNX)  # of model files
 
@@ -96,6 +97,7 @@ class Sidecar:
     overlap_limit: float | None  # IoU above which the worse of two detections of a class is dropped
     versions: Versions
     graph: Graph
+    max_detections: int | None = None  # best ones that stay of the rest; None: all
 
 
 def sidecar_path(model: str | Path) -> Path:
@@ -157,7 +159,7 @@ def _parse(path: Path) -> Sidecar:
     if plain["format_version"] not in _READABLE:
         raise FocusDetrError(
             f"{path} has format version {plain['format_version']}, this program reads "
-            f"{' and '.join(map(str, _READABLE))}"
+            f"1 to {FORMAT_VERSION}"
         )
     for name, section in (("versions", Versions), ("graph", Graph)):
         _refuse_missing(section, plain[name], path, f"{name}.")
@@ -168,7 +170,7 @@ def _parse(path: Path) -> Sidecar:
 
 def _refuse_out_of_range(sidecar: Sidecar, path: Path) -> None:
     """Refuse values that no export writes."""
-    graph, limit = sidecar.graph, sidecar.overlap_limit
+    graph, limit, most = sidecar.graph, sidecar.overlap_limit, sidecar.max_detections
     fitting = {
         "class_names": bool(sidecar.class_names),
         "pixel_std": min(sidecar.pixel_std) > 0,
@@ -176,6 +178,7 @@ def _refuse_out_of_range(sidecar: Sidecar, path: Path) -> None:
         "max_side": sidecar.max_side >= 1,
         "score_threshold": 0 <= sidecar.score_threshold <= 1,
         "overlap_limit": limit is None or 0 <= limit <= 1,
+        "max_detections": most is None or most >= 1,
         "graph.height": graph.height >= 1,
         "graph.width": graph.width >= 1,
         "graph.batch": graph.batch is None or graph.batch >= 1,

@@ -24,7 +24,7 @@ from focus_detr.evaluation.correlation_meter import CorrelationMeter
 from focus_detr.evaluation.gathering import gather_results
 from focus_detr.evaluation.ground_truth import open_annotations, read_ground_truth
 from focus_detr.evaluation.speed import Speed
-from focus_detr.inference.postprocess import Detections, to_detections
+from focus_detr.inference.postprocess import EVERYTHING, Detections, Suppression, to_detections
 from focus_detr.io.files import write_json
 from focus_detr.process.screen import ScreenStream
 from focus_detr.wording import counted
@@ -45,7 +45,7 @@ class Evaluator:
         category_ids: Sequence[int],
         annotations: str | Path | Annotations,
         batches: int | None = None,
-        overlap_limit: float | None = None,
+        suppression: Suppression = EVERYTHING,
         world: World = SINGLE,
         watch: Watch | None = None,
         max_detections: int = USUAL_LIMIT,
@@ -62,7 +62,7 @@ class Evaluator:
                 Detections of categories that it lacks are left out, with one warning that counts
                 them.
             batches: how many the loader gives, for the progress bar.
-            overlap_limit: as for ``to_detections``.
+            suppression: as for ``to_detections``.
             world: the workers that share the images; each has a loader of its own part.
             watch: is shown each batch with all that the detector returned, outside of the times.
             max_detections: as for ``evaluate_detections``.
@@ -74,7 +74,7 @@ class Evaluator:
         self._loader = loader
         self._detector = detector
         self._batches = batches
-        self._overlap_limit = overlap_limit
+        self._suppression = suppression
         self._world = world
         self._correlation = correlation
         watchers = (watch, None if correlation is None else correlation.watch)
@@ -156,7 +156,7 @@ class Evaluator:
         for image_id, (height, width), scores, labels, boxes in rows:
             if image_id is not BLANK_ID:
                 size = int(height), int(width)
-                found = to_detections(scores, labels, boxes, size, self._overlap_limit)
+                found = to_detections(scores, labels, boxes, size, self._suppression)
                 results += self._to_coco(image_id, found)
         return results
 

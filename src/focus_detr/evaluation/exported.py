@@ -86,7 +86,7 @@ def open_exported_evaluation(
         _category_ids(sidecar.class_names, annotations.classes, str(annotations.source)),
         annotations,
         len(loader),
-        sidecar.overlap_limit,
+        predictor.suppression,
         world,
         max_detections=config.eval.max_detections,
     )

@@ -11,6 +11,7 @@ from focus_detr.errors import FocusDetrError
 from focus_detr.evaluation.correlation_meter import CorrelationMeter
 from focus_detr.evaluation.evaluator import Evaluator
 from focus_detr.inference.loading import load_detector
+from focus_detr.inference.postprocess import Suppression
 
 
 def open_evaluation(
@@ -50,7 +51,7 @@ def open_evaluation(
         category_ids,
         loader.dataset.annotations,
         len(loader),
-        loaded.model.overlap_limit,
+        Suppression(loaded.model.overlap_limit, loaded.model.max_detections),
         world,
         max_detections=config.eval.max_detections,
         correlation=CorrelationMeter() if measures else None,

@@ -142,6 +142,7 @@ class Exporter:
             max_side=data.test_max_side,
             score_threshold=self.options.threshold,
             overlap_limit=model.overlap_limit,
+            max_detections=model.max_detections,
             versions=Versions(focus_detr.__version__, ms.__version__),
             graph=graph,
         )

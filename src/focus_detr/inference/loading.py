@@ -35,6 +35,7 @@ _FREE = TRAINING_ONLY | {
     "model.num_classes",
     "model.max_detections",
     "model.overlap_limit",
+    "model.overlap_candidates",
     "model.backbone.freeze_at",
     "model.backbone.drop_path",
     "model.padding.training",

@@ -11,6 +11,17 @@ from focus_detr.errors import FocusDetrError
 
 
 @dataclass(frozen=True)
+class Suppression:
+    """What stays of an image's detections."""
+
+    overlap_limit: float | None = None  # for ``Detections.without_overlaps``; None: no comparison
+    most: int | None = None  # the best ones of what is left then; None: all
+
+
+EVERYTHING = Suppression()
+
+
+@dataclass(frozen=True)
 class Detections:
     """Detections of one image, best first."""
 
@@ -31,7 +42,13 @@ class Detections:
         )
         return self._select(np.sort(np.array(kept, np.int64)))
 
-    def _select(self, keep: np.ndarray) -> Detections:
+    def after(self, suppression: Suppression) -> Detections:
+        """The best ones of those that do not overlap too much."""
+        limit = suppression.overlap_limit
+        left = self if limit is None else self.without_overlaps(limit)
+        return left._select(np.s_[: suppression.most])
+
+    def _select(self, keep: np.ndarray | slice) -> Detections:
         return Detections(self.boxes[keep], self.scores[keep], self.labels[keep])
 
 
@@ -40,7 +57,7 @@ def to_detections(
     labels: np.ndarray,
     boxes: np.ndarray,
     size: tuple[int, int],
-    overlap_limit: float | None = None,
+    suppression: Suppression = EVERYTHING,
 ) -> Detections:
     """Map one image's rows to its file, clip them, drop fillers and boxes without area.
 
@@ -49,7 +66,7 @@ def to_detections(
         labels: [R].
         boxes: [R, 4] x1 y1 x2 y2 in 0..1 of the image's own size.
         size: (height, width) of the file in pixels.
-        overlap_limit: for ``Detections.without_overlaps``; None: all stay, as published.
+        suppression: says which of the others stay.
 
     Raises:
         FocusDetrError: a score or box is not finite, as from a diverged checkpoint.
@@ -58,14 +75,14 @@ def to_detections(
     height, width = size
     extent = np.array([width, height, width, height], np.float32)
     pixels = np.clip(boxes.astype(np.float32) * extent, 0, extent)
-    return select_detections(scores, labels, pixels, overlap_limit)
+    return select_detections(scores, labels, pixels, suppression)
 
 
 def select_detections(
     scores: np.ndarray,
     labels: np.ndarray,
     pixels: np.ndarray,
-    overlap_limit: float | None = None,
+    suppression: Suppression = EVERYTHING,
 ) -> Detections:
     """Drop fillers and boxes without area, best first.
 
@@ -73,7 +90,7 @@ def select_detections(
         scores: [R]; a negative score marks a filler row.
         labels: [R].
         pixels: [R, 4] x1 y1 x2 y2, clipped to the file.
-        overlap_limit: for ``Detections.without_overlaps``; None: all stay, as published.
+        suppression: says which of the others stay.
 
     Raises:
         FocusDetrError: a score or box is not finite, as from a diverged checkpoint.
@@ -83,7 +100,7 @@ def select_detections(
     keep = (scores >= 0) & (sides > 0).all(axis=1)
     order = np.argsort(-scores[keep], kind="stable")
     found = Detections(pixels[keep][order], scores[keep][order], labels[keep][order])
-    return found if overlap_limit is None else found.without_overlaps(overlap_limit)
+    return found.after(suppression)
 
 
 def _refuse_if_not_finite(scores: np.ndarray, boxes: np.ndarray) -> None:

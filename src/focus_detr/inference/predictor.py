@@ -14,7 +14,7 @@ from focus_detr.config.schema import DataConfig, ModelConfig
 from focus_detr.data.buckets import Size, default_buckets
 from focus_detr.inference.kept_tokens import KeptTokens
 from focus_detr.inference.loading import load_detector
-from focus_detr.inference.postprocess import to_detections
+from focus_detr.inference.postprocess import Suppression, to_detections
 from focus_detr.inference.prediction import Prediction, class_name
 from focus_detr.inference.preparation import Preparation
 from focus_detr.inference.recorded_looks import looks_of
@@ -47,7 +47,7 @@ class Predictor:
                 boxes [1, R, 4], ranked tokens [1, K], refined counts [1, layers]; if it tells the
                 decoder's attention, that follows, [1, N].
             class_names: name of each label.
-            model: gives the pixel statistics, the number of levels and the overlap limit.
+            model: gives the pixel statistics, the number of levels and which detections stay.
             data: gives the test size and the shape buckets; each bucket is compiled once.
             recorder: of the detector's choices; None: predictions come without ``looks``.
         """
@@ -149,7 +149,8 @@ def to_prediction(
         FocusDetrError: a score or box is not finite.
     """
     scores, labels, boxes, ranked, counts = rows
-    detections = to_detections(scores, labels, boxes, file_size, model.overlap_limit)
+    suppression = Suppression(model.overlap_limit, model.max_detections)
+    detections = to_detections(scores, labels, boxes, file_size, suppression)
     tokens = KeptTokens(
         ranked, counts, level_shapes(*bucket, model.levels), seen_size, first_stride(model.levels)
     )

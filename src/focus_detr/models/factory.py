@@ -338,6 +338,11 @@ def build_detector(
 ) -> Detector:
     """A network for inference, to be filled from a checkpoint: its weights are no training's."""
     model = build_model(config, num_classes, maps_attention=tells_attention)
-    limit = config.max_detections
-    detector = Detector(model, max_detections=limit, tells_attention=tells_attention)
-    return detector.set_train(False)
+    return detector_of(model, config, tells_attention=tells_attention).set_train(False)
+
+
+def detector_of(model: DETR, config: ModelConfig, *, tells_attention: bool = False) -> Detector:
+    """A network that gives as many detections as are compared for overlaps, or as stay."""
+    compared = None if config.overlap_limit is None else config.overlap_candidates
+    count = compared or config.max_detections
+    return Detector(model, max_detections=count, tells_attention=tells_attention)

@@ -14,7 +14,7 @@ from mindspore import Tensor, nn
 from tqdm import tqdm
 
 from focus_detr.inference.loading import LoadedDetector
-from focus_detr.inference.postprocess import to_detections
+from focus_detr.inference.postprocess import Suppression, to_detections
 from focus_detr.inference.predictor import preparation
 from focus_detr.inference.preparation import PreparedPicture
 from focus_detr.models.detector import Detector
@@ -101,6 +101,7 @@ def time_detector(
     """
     stages = [kind(loaded.cell) for kind in (FeatureStage, EncoderStage, DecoderStage)]
     prepare, backbone = preparation(loaded.data), loaded.model.backbone
+    suppression = Suppression(loaded.model.overlap_limit, loaded.model.max_detections)
     met: set[tuple[int, int]] = set()
     rows: list[list[float]] = []
     bar = tqdm(range(warm_up + limit), name, unit="picture", disable=None, leave=False)
@@ -110,8 +111,8 @@ def time_detector(
         normalised = prepared.normalised(backbone.pixel_mean, backbone.pixel_std)
         if prepared.bucket not in met:
             met.add(prepared.bucket)
-            _time(stages, normalised, prepared, picture, loaded.model.overlap_limit)
-        row = _time(stages, normalised, prepared, picture, loaded.model.overlap_limit)
+            _time(stages, normalised, prepared, picture, suppression)
+        row = _time(stages, normalised, prepared, picture, suppression)
         if number >= warm_up:
             rows.append(row)
     return _summary(rows)
@@ -122,7 +123,7 @@ def _time(
     normalised: np.ndarray,
     prepared: PreparedPicture,
     picture: np.ndarray,
-    overlap_limit: float | None,
+    suppression: Suppression,
 ) -> list[float]:
     """Milliseconds of the three stages and of the rest."""
     image = Tensor(normalised[None]), Tensor(np.array([prepared.size], np.int32))
@@ -135,7 +136,7 @@ def _time(
     def finish() -> Any:
         """From the network's outputs to boxes in the picture."""
         scores, labels, boxes = (output.asnumpy()[0] for output in found)
-        return to_detections(scores, labels, boxes, (height, width), overlap_limit)
+        return to_detections(scores, labels, boxes, (height, width), suppression)
 
     return [first, second, third, _timed(finish)[1]]
 

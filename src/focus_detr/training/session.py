@@ -27,9 +27,10 @@ from focus_detr.evaluation.evaluator import Evaluator
 from focus_detr.evaluation.gallery import Gallery
 from focus_detr.graph_cache.opening import open_graphs
 from focus_detr.graph_cache.store import GraphStore
+from focus_detr.inference.postprocess import Suppression
 from focus_detr.io.files import write_whole, writing
 from focus_detr.losses.factory import build_training_loss
-from focus_detr.models.detector import Detector
+from focus_detr.models.factory import detector_of
 from focus_detr.training.accumulation import AccumulatedStep, build_step, grouped, grouped_inputs
 from focus_detr.training.fine_tune import initialise_from, load_backbone
 from focus_detr.training.inputs import step_inputs
@@ -244,7 +245,7 @@ def _evaluation(
     )
     if world.first:
         warn_of_seen(trained, loader.dataset)
-    detector = Detector(model, max_detections=config.model.max_detections)
+    detector = detector_of(model, config.model)
     detector.keep_graphs(graphs)
 
     def _evaluate() -> Mapping[str, float]:
@@ -255,7 +256,7 @@ def _evaluation(
             classes.category_ids,
             loader.dataset.annotations,
             len(loader),
-            overlap_limit=config.model.overlap_limit,
+            suppression=Suppression(config.model.overlap_limit, config.model.max_detections),
             world=world,
             watch=gallery.watch,
             max_detections=config.eval.max_detections,

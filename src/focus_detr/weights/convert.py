@@ -285,7 +285,7 @@ def _as_original(model: ModelConfig, state: Tensors, choices: Choices) -> ModelC
     if is_original_dino(state) and choices.position == PositionConfig():
         return replace(model, position=PositionConfig(20.0, 0.0))
     if is_original_dac(state):
-        return replace(model, logit_epsilon=1e-5, overlap_limit=0.8)
+        return replace(model, logit_epsilon=1e-5, overlap_limit=0.8, overlap_candidates=10_000)
     if is_original_deformable(state):
         return replace(model, logit_epsilon=1e-5, max_detections=_FEW_RESULTS)
     return replace(model, max_detections=_FEW_RESULTS) if is_original_dn(state) else model

@@ -12,7 +12,12 @@ from focus_detr.config.schema import Config, DataConfig, ModelConfig
 NO_EFFECT = frozenset({"model.backbone.weights", "model.msda"})
 # training computes the same with any of them
 DETECTION_ONLY = frozenset(
-    {"model.max_detections", "model.overlap_limit", "model.padding.evaluation"}
+    {
+        "model.max_detections",
+        "model.overlap_limit",
+        "model.overlap_candidates",
+        "model.padding.evaluation",
+    }
 )
 # detection computes the same with any of them
 TRAINING_ONLY = frozenset(
