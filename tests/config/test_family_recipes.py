@@ -85,6 +85,13 @@ ALIGN = DINO | {
     "loss.align.repeats": (2, 2, 2, 2, 2, 1),
     "loss.align.encoder_repeats": 2,
 }
+ALIGNED = {
+    "focus_detr_r50": "focus_detr_r50_align",
+    "fine_tune": "fine_tune_align",
+    "bccd_short": "bccd_short_align_repeats",
+    "family/dino_r50_12ep": "family/align_detr_r50_12ep",
+    "family/deformable_detr_two_stage_r50_50ep": "family/deformable_detr_two_stage_align_r50_50ep",
+}
 RECIPES = {
     "dac_detr_r50_12ep": DAC,
     "dac_detr_r50_24ep": DAC | {"train.schedule.epochs": 24, "train.schedule.milestones": (20,)},
@@ -149,3 +156,15 @@ def test_rows_of_tables_3_and_11_exchange_selection_and_encoder_alone(
 def test_focus_detr_on_dino_is_focus_detr() -> None:
     row, usual = load_config("family/dino_focus_r50_36ep"), load_config("focus_detr_r50_36ep")
     assert replace(row, train=replace(row.train, output_dir=usual.train.output_dir)) == usual
+
+
+@pytest.mark.parametrize("name", ALIGNED)
+def test_align_detr_s_criterion_matches_twice_in_all_layers_but_the_last(name: str) -> None:
+    usual, aligned = load_config(name), load_config(ALIGNED[name])
+    align = aligned.loss.align
+    assert align.repeats == (2,) * (usual.model.decoder.layers - 1) + (1,)
+    every_token = usual.model.queries.source == "two_stage"  # is the encoder's prediction
+    assert (align.encoder, align.encoder_repeats) == (("focal", 1) if every_token else ("align", 2))
+    loss = replace(usual.loss, classification="align", align=align)
+    train = replace(usual.train, output_dir=f"runs/{ALIGNED[name]}")
+    assert replace(usual, loss=loss, train=train) == aligned
